@@ -1,0 +1,9 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""What two or more tasks share: decoder blocks, checkpoints, engine, inference and drawing."""
+
+from .compat import check_versions, register_safe_globals
+
+check_versions('mmengine', 'mmcv')
+register_safe_globals()
+
+__version__ = '0.1.0'

@@ -1,0 +1,37 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Process groups: NCCL with GPUs, gloo without."""
+
+import os
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import init_dist
+
+
+def init_process_group(launcher: str) -> None:
+    """Join the process group of a launcher before the runner does.
+
+    Cause: mmengine's ``init_dist`` selects a CUDA device unconditionally, so it cannot start a CPU
+    group. With CUDA this is mmengine's own function.
+
+    Args:
+        launcher: ``none``, ``pytorch`` (torchrun), ``slurm`` or ``mpi``.
+    """
+    if launcher == 'none' or dist.is_initialized():
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher, backend='nccl')
+        return
+    if launcher == 'slurm':
+        _export_slurm_env()
+    dist.init_process_group('gloo')
+
+
+def _export_slurm_env() -> None:
+    """Translate SLURM's variables to those of torchrun (MASTER_ADDR and MASTER_PORT must be set)."""
+    for ours, theirs in (
+        ('RANK', 'SLURM_PROCID'),
+        ('WORLD_SIZE', 'SLURM_NTASKS'),
+        ('LOCAL_RANK', 'SLURM_LOCALID'),
+    ):
+        os.environ.setdefault(ours, os.environ[theirs])

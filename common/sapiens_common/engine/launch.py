@@ -1,0 +1,92 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""What ``tools/train.py`` and ``tools/test.py`` do after parsing their arguments."""
+
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from .dist import init_process_group
+
+
+def load_config(path: str, work_dir: str | None, launcher: str, options: dict | None) -> Config:
+    """Read a config and apply what the command line says.
+
+    Args:
+        path: The config file.
+        work_dir: Output folder; None takes the config's, else ``work_dirs/<config name>``.
+        launcher: Job launcher of mmengine: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        options: Dotted keys to values, merged over the config (``--cfg-options``).
+
+    Raises:
+        ValueError: The file does not exist.
+    """
+    if not Path(path).is_file():
+        raise ValueError(
+            f'config {path} does not exist; the shipped ones are under configs/<task>/'
+        )
+    config = Config.fromfile(path)
+    config.launcher = launcher
+    if options:
+        config.merge_from_dict(options)
+    config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
+    return config
+
+
+def enable_amp(config: Config, dtype: str) -> None:
+    """Switch the optimizer wrapper to mixed precision."""
+    config.optim_wrapper.type = 'AmpOptimWrapper'
+    config.optim_wrapper.dtype = dtype
+    if dtype == 'float16':
+        config.optim_wrapper.loss_scale = 'dynamic'
+
+
+def build_runner(config: Config) -> Runner:
+    """Join the process group and build the runner the config names."""
+    init_process_group(config.launcher)
+    if 'runner_type' in config:
+        return RUNNERS.build(config)
+    return Runner.from_cfg(config)
+
+
+def disable_validation(config: Config) -> None:
+    """Take the validation loop out of a training run."""
+    for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
+        config[key] = None
+
+
+def set_checkpoint(config: Config, checkpoint: str) -> None:
+    """Let a test run load a checkpoint, and skip the encoder's own initialisation file."""
+    config.load_from = checkpoint
+    config.resume = False
+    backbone = config.model.get('backbone', ConfigDict())
+    backbone.pop('init_cfg', None)
+
+
+def enable_tta(config: Config) -> None:
+    """Switch a test run to the config's test-time augmentation.
+
+    Raises:
+        ValueError: The config has none.
+    """
+    if 'tta_pipeline' not in config or 'tta_model' not in config:
+        raise ValueError(
+            '--tta needs tta_model and tta_pipeline, which this config does not define '
+            '(pose models flip through model.test_cfg.flip_test instead)'
+        )
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    config.model = ConfigDict(**config.tta_model, module=config.model)
+
+
+def dump_predictions(config: Config, path: str) -> None:
+    """Let a test run also write its raw predictions, beside its metrics.
+
+    Raises:
+        ValueError: The path has another suffix than mmengine's pickled results.
+    """
+    if not path.endswith(('.pkl', '.pickle')):
+        raise ValueError(f'--out {path}: expected a .pkl file')
+    evaluators = config.test_evaluator
+    evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
+    config.test_evaluator = [*evaluators, {'type': 'DumpResults', 'out_file_path': path}]

@@ -1,0 +1,4 @@
+# Size card: the facts of one encoder size that recipes need. tests/configs compares it with ARCH_ZOO.
+arch = '0.6b'
+embed_dims = 1280
+img_size = (1024, 768)  # (height, width) in pixels

@@ -1,0 +1,4 @@
+# Size card: the facts of one encoder size that recipes need. tests/configs compares it with ARCH_ZOO.
+arch = '2b'
+embed_dims = 1920
+img_size = (1024, 768)  # (height, width) in pixels

@@ -1,0 +1,330 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The Sapiens encoder: a plain Vision Transformer.
+
+Shape letters: B images, N tokens (class token included), D embedding, H x W image, h x w patch grid.
+
+References:
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021 (the architecture).
+    Khirodkar et al., "Sapiens: Foundation for Human Vision Models", ECCV 2024 (the sizes, section 3).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn.init import trunc_normal_
+from torch.utils.checkpoint import checkpoint
+
+from sapiens_common.checkpoint import load_encoder
+from sapiens_pretrain.registry import MODELS
+
+from .pos_embed import adapt_pos_embed, resize_pos_embed
+
+ARCH_KEYS = ('embed_dims', 'num_layers', 'num_heads', 'feedforward_channels')
+
+
+def _arch(embed_dims: int, num_layers: int, num_heads: int) -> dict[str, int]:
+    """One row of the size table; the feed-forward ratio is 4 at every size."""
+    return dict(zip(ARCH_KEYS, (embed_dims, num_layers, num_heads, 4 * embed_dims), strict=True))
+
+
+# Sapiens paper, table 1. tiny is ours: small enough to train on a CPU.
+ARCH_ZOO = {
+    'tiny': _arch(192, 6, 3),
+    '0.3b': _arch(1024, 24, 16),
+    '0.6b': _arch(1280, 32, 16),
+    '1b': _arch(1536, 40, 24),
+    '2b': _arch(1920, 48, 32),
+}
+TRUNC_NORMAL = {'type': 'TruncNormal', 'layer': ['Linear', 'Conv2d'], 'std': 0.02}
+OUT_TYPES = ('featmap', 'avg_featmap', 'cls_token', 'raw')
+
+
+def resolve_arch(arch: str | dict[str, int]) -> dict[str, int]:
+    """Numbers of an architecture given by name (with or without ``sapiens_``) or as a dict.
+
+    Raises:
+        ValueError: Unknown name, or a dict without one of :data:`ARCH_KEYS`.
+    """
+    if isinstance(arch, str):
+        name = arch.lower().removeprefix('sapiens_')
+        if name not in ARCH_ZOO:
+            raise ValueError(
+                f'arch {arch!r} is not one of {list(ARCH_ZOO)} (or a dict {ARCH_KEYS})'
+            )
+        return ARCH_ZOO[name]
+    missing = [key for key in ARCH_KEYS if key not in arch]
+    if missing:
+        raise ValueError(f'a custom arch needs the keys {ARCH_KEYS}; {missing} missing in {arch}')
+    return dict(arch)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention on PyTorch's fused kernel (SDPA)."""
+
+    def __init__(self, dims: int, num_heads: int, qkv_bias: bool) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dims, 3 * dims, bias=qkv_bias)
+        self.proj = nn.Linear(dims, dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens (B, N, D) to (B, N, D)."""
+        b, n, d = x.shape
+        qkv = self.qkv(x).view(b, n, 3, self.num_heads, d // self.num_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, N, D / heads)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(x.transpose(1, 2).reshape(b, n, d))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers around a GELU; nested so that the keys are ``layers.0.0`` and ``layers.1``."""
+
+    def __init__(self, dims: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Sequential(nn.Linear(dims, hidden), nn.GELU()), nn.Linear(hidden, dims)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens (B, N, D) to (B, N, D)."""
+        return self.layers(x)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with stochastic depth on both residual branches."""
+
+    def __init__(
+        self, dims: int, hidden: int, num_heads: int, qkv_bias: bool, drop_path_rate: float
+    ) -> None:
+        super().__init__()
+        self.ln1 = nn.LayerNorm(dims, eps=1e-6)
+        self.attn = Attention(dims, num_heads, qkv_bias)
+        self.ln2 = nn.LayerNorm(dims, eps=1e-6)
+        self.ffn = FeedForward(dims, hidden)
+        self.drop_path_rate = drop_path_rate
+
+    def _drop_path(self, x: Tensor) -> Tensor:
+        """Zero the branch (B, N, D) for a random share of the images (Huang et al., ECCV 2016)."""
+        if not self.training or self.drop_path_rate == 0:
+            return x
+        keep = 1 - self.drop_path_rate
+        return x * x.new_empty(x.shape[0], 1, 1).bernoulli_(keep).div_(keep)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens (B, N, D) to (B, N, D)."""
+        x = x + self._drop_path(self.attn(self.ln1(x)))
+        return x + self._drop_path(self.ffn(self.ln2(x)))
+
+
+class PatchEmbed(nn.Module):
+    """Non-overlapping patches to tokens; ``padding`` zero-pads every image side first."""
+
+    def __init__(self, in_channels: int, dims: int, patch_size: int, padding: int) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(in_channels, dims, patch_size, patch_size, padding)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Map images (B, C, H, W) to tokens (B, h * w, D) and the grid (h, w)."""
+        x = self.projection(x)
+        return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
+
+
+@MODELS.register_module()
+class SapiensViT(BaseModule):
+    """The Sapiens encoder, usable as backbone of any MMLab model by its prefixed type.
+
+    Parameter names equal those of the published checkpoints. Position tables of another grid, with
+    or without a class token, are adapted when a state dict is loaded (bicubic resize).
+
+    Args:
+        arch: ``tiny``, ``0.3b``, ``0.6b``, ``1b``, ``2b`` (a ``sapiens_`` prefix is accepted) or a dict
+            with :data:`ARCH_KEYS`.
+        img_size: (height, width) in pixels that the position table is made for; other inputs
+            divisible into patches are accepted and the table is resized on the fly.
+        patch_size: Patch side in pixels.
+        patch_padding: Zero padding of the patch convolution in pixels. The published pose, normal,
+            LIP and CIHP weights were trained with 2, the others with 0.
+        in_channels: Channels of the image.
+        out_indices: Blocks whose outputs are returned; -1 is the last.
+        out_type: ``featmap`` (B, D, h, w), ``avg_featmap`` (B, D), ``cls_token`` (B, D), or ``raw``
+            (B, N, D).
+        with_cls_token: Whether a class token is prepended (only the MAE checkpoints have one).
+        qkv_bias: Whether the query-key-value projection has a bias.
+        final_norm: Whether the output of the last block is normalised.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
+        frozen_stages: -1 trains everything; n >= 0 freezes the stem and the first n blocks, and
+            the final norm too when n is the number of blocks.
+        with_cp: Whether each block recomputes its activations in the backward pass (less memory).
+        pretrained_grid: (h, w) patch grid of the position table to be loaded. None infers it.
+        init_cfg: ``dict(type='Pretrained', checkpoint=PATH)`` loads an encoder strictly and reports it.
+
+    Raises:
+        ValueError: Unknown arch or out_type, an image size that is not whole patches, an index or
+            stage outside the blocks.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict[str, int] = '0.3b',
+        img_size: int | tuple[int, int] = (1024, 768),
+        patch_size: int = 16,
+        patch_padding: int = 0,
+        in_channels: int = 3,
+        out_indices: int | Sequence[int] = -1,
+        out_type: str = 'featmap',
+        with_cls_token: bool = False,
+        qkv_bias: bool = True,
+        final_norm: bool = True,
+        drop_path_rate: float = 0.0,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        pretrained_grid: tuple[int, int] | None = None,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg or TRUNC_NORMAL)
+        settings = resolve_arch(arch)
+        self.embed_dims = settings['embed_dims']
+        self.num_layers = settings['num_layers']
+        self.img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        self.patch_size = patch_size
+        if any(side % patch_size for side in self.img_size):
+            raise ValueError(
+                f'img_size {self.img_size} is not a multiple of patch_size {patch_size}'
+            )
+        if out_type not in OUT_TYPES:
+            raise ValueError(f'out_type {out_type!r} is not one of {OUT_TYPES}')
+        if out_type == 'cls_token' and not with_cls_token:
+            raise ValueError("out_type 'cls_token' needs with_cls_token=True")
+        self.out_type = out_type
+        self.out_indices = self._blocks(out_indices)
+        if not -1 <= frozen_stages <= self.num_layers:
+            raise ValueError(f'frozen_stages {frozen_stages} is not in [-1, {self.num_layers}]')
+        self.frozen_stages = frozen_stages
+        self.with_cp = with_cp
+        self.pretrained_grid = None if pretrained_grid is None else tuple(pretrained_grid)
+
+        self.patch_embed = PatchEmbed(in_channels, self.embed_dims, patch_size, patch_padding)
+        self.grid = tuple(side // patch_size for side in self.img_size)  # (h, w)
+        self.num_extra_tokens = int(with_cls_token)
+        if with_cls_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        length = self.grid[0] * self.grid[1] + self.num_extra_tokens
+        self.pos_embed = nn.Parameter(torch.zeros(1, length, self.embed_dims))
+        self.layers = nn.ModuleList(
+            Block(
+                self.embed_dims,
+                settings['feedforward_channels'],
+                settings['num_heads'],
+                qkv_bias,
+                drop_path_rate * index / max(self.num_layers - 1, 1),
+            )
+            for index in range(self.num_layers)
+        )
+        self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6) if final_norm else nn.Identity()
+        self.register_load_state_dict_pre_hook(adapt_pos_embed)
+        self._freeze()
+
+    def _blocks(self, indices: int | Sequence[int]) -> tuple[int, ...]:
+        """Non-negative, checked block indices."""
+        wanted = (indices,) if isinstance(indices, int) else tuple(indices)
+        found = tuple(i + self.num_layers if i < 0 else i for i in wanted)
+        if not found or any(not 0 <= i < self.num_layers for i in found):
+            raise ValueError(f'out_indices {indices} are not within {self.num_layers} blocks')
+        return found
+
+    def _freeze(self) -> None:
+        """Take the frozen stages out of training."""
+        if self.frozen_stages < 0:
+            return
+        frozen: list[nn.Module] = [self.patch_embed, *self.layers[: self.frozen_stages]]
+        if self.frozen_stages == self.num_layers:
+            frozen.append(self.ln1)
+        for module in frozen:
+            module.eval().requires_grad_(False)
+        self.pos_embed.requires_grad_(False)
+        if self.num_extra_tokens:
+            self.cls_token.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'SapiensViT':
+        """Set training mode; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        self._freeze()
+        return self
+
+    def init_weights(self) -> None:
+        """Truncated normal (std 0.02) weights, or the checkpoint that ``init_cfg`` names."""
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+            load_encoder(self, self.init_cfg['checkpoint'])
+            return
+        super().init_weights()
+        trunc_normal_(self.pos_embed, std=0.02)
+        if self.num_extra_tokens:
+            trunc_normal_(self.cls_token, std=0.02)
+
+    def embed(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Map images (B, C, H, W) to tokens (B, h * w, D) with positions, and the grid (h, w).
+
+        The class token is not prepended here: masked pretraining drops tokens before that.
+        """
+        x, grid = self.patch_embed(x)
+        positions = self.pos_embed[:, self.num_extra_tokens :]
+        return x + resize_pos_embed(positions, self.grid, grid), grid
+
+    def prepend_cls_token(self, x: Tensor) -> Tensor:
+        """Prepend the class token with its position, if the model has one."""
+        if not self.num_extra_tokens:
+            return x
+        cls_token = self.cls_token + self.pos_embed[:, :1]
+        return torch.cat([cls_token.expand(x.shape[0], -1, -1), x], dim=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Encode normalised RGB images (B, 3, H, W); one output per ``out_indices`` (see out_type)."""
+        x, grid = self.embed(x)
+        x = self.prepend_cls_token(x)
+        outputs = []
+        for index, layer in enumerate(self.layers):
+            if self.with_cp and x.requires_grad:
+                x = checkpoint(layer, x, use_reentrant=False)
+            else:
+                x = layer(x)
+            if index == self.num_layers - 1:
+                x = self.ln1(x)
+            if index in self.out_indices:
+                outputs.append(self._format(x, grid))
+        return tuple(outputs)
+
+    def _format(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Bring tokens (B, N, D) into the form ``out_type`` asks for."""
+        if self.out_type == 'raw':
+            return x
+        if self.out_type == 'cls_token':
+            return x[:, 0]
+        patches = x[:, self.num_extra_tokens :]
+        if self.out_type == 'avg_featmap':
+            return patches.mean(dim=1)
+        return patches.transpose(1, 2).unflatten(2, grid)
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Depth of a parameter for layer-wise learning-rate decay.
+
+        Args:
+            param_name: Full name of the parameter.
+            prefix: What the encoder's parameters start with in the whole model.
+
+        Returns:
+            (depth, number of depths): 0 for the stem, i + 1 for block i, the last for everything
+            else (final norm and heads).
+        """
+        num_depths = self.num_layers + 2
+        name = param_name.removeprefix(prefix)
+        if not param_name.startswith(prefix):
+            return num_depths - 1, num_depths
+        if name in ('cls_token', 'pos_embed') or name.startswith('patch_embed.'):
+            return 0, num_depths
+        if name.startswith('layers.'):
+            return int(name.split('.')[1]) + 1, num_depths
+        return num_depths - 1, num_depths

@@ -1,0 +1,97 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Packaging of the suite: one distribution, one import package per task folder, and the config tree.
+
+Upstream libraries are extras: a user who already has an OpenMMLab environment installs only this
+suite (``pip install -e .``), whatever distribution (upstream or a maintained fork) provides
+``mmengine`` or ``mmcv``. The version windows are checked at import, see ``sapiens_common.compat``.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+FOLDERS = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+
+packages, package_dir = [], {}
+for folder in FOLDERS:
+    for package in find_packages(str(ROOT / folder)):
+        packages.append(package)
+        package_dir[package] = f'{folder}/{package.replace(".", "/")}'
+# The config tree travels as a package, so that an installed suite finds it with
+# importlib.resources.files('sapiens_configs').
+packages.append('sapiens_configs')
+package_dir['sapiens_configs'] = 'configs'
+
+mmlab = [
+    'setuptools<81',  # mmengine 0.10.7 imports pkg_resources, which newer setuptools dropped
+    'mmengine>=0.10.7,<1.0.0',  # 0.10.6 and older clash with torch.optim.Adafactor
+    'mmcv>=2.0.0rc4,<2.2.0',  # the window of mmdet 3.3.0 and mmsegmentation 1.2.2
+]
+pose = [
+    *mmlab,
+    'mmpose>=1.3.2,<1.4.0',
+    'mmdet>=3.3.0,<3.4.0',  # mmpose.models imports it at top level (RTMO head)
+    'xtcocotools>=1.14.3',  # COCO evaluation with given sigmas; build it against your numpy
+    'albumentations>=1.4.20,<2.0.0',  # mmpose's wrapper breaks on 2.x; new argument names from 1.4.20
+]
+seg = [
+    *mmlab,
+    'mmsegmentation>=1.2.2,<1.3.0',
+    'ftfy',  # mmseg imports it (its text tokenizer)
+    'regex',
+]
+depth_normal = list(seg)
+det = [*mmlab, 'mmdet>=3.3.0,<3.4.0']
+pretrain = [
+    *mmlab,
+    'mmpretrain>=1.2.0,<1.3.0',  # MAE pretraining only; the tasks do not import it
+]
+synth = [
+    'trimesh>=4.4',  # mesh reading and the ray caster's interface
+    'embreex>=2.17',  # Embree: CPU ray casting with no OpenGL context
+]
+test = [
+    'pytest>=8',
+    'pytest-timeout',
+    'hypothesis',
+    'ruff',
+    'mypy',
+    'codespell',
+    'pre-commit',
+]
+runtime = sorted({*pose, *seg, *depth_normal, *det, *pretrain, *synth})
+
+setup(
+    name='sapiens-openmmlab',
+    version='0.1.0',
+    description='Sapiens human-vision models as OpenMMLab plugins',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=packages,
+    package_dir=package_dir,
+    package_data={
+        'sapiens_configs': ['**/*.py', '**/*.yml', '**/*.md'],
+        '': ['py.typed', 'data/*.json'],
+    },
+    # torch, torchvision and mmcv are not required by pip: their builds must match each other and the
+    # machine. numpy, opencv, safetensors and tqdm are light and used by every task.
+    install_requires=['numpy', 'opencv-python', 'safetensors', 'tqdm'],
+    extras_require={
+        'pretrain': pretrain,
+        'pose': pose,
+        'seg': seg,
+        'depth-normal': depth_normal,
+        'det': det,
+        'synth': synth,
+        'all': runtime,
+        'test': [*runtime, *test],
+    },
+    classifiers=[
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+)

@@ -1,0 +1,17 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Make the tools work from a source tree that is not installed: put the task folders on the path."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+
+_paths = [str(ROOT / folder) for folder in FOLDERS if (ROOT / folder).is_dir()]
+sys.path[:0] = [path for path in _paths if path not in sys.path]
+# Spawned loader workers and torchrun's children read the variable instead.
+_inherited = os.environ.get('PYTHONPATH')
+os.environ['PYTHONPATH'] = os.pathsep.join([*_paths, *([_inherited] if _inherited else [])])
+# albumentations asks a web server for news at every import otherwise.
+os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
