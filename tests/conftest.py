@@ -1,0 +1,75 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = Path(os.environ.get('SAPIENS_GOLDEN') or ROOT / 'tests/data/golden')
+
+
+@pytest.fixture(autouse=True)
+def _few_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope='session')
+def root():
+    """Root of the source tree."""
+    return ROOT
+
+
+@pytest.fixture
+def golden():
+    """Reader of a reference file: arrays by name, `meta` as dict, `state_dict` as tensors."""
+
+    def read(name):
+        with np.load(GOLDEN / f'{name}.npz', allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        prefix = 'state_dict/'
+        weights = {
+            key.removeprefix(prefix): torch.from_numpy(arrays.pop(key))
+            for key in list(arrays)
+            if key.startswith(prefix)
+        }
+        meta = json.loads(str(arrays.pop('meta'))) if 'meta' in arrays else {}
+        return {**arrays, 'meta': meta, 'state_dict': weights}
+
+    return read
+
+
+@pytest.fixture
+def golden_dir():
+    """Folder of the reference files."""
+    return GOLDEN
+
+
+@pytest.fixture(scope='session')
+def samples():
+    """Folder of real photos and a video; see CONTRIBUTING.md for what belongs there."""
+    folder = os.environ.get('SAPIENS_SAMPLES')
+    if not folder:
+        pytest.skip('SAPIENS_SAMPLES names no folder of sample photos')
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope='session')
+def checkpoint_keys():
+    """`checkpoint_keys(task, size)`: names to shapes of a published checkpoint."""
+    recorded = json.loads((ROOT / 'tests/data/checkpoint_keys.json').read_text())['state_dicts']
+    depths = {'0.3b': 24, '0.6b': 32, '1b': 40, '2b': 48}
+
+    def expand(task, size):
+        found = {}
+        for key, shape in recorded[task][size].items():
+            count = depths[size] if '{i}' in key else 8 if '{j}' in key else 1
+            for index in range(count):
+                name = key.replace('{i}', str(index)).replace('{j}', str(index))
+                found[name] = tuple(shape)
+        return found
+
+    return expand
