@@ -13,6 +13,7 @@ from zipfile import BadZipFile, ZipFile
 
 import torch
 from mmengine.logging import MMLogger
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -88,7 +89,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'checkpoint {path} is damaged, or holds Python objects beside tensors, which are not '
             f'executed. Re-save its state_dict with a tool you trust. Cause: {error}'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, SafetensorError) as error:
         raise ValueError(
             f'checkpoint {path} cannot be read (torn or wrong format?): {error}'
         ) from error

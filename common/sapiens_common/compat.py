@@ -5,7 +5,9 @@ Each shim names its cause and its version range; ``tests/common/test_compat.py``
 no longer needed.
 """
 
+from collections.abc import Callable
 from importlib import metadata
+from pickle import UnpicklingError
 
 from packaging.version import Version
 
@@ -66,12 +68,23 @@ def register_safe_globals() -> None:
     import torch
     from mmengine.logging import HistoryBuffer
 
-    reconstruct = np.core.multiarray if np.lib.NumpyVersion(np.__version__) < '2.0.0' else None
-    multiarray = reconstruct or np._core.multiarray  # type: ignore[attr-defined]
-    # NumPy 1 and 2 pickle under different module names; a file of either must be readable.
-    names = ('numpy.core.multiarray', 'numpy._core.multiarray')
-    allowed: list = [(multiarray._reconstruct, f'{name}._reconstruct') for name in names]
-    allowed += [(multiarray.scalar, f'{name}.scalar') for name in names]
+    # The same functions live under both names; NumPy 1 and 2 pickle under different ones, and a
+    # file written by either must be readable. The pickle opcodes of an array name them.
+    array, scalar = np.zeros(1), np.float64(0)
+    reconstruct, make_scalar = array.__reduce__()[0], scalar.__reduce__()[0]
+    allowed: list = []
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(reconstruct, f'{module}._reconstruct'), (make_scalar, f'{module}.scalar')]
+    allowed.append((_history_statistic, 'builtins.getattr'))
     allowed += [HistoryBuffer, np.ndarray, np.dtype]
     allowed += [type(np.dtype(code)) for code in ('f2', 'f4', 'f8', 'i4', 'i8', 'u1', 'u8', '?')]
     torch.serialization.add_safe_globals(allowed)
+
+
+def _history_statistic(owner: type, name: str) -> Callable:
+    """Stand-in for ``getattr`` in a checkpoint: only the statistics a message hub's buffer lists."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is not HistoryBuffer or name not in HistoryBuffer._statistics_methods:
+        raise UnpicklingError(f'getattr({owner!r}, {name!r}) is not data')
+    return HistoryBuffer._statistics_methods[name]

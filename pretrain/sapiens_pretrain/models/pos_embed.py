@@ -52,9 +52,12 @@ def adapt_pos_embed(
             encoder has a class token and the checkpoint none.
     """
     key = f'{prefix}pos_embed'
-    if key not in state_dict or state_dict[key].shape == module.pos_embed.shape:
+    if key not in state_dict:
         return
     table = state_dict[key]
+    same_grid = module.pretrained_grid in (None, module.grid)
+    if same_grid and table.shape == module.pos_embed.shape:
+        return
     if table.ndim != 3 or table.shape[2] != module.embed_dims:
         raise ValueError(
             f'{key} has shape {tuple(table.shape)}, this encoder has embed_dims {module.embed_dims}: '
@@ -62,7 +65,8 @@ def adapt_pos_embed(
         )
     has_token = f'{prefix}cls_token' in state_dict
     if module.pretrained_grid is not None:
-        grid = module.pretrained_grid
+        height, width = module.pretrained_grid
+        grid = (height, width)
         extra = table.shape[1] - grid[0] * grid[1]
     else:
         found = infer_grid(table.shape[1] - has_token, module.grid)

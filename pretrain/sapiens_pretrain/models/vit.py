@@ -189,7 +189,8 @@ class SapiensViT(BaseModule):
         settings = resolve_arch(arch)
         self.embed_dims = settings['embed_dims']
         self.num_layers = settings['num_layers']
-        self.img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        self.img_size = (height, width)
         self.patch_size = patch_size
         if any(side % patch_size for side in self.img_size):
             raise ValueError(
@@ -205,10 +206,10 @@ class SapiensViT(BaseModule):
             raise ValueError(f'frozen_stages {frozen_stages} is not in [-1, {self.num_layers}]')
         self.frozen_stages = frozen_stages
         self.with_cp = with_cp
-        self.pretrained_grid = None if pretrained_grid is None else tuple(pretrained_grid)
+        self.pretrained_grid = pretrained_grid
 
         self.patch_embed = PatchEmbed(in_channels, self.embed_dims, patch_size, patch_padding)
-        self.grid = tuple(side // patch_size for side in self.img_size)  # (h, w)
+        self.grid = (height // patch_size, width // patch_size)
         self.num_extra_tokens = int(with_cls_token)
         if with_cls_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))

@@ -1,0 +1,214 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Every published file form loads strictly; everything else is an error that says what to do."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from safetensors.torch import save_file
+from torch import nn
+
+from sapiens_common.checkpoint import load_checkpoint, load_encoder, read_checkpoint
+from sapiens_pretrain.models.vit import SapiensViT
+
+ARCH = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
+
+
+class Model(nn.Module):
+    """A task model in small: an encoder and a head."""
+
+    def __init__(self, **settings):
+        super().__init__()
+        self.backbone = SapiensViT(arch=ARCH, img_size=(64, 48), **settings)
+        self.backbone.init_weights()
+        self.head = nn.Conv2d(32, 3, 1)
+
+    def forward(self, x):
+        return self.head(self.backbone(x)[0])
+
+
+def _save_pth(model, path):
+    torch.save({'state_dict': model.state_dict(), 'meta': {'epoch': 3}}, path)
+
+
+def _save_bare(model, path):
+    torch.save(model.state_dict(), path)
+
+
+def _save_safetensors(model, path):
+    save_file(model.state_dict(), path)
+
+
+def _save_torchscript(model, path):
+    traced = torch.jit.trace(model.eval(), torch.randn(1, 3, 64, 48))
+    traced.save(str(path))
+
+
+def _save_wrapped(model, path):
+    torch.save({f'module._orig_mod.{k}': v for k, v in model.state_dict().items()}, path)
+
+
+FORMS = {
+    'a.pth': _save_pth,
+    'bare.pth': _save_bare,
+    'a.safetensors': _save_safetensors,
+    'a_torchscript.pt2': _save_torchscript,
+    'wrapped.pth': _save_wrapped,
+}
+
+
+@pytest.mark.parametrize('name', FORMS)
+def test_every_form_loads(tmp_path, name):
+    source, target = Model(), Model()
+    FORMS[name](source, tmp_path / name)
+    load_checkpoint(target, tmp_path / name)
+    images = torch.randn(1, 3, 64, 48)
+    torch.testing.assert_close(target.eval()(images), source.eval()(images))
+
+
+def test_meta_and_training_state_survive(tmp_path):
+    _save_pth(Model(), tmp_path / 'a.pth')
+    assert read_checkpoint(tmp_path / 'a.pth').meta == {'epoch': 3}
+
+
+def test_files_mmengine_writes_are_read(tmp_path):
+    # These are what torch >= 2.6 refuses by default: a message hub and NumPy values.
+    hub = {'log_scalars': {'loss': HistoryBuffer([1.0, 2.0], [1, 1])}}
+    meta = {'AP': np.float64(0.5), 'ids': np.arange(3)}
+    torch.save({'state_dict': {}, 'meta': meta, 'message_hub': hub}, tmp_path / 'a.pth')
+    content = read_checkpoint(tmp_path / 'a.pth')
+    assert content.meta['AP'] == 0.5
+    assert content.meta['ids'].tolist() == [0, 1, 2]
+    assert content.training['message_hub']['log_scalars']['loss'].mean() == 1.5
+
+
+@pytest.mark.parametrize('prefix', ['backbone.', ''])
+def test_encoder_of_a_pretraining_file(tmp_path, prefix, caplog):
+    mae = SapiensViT(arch=ARCH, img_size=64, with_cls_token=True)
+    mae.init_weights()
+    content = {prefix + name: value for name, value in mae.state_dict().items()}
+    if prefix:
+        content['neck.mask_token'] = torch.zeros(1, 1, 8)
+    torch.save(content, tmp_path / 'mae.pth')
+    model = Model()
+    report = load_encoder(model.backbone, tmp_path / 'mae.pth')
+    assert torch.equal(model.backbone.layers[1].ln2.weight, mae.layers[1].ln2.weight)
+    expected = '; 1 others not used (neck)' if prefix else ''
+    assert str(report).endswith(f'{len(mae.state_dict())} tensors loaded{expected}')
+
+
+def test_init_cfg_loads_the_encoder_strictly(tmp_path):
+    _save_pth(Model(), tmp_path / 'a.pth')
+    checkpoint = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+    encoder = SapiensViT(arch=ARCH, img_size=(64, 48), init_cfg=checkpoint)
+    encoder.init_weights()
+    wider = SapiensViT(arch='tiny', img_size=(64, 48), init_cfg=checkpoint)
+    with pytest.raises(ValueError, match='the checkpoint is of another size'):
+        wider.init_weights()
+
+
+def _without_head(content):
+    return {name: value for name, value in content.items() if not name.startswith('head')}
+
+
+def _with_extra(content):
+    return {**content, 'head.extra': torch.zeros(1)}
+
+
+def _other_classes(content):
+    return {**content, 'head.weight': torch.zeros(5, 32, 1, 1), 'head.bias': torch.zeros(5)}
+
+
+def _other_depth(content):
+    return {
+        name: value for name, value in content.items() if not name.startswith('backbone.layers.1.')
+    }
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (_without_head, r'2 missing \[head.weight, head.bias\], 0 unexpected'),
+        (_with_extra, r'0 missing \[\], 1 unexpected \[head.extra\]'),
+        (_other_classes, r'size mismatch for head.weight'),
+        (_other_depth, r'12 missing \[backbone.layers.1.ln1.weight'),
+    ],
+)
+def test_misfit_names_keys_and_the_way_out(tmp_path, change, message):
+    torch.save(change(Model().state_dict()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=message) as error:
+        load_checkpoint(Model(), tmp_path / 'a.pth')
+    assert 'hoose the config' in str(error.value)
+    assert 'a.pth' in str(error.value)
+
+
+class _Payload:
+    """Unpickling this would create a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path):
+    torch.save({'state_dict': {}, 'meta': _Payload(str(tmp_path / 'ran'))}, tmp_path / 'evil.pth')
+    with pytest.raises(ValueError, match='not executed'):
+        read_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('missing.pth', None, 'does not exist'),
+        ('empty.pth', b'', 'cannot be read|is damaged'),
+        ('text.pth', b'not a checkpoint', 'is damaged|cannot be read'),
+        ('text.safetensors', b'not a checkpoint', 'cannot be read'),
+        ('list.pth', [1, 2], 'holds no state dict'),
+    ],
+)
+def test_unreadable_files(tmp_path, name, content, message):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(ValueError, match=message) as error:
+        read_checkpoint(path)
+    assert name in str(error.value)
+
+
+def test_torn_file(tmp_path):
+    _save_pth(Model(), tmp_path / 'a.pth')
+    whole = (tmp_path / 'a.pth').read_bytes()
+    (tmp_path / 'a.pth').write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match='cannot be read|is damaged'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_no_encoder_in_the_file(tmp_path):
+    torch.save({'conv.weight': torch.zeros(1)}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='holds no Sapiens encoder.*conv.weight'):
+        load_encoder(Model().backbone, tmp_path / 'a.pth')
+
+
+def test_getattr_of_anything_else_is_refused(tmp_path):
+    class Reader:
+        def __reduce__(self):
+            return getattr, (np.ndarray, '__init__')
+
+    torch.save({'state_dict': {}, 'meta': Reader()}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='is not data'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_plain_pickle_is_no_checkpoint(tmp_path):
+    (tmp_path / 'a.pth').write_bytes(pickle.dumps(_Payload(str(tmp_path / 'ran'))))
+    with pytest.raises(ValueError, match='is damaged'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert not (tmp_path / 'ran').exists()

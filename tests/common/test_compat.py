@@ -1,0 +1,50 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Version windows speak clearly, and each shim is still needed."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from sapiens_common import compat
+
+
+def test_installed_versions_are_in_their_windows():
+    compat.check_versions(*compat.WINDOWS)
+
+
+def test_outside_the_window(monkeypatch):
+    monkeypatch.setitem(compat.WINDOWS, 'mmcv', (('mmcv', '9.0.0', '9.1.0'),))
+    with pytest.raises(
+        ImportError, match=r'mmcv .* is installed.*pip install "mmcv>=9.0.0,<9.1.0"'
+    ):
+        compat.check_versions('mmcv')
+
+
+def test_missing(monkeypatch):
+    monkeypatch.setitem(compat.WINDOWS, 'nope', (('no-such-dist', '1.0', '2.0'),))
+    with pytest.raises(ImportError, match='nope is not installed.*tools/install.sh'):
+        compat.check_versions('nope')
+
+
+def test_forks_have_their_own_window(monkeypatch):
+    monkeypatch.setattr(
+        compat.metadata,
+        'version',
+        lambda name: '2.3.6' if name == 'onedl-mmcv' else _not_found(name),
+    )
+    compat.check_versions('mmcv')
+
+
+def _not_found(name):
+    raise compat.metadata.PackageNotFoundError(name)
+
+
+def test_safe_globals_are_still_needed(tmp_path):
+    # When this fails, mmengine reads its own checkpoints by itself: delete register_safe_globals.
+    torch.save({'buffer': HistoryBuffer([1.0], [1])}, tmp_path / 'a.pth')
+    code = f'import torch; torch.load({str(tmp_path / "a.pth")!r}, weights_only=True)'
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert 'WeightsUnpickler error' in result.stderr
