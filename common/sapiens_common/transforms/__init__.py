@@ -1,0 +1,6 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Transforms used by more than one task. Importing this registers them."""
+
+from .random_background import RandomBackground
+
+__all__ = ['RandomBackground']
