@@ -27,13 +27,16 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ValueError: Another key in ``paramwise_cfg``, or no module with ``get_layer_depth``.
     """
 
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
+        if list(self.paramwise_cfg) != ['layer_decay_rate']:
+            raise ValueError(
+                f"paramwise_cfg takes 'layer_decay_rate' and nothing else, got {paramwise_cfg}"
+            )
+
     def add_params(self, params: list[dict], module: nn.Module, **kwargs: Any) -> None:
         """Append one group per depth and decay kind to ``params``."""
-        rate = self.paramwise_cfg.get('layer_decay_rate')
-        if rate is None or len(self.paramwise_cfg) > 1:
-            raise ValueError(
-                f"paramwise_cfg takes 'layer_decay_rate' and nothing else, got {self.paramwise_cfg}"
-            )
+        rate = self.paramwise_cfg['layer_decay_rate']
         prefix, backbone = _find_backbone(module)
         groups: dict[str, dict] = {}
         for full_name, parameter in module.named_parameters():

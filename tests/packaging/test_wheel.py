@@ -1,0 +1,62 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The wheel holds the packages and the whole config tree, and nothing else at top level."""
+
+import subprocess
+import sys
+from zipfile import ZipFile
+
+import pytest
+
+
+@pytest.fixture(scope='module')
+def wheel(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp('wheel')
+    source = out / 'source'
+    # Built from a copy, so that no build/ or *.egg-info appears in the tree under test.
+    files = subprocess.run(
+        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+        cwd=root,
+        capture_output=True,
+        check=True,
+    ).stdout.split(b'\0')
+    for name in filter(None, map(bytes.decode, files)):
+        if name.startswith('tests/') or not (root / name).is_file():
+            continue
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((root / name).read_bytes())
+    command = [sys.executable, '-m', 'pip', 'wheel', str(source), '-w', str(out)]
+    command += ['--no-deps', '--no-build-isolation', '--quiet']
+    subprocess.run(command, check=True)
+    return next(out.glob('*.whl'))
+
+
+def test_contents(wheel, root):
+    names = ZipFile(wheel).namelist()
+    top = {name.split('/')[0] for name in names if '.dist-info' not in name}
+    folders = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+    assert top == {f'sapiens_{folder}' for folder in folders} | {'sapiens_configs'}
+    ours = {str(path.relative_to(root / 'configs')) for path in (root / 'configs').rglob('*.py')}
+    packed = {name.removeprefix('sapiens_configs/') for name in names if '_configs/' in name}
+    assert ours <= packed
+    assert 'sapiens_common/data/goliath308.json' in names
+
+
+def test_installed_wheel_builds_a_model_from_its_own_config(wheel, tmp_path):
+    with ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = """
+from importlib.resources import files
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+config = Config.fromfile(str(files('sapiens_configs').joinpath('pose/sapiens_tiny_coco.py')))
+with DefaultScope.overwrite_default_scope('mmpose'):
+    print(type(MODELS.build(config.model).backbone).__module__)
+"""
+    result = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        env={'PYTHONPATH': str(tmp_path), 'NO_ALBUMENTATIONS_UPDATE': '1', 'PATH': '/usr/bin:/bin'},
+        cwd=tmp_path,
+    )
+    assert 'sapiens_pretrain.models.vit' in result.stdout, result.stderr[-2000:]
