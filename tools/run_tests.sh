@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Install what is missing, then lint, check types and run the tests (slow end-to-end ones included).
+# Arguments go to pytest: bash tools/run_tests.sh -m "not slow" tests/pose
+#   SAPIENS_SAMPLES  folder with the sample photos (tests that need them skip with a reason without it)
+#   SAPIENS_GOLDEN   folder with reference numbers (default tests/data/golden)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+bash tools/install.sh
+export PATH="$root/.venv/bin:$PATH"
+export NO_ALBUMENTATIONS_UPDATE=1
+
+if [ $# -eq 0 ]; then
+    echo "[tests] ruff"
+    ruff check .
+    ruff format --check .
+    echo "[tests] mypy"
+    mypy
+    echo "[tests] codespell"
+    git ls-files -z 2>/dev/null | xargs -0 -r codespell
+fi
+echo "[tests] pytest"
+exec python -m pytest --durations=10 "$@"
