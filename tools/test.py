@@ -4,6 +4,7 @@
 
 import argparse
 import os
+import sys
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 from mmengine.config import DictAction
@@ -34,7 +35,10 @@ def main() -> None:
     args = parse_args()
     from sapiens_common.engine import launch
 
-    config = launch.load_config(args.config, args.work_dir, args.launcher, args.cfg_options)
+    try:
+        config = launch.load_config(args.config, args.work_dir, args.launcher, args.cfg_options)
+    except ValueError as error:
+        sys.exit(f'error: {error}')
     launch.set_checkpoint(config, args.checkpoint)
     if args.tta:
         launch.enable_tta(config)

@@ -4,6 +4,7 @@
 
 import argparse
 import os
+import sys
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 from mmengine.config import DictAction
@@ -49,7 +50,10 @@ def main() -> None:
     args = parse_args()
     from sapiens_common.engine import launch
 
-    config = launch.load_config(args.config, args.work_dir, args.launcher, args.cfg_options)
+    try:
+        config = launch.load_config(args.config, args.work_dir, args.launcher, args.cfg_options)
+    except ValueError as error:
+        sys.exit(f'error: {error}')
     if args.amp:
         launch.enable_amp(config, args.amp)
     if args.no_validate:

@@ -1,0 +1,158 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Every shipped config loads, names only things that exist, builds, and groups its parameters.
+
+Area tests check what a recipe says; this file checks what all of them have in common.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import (
+    DATASETS,
+    HOOKS,
+    METRICS,
+    MODELS,
+    RUNNERS,
+    TRANSFORMS,
+    DefaultScope,
+    init_default_scope,
+)
+
+from sapiens_pretrain.models.vit import ARCH_ZOO, SapiensViT
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+LEAVES = sorted(
+    path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts and path.stem != '__init__'
+)
+SIZES = sorted((CONFIGS / '_base_/sizes').glob('*.py'))
+names = [str(path.relative_to(CONFIGS)) for path in LEAVES]
+leaves = pytest.mark.parametrize('path', LEAVES, ids=names)
+TASKS = {'pretrain', 'pose', 'seg', 'depth', 'normal', 'det', 'multitask'}
+NAME = re.compile(
+    r'(sapiens_(tiny|0\.3b|0\.6b|1b|2b)_[a-z0-9_]+|rtmdet_[a-z0-9_-]+|baseline_\w+)\.py'
+)
+
+
+def _load(path):
+    config = Config.fromfile(path)
+    init_default_scope(config.get('default_scope', 'mmengine'))
+    return config
+
+
+@pytest.fixture(autouse=True)
+def _restore_scope():
+    yield
+    DefaultScope._instance_dict.clear()
+
+
+def _pipelines(node):
+    """Every transform config below a node."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == 'pipeline' or key.endswith('_pipeline'):
+                yield from value or []
+            else:
+                yield from _pipelines(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _pipelines(value)
+
+
+def _datasets(loader):
+    """The datasets of a loader config, wrappers and their parts."""
+    found = [loader['dataset']]
+    for dataset in found:
+        if 'dataset' in dataset:
+            found.append(dataset['dataset'])
+        found.extend(dataset.get('datasets', []))
+    return found
+
+
+@leaves
+def test_name_and_length(path):
+    assert NAME.fullmatch(path.name), path.name
+    assert path.parent.name in TASKS
+    code = [line for line in path.read_text().splitlines() if line.strip() and line[0] != '#']
+    if path.parent.name != 'det' and not path.name.startswith('baseline'):
+        assert len(code) <= 30, f'a leaf has about ten lines, this has {len(code)}'
+
+
+@leaves
+def test_paths_are_of_no_machine(path):
+    assert not re.search(r"['\"](/|~|\w+::)", path.read_text())
+
+
+@leaves
+def test_types_exist(path):
+    config = _load(path)
+    assert RUNNERS.get(config.get('runner_type', 'Runner')) is not None
+    for transform in _pipelines(config._cfg_dict):
+        assert TRANSFORMS.get(transform['type']) is not None, transform
+    for hook in [*config.get('default_hooks', {}).values(), *config.get('custom_hooks', [])]:
+        assert hook is None or HOOKS.get(hook['type']) is not None, hook
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for dataset in _datasets(config[loader]) if config.get(loader) else []:
+            assert DATASETS.get(dataset['type']) is not None, dataset
+    for evaluator in ('val_evaluator', 'test_evaluator'):
+        metrics = config.get(evaluator) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            assert METRICS.get(metric['type']) is not None, metric
+
+
+@leaves
+def test_builds_and_groups(path):
+    config = _load(path)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    backbone = getattr(model, 'backbone', None)
+    if isinstance(backbone, SapiensViT):
+        size = path.name.split('_')[1]
+        assert backbone.embed_dims == ARCH_ZOO[size]['embed_dims']
+        assert backbone.num_layers == ARCH_ZOO[size]['num_layers']
+    if not config.get('optim_wrapper'):
+        return
+    config.optim_wrapper.type = 'OptimWrapper'
+    for key in ('dtype', 'loss_scale', 'use_fsdp'):
+        config.optim_wrapper.pop(key, None)
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    groups = wrapper.optimizer.param_groups
+    grouped = {id(p) for group in groups for p in group['params']}
+    assert grouped == {id(p) for p in model.parameters() if p.requires_grad}
+    if 'layer_decay_rate' in config.optim_wrapper.get('paramwise_cfg', {}):
+        scales = [group['lr_scale'] for group in groups]
+        assert max(scales) == 1.0
+        trained = [p.requires_grad for p in backbone.parameters()]
+        assert not all(trained) or min(scales) < 0.5
+        for group in groups:
+            biases = [n for n in group['param_names'] if n.endswith('.bias') or 'pos_embed' in n]
+            assert not biases or group['weight_decay'] == 0
+
+
+@pytest.mark.parametrize('path', SIZES, ids=[path.stem for path in SIZES])
+def test_size_card_equals_zoo(path):
+    card = Config.fromfile(path)
+    assert path.stem == f'sapiens_{card.arch}'
+    assert card.embed_dims == ARCH_ZOO[card.arch]['embed_dims']
+    assert card.img_size == ((256, 192) if card.arch == 'tiny' else (1024, 768))
+
+
+def test_every_size_of_every_published_recipe_exists():
+    recipes = {
+        'pretrain': ['humans300m'],
+        'pose': ['goliath', 'coco_wholebody', 'coco'],
+        'seg': ['goliath', 'cihp', 'lip'],
+        'depth': ['render_people'],
+        'normal': ['render_people'],
+    }
+    expected = {
+        f'{task}/sapiens_{size}_{data}.py'
+        for task, sets in recipes.items()
+        for data in sets
+        for size in ARCH_ZOO
+    }
+    missing = expected - set(names)
+    assert not missing, sorted(missing)
