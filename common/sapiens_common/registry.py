@@ -5,6 +5,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
@@ -18,6 +19,9 @@ MODELS = Registry(
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=_SCOPE, locations=_ENGINE)
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=_SCOPE, locations=_ENGINE)
 RUNNERS = Registry('runner', parent=MMENGINE_RUNNERS, scope=_SCOPE, locations=_ENGINE)
+OPTIM_WRAPPERS = Registry(
+    'optimizer wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope=_SCOPE, locations=_ENGINE
+)
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optimizer wrapper constructor', parent=MMENGINE_CONSTRUCTORS, scope=_SCOPE, locations=_ENGINE
 )

@@ -6,13 +6,16 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The reference keeps every checkpoint (2b: about 25 GB each); three and the best are enough to resume.
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    checkpoint=dict(type='sapiens_common.SafeCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'))  # tools/ use gloo where there is no GPU
+
+# Samples that cannot be read are replaced and reported; more than this share of the data set stops the run.
+bad_samples = dict(max_share=0.01)
 
 log_processor = dict(by_epoch=True, window_size=10)
 log_level = 'INFO'

@@ -1,7 +1,17 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Runner, optimizer construction and distributed set-up shared by all tasks."""
+"""Runner, loops, optimizer construction and distributed set-up shared by all tasks."""
 
+from .hooks import SafeCheckpointHook
 from .layer_decay import LayerDecayOptimWrapperConstructor
+from .loops import ResumableEpochLoop, ResumableIterLoop
+from .optim import SapiensOptimWrapper
 from .runner import SapiensRunner
 
-__all__ = ['LayerDecayOptimWrapperConstructor', 'SapiensRunner']
+__all__ = [
+    'LayerDecayOptimWrapperConstructor',
+    'ResumableEpochLoop',
+    'ResumableIterLoop',
+    'SafeCheckpointHook',
+    'SapiensOptimWrapper',
+    'SapiensRunner',
+]

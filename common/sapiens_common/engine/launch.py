@@ -36,10 +36,8 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
 
 def enable_amp(config: Config, dtype: str) -> None:
     """Switch the optimizer wrapper to mixed precision."""
-    config.optim_wrapper.type = 'AmpOptimWrapper'
+    config.optim_wrapper.type = 'sapiens_common.SapiensOptimWrapper'
     config.optim_wrapper.dtype = dtype
-    if dtype == 'float16':
-        config.optim_wrapper.loss_scale = 'dynamic'
 
 
 def build_runner(config: Config) -> Runner:

@@ -1,25 +1,96 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The runner that all recipes name: mmengine's, with strict loading and CPU data parallelism."""
+"""The runner that all recipes name: mmengine's, with strict loading and exact resume."""
 
+import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import mmengine
 import torch
+from mmengine.dist import broadcast_object_list, master_only
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+from mmengine.utils import apply_to
 from torch import nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
 from sapiens_common.registry import RUNNERS
 
+from .checkpoint_files import (
+    find_newest_checkpoint,
+    remove_partial_files,
+    save_checkpoint_file,
+)
+from .loops import ResumableEpochLoop, ResumableIterLoop, _ResumableMixin
+from .seeding import run_seed
+
 
 @RUNNERS.register_module()
 class SapiensRunner(Runner):
-    """mmengine's runner with two differences.
+    """mmengine's runner, with these differences.
 
-    ``load_checkpoint`` (for ``load_from``, tools/test.py and resume) is strict and accepts every file
-    form of :mod:`sapiens_common.checkpoint`; and a distributed run works without a GPU.
+    - ``load_checkpoint`` (for ``load_from``, tools/test.py and resume) is strict and accepts every
+      file form of :mod:`sapiens_common.checkpoint`.
+    - Checkpoints appear complete or not at all; ``resume=True`` takes the newest complete one.
+    - ``train_cfg=dict(by_epoch=...)`` builds the loops of :mod:`.loops`: a resumed run is
+      bit-identical to one that was never interrupted.
+    - A distributed run works without a GPU.
     """
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the training loop; a config that names no type gets a resumable one."""
+        if isinstance(loop, dict) and 'type' not in loop:
+            options = dict(loop)
+            by_epoch = options.pop('by_epoch', True)
+            loop_type = ResumableEpochLoop if by_epoch else ResumableIterLoop
+            return loop_type(self, self._train_dataloader, **options)
+        built = super().build_train_loop(loop)
+        if not isinstance(built, _ResumableMixin):
+            self.logger.warning(
+                f'train_cfg.type={type(built).__name__}: resuming in the middle of an epoch is not '
+                'exact with this loop. Leave the type out (by_epoch=True or False) to change that.'
+            )
+        return built
+
+    def load_or_resume(self) -> None:
+        """Load ``load_from``, or resume from it or from the newest complete checkpoint."""
+        if not self._has_loaded and self._resume and self._load_from is None:
+            found = [self._find_resume_file() if self.rank == 0 else None]
+            broadcast_object_list(found)  # all ranks read the file that rank 0 saw
+            if found[0] is None:
+                self.logger.info(f'no checkpoint in {self.work_dir}: training starts anew')
+                return
+            self.logger.info(f'resuming from the newest complete checkpoint {found[0]}')
+            self.resume(found[0])
+            return
+        super().load_or_resume()
+
+    def _find_resume_file(self) -> str | None:
+        """Newest complete checkpoint of this run; clears what a killed run left half-written."""
+        folders = [Path(self.work_dir)]
+        for hook in self.hooks:
+            out_dir = getattr(hook, 'out_dir', None)
+            if out_dir and '://' not in str(out_dir):
+                folders.append(Path(out_dir) / Path(self.work_dir).name)
+        for folder in folders:
+            remove_partial_files(folder)
+        found = [path for path in map(find_newest_checkpoint, folders) if path is not None]
+        return str(found[-1]) if found else None
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'default',
+    ) -> None:
+        """Restore model, optimizer, schedulers and the position in the training data."""
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        if isinstance(self.train_loop, _ResumableMixin):
+            self.train_loop.restore(self._loaded_meta.get('samples_in_epoch'))
 
     def load_checkpoint(
         self,
@@ -34,12 +105,77 @@ class SapiensRunner(Runner):
             ValueError: The file cannot be read or does not fit the model.
         """
         content = read_checkpoint(filename)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         checkpoint = {'state_dict': content.state_dict, 'meta': content.meta, **content.training}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_state_dict_strict(model, checkpoint['state_dict'], str(filename))
+        load_state_dict_strict(self._unwrapped_model(), checkpoint['state_dict'], str(filename))
         self._has_loaded = True
+        self._loaded_meta = content.meta
         return checkpoint
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Write a checkpoint of mmengine's layout, completely or not at all.
+
+        A folder that is no local path goes through mmengine's own method and its storage backend.
+
+        Raises:
+            OSError: It could not be written; the checkpoints before are untouched.
+        """
+        if '://' in str(out_dir) or file_client_args or backend_args:
+            super().save_checkpoint(
+                out_dir,
+                filename,
+                file_client_args,
+                save_optimizer,
+                save_param_scheduler,
+                meta,
+                by_epoch,
+                backend_args,
+            )
+            return
+        checkpoint = {
+            'meta': self._checkpoint_meta(dict(meta or {}), by_epoch),
+            'state_dict': weights_to_cpu(self._unwrapped_model().state_dict()),
+            'message_hub': _to_cpu(self.message_hub.state_dict()),
+        }
+        if save_optimizer:
+            checkpoint['optimizer'] = _to_cpu(self.optim_wrapper.state_dict())
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint['param_schedulers'] = _state_dicts(self.param_schedulers)
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        save_checkpoint_file(checkpoint, os.path.join(out_dir, filename))
+
+    def _checkpoint_meta(self, meta: dict[str, Any], by_epoch: bool) -> dict[str, Any]:
+        """Metadata as mmengine writes it, the shared seed, and the position inside the epoch."""
+        meta.setdefault('epoch', self.epoch + 1 if by_epoch else self.epoch)
+        meta.setdefault('iter', self.iter if by_epoch else self.iter + 1)
+        meta.update(
+            cfg=self.cfg.pretty_text,
+            seed=run_seed(self),
+            experiment_name=self.experiment_name,
+            time=time.strftime('%Y%m%d_%H%M%S', time.localtime()),
+            mmengine_version=mmengine.__version__,
+        )
+        metainfo = getattr(self.train_dataloader.dataset, 'metainfo', None)
+        if metainfo is not None:
+            meta['dataset_meta'] = metainfo
+        if isinstance(self.train_loop, _ResumableMixin):
+            meta['samples_in_epoch'] = self.train_loop.progress(meta['epoch'], meta['iter'])
+        return meta
+
+    def _unwrapped_model(self) -> nn.Module:
+        """The model below a wrapper for data parallelism."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for data parallelism; without a GPU mmengine would still pass a device id."""
@@ -49,3 +185,15 @@ class SapiensRunner(Runner):
                 'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
             }
         return super().wrap_model(model_wrapper_cfg, model)
+
+
+def _to_cpu(state: Any) -> Any:
+    """A state dict with all tensors on the CPU."""
+    return apply_to(state, lambda item: hasattr(item, 'cpu'), lambda item: item.cpu())
+
+
+def _state_dicts(schedulers: list | dict) -> list | dict:
+    """State dicts of the schedulers, in mmengine's layout."""
+    if isinstance(schedulers, dict):
+        return {name: [one.state_dict() for one in many] for name, many in schedulers.items()}
+    return [scheduler.state_dict() for scheduler in schedulers]

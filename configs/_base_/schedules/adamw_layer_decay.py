@@ -1,6 +1,6 @@
 # Optimizer of all fine-tuning recipes (reference 2.0). Recipes set lr and layer_decay_rate.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='sapiens_common.SapiensOptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), weight_decay=0.1),
     constructor='sapiens_common.LayerDecayOptimWrapperConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.85),

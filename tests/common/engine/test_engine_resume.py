@@ -1,0 +1,162 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Resuming continues at the next iteration, bit for bit, wherever the checkpoint was written."""
+
+import importlib.util
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import RUNNERS
+
+_SPEC = importlib.util.spec_from_file_location('toy_job', Path(__file__).with_name('toy_job.py'))
+toy = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(toy)
+_names = itertools.count()
+
+
+def train(config, stop_after=None):
+    """Run a config; with ``stop_after`` leave as a kill after that many iterations would."""
+    config.experiment_name = f'engine_resume_{next(_names)}'
+    runner = RUNNERS.build(config)
+    if stop_after is not None:
+        loop = runner.build_train_loop(config.train_cfg)
+        run_iter, left = loop.run_iter, [stop_after]
+
+        def limited(*args):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            run_iter(*args)
+
+        loop.run_iter = limited
+        runner._train_loop = loop
+        with pytest.raises(KeyboardInterrupt):
+            runner.train()
+    else:
+        runner.train()
+    return runner
+
+
+def weights(runner):
+    return {name: value.clone() for name, value in runner.model.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert torch.equal(value, b[name]), name
+
+
+@pytest.mark.parametrize('loop', ['epoch', 'iter'])
+@pytest.mark.parametrize('stop', [4, 11, 16, 22])
+def test_resume_is_bit_identical(tmp_path, loop, stop):
+    # 22 samples in batches of 2: 11 iterations per epoch, so 4 and 16 lie inside one.
+    options = {'iters': 33} if loop == 'iter' else {'epochs': 3}
+    options['checkpoint'] = {'interval': 1, 'by_epoch': False, 'max_keep_ckpts': 2}
+    whole = train(toy.make_config(tmp_path / 'whole', **options))
+    train(toy.make_config(tmp_path / 'cut', **options), stop_after=stop)
+    resumed = train(toy.make_config(tmp_path / 'cut', resume=True, workers=2, **options))
+    assert_same(weights(whole), weights(resumed))
+    assert whole.model.seen[stop:] == resumed.model.seen
+    assert resumed.iter == 33
+
+
+def test_resume_from_epoch_checkpoints(tmp_path):
+    checkpoint = {'interval': 1, 'by_epoch': True, 'max_keep_ckpts': 2}
+    whole = train(toy.make_config(tmp_path / 'whole', checkpoint=checkpoint))
+    train(toy.make_config(tmp_path / 'cut', checkpoint=checkpoint), stop_after=17)
+    resumed = train(toy.make_config(tmp_path / 'cut', checkpoint=checkpoint, resume=True))
+    assert_same(weights(whole), weights(resumed))
+    assert resumed.model.seen == whole.model.seen[11:]
+    names = {path.name for path in (tmp_path / 'cut').glob('*.pth')}
+    assert names == {'epoch_2.pth', 'epoch_3.pth'}
+    assert (tmp_path / 'cut/last_checkpoint').read_text().endswith('epoch_3.pth')
+
+
+@pytest.mark.parametrize('workers', [1, 3])
+def test_workers_do_not_matter(tmp_path, workers):
+    none = train(toy.make_config(tmp_path / 'none'))
+    some = train(
+        toy.make_config(
+            tmp_path / 'some',
+            workers=workers,
+            **{'train_dataloader.persistent_workers': True, 'train_dataloader.dataset.refetch': []},
+        )
+    )
+    assert_same(weights(none), weights(some))
+    assert none.model.seen == some.model.seen
+    other = train(toy.make_config(tmp_path / 'other', **{'randomness.seed': 1}))
+    assert none.model.seen != other.model.seen
+
+
+def test_finite_sampler_in_the_iteration_loop(tmp_path):
+    options = {'iters': 30, 'train_dataloader.sampler.type': 'DefaultSampler'}
+    options['checkpoint'] = {'interval': 5, 'by_epoch': False}
+    whole = train(toy.make_config(tmp_path / 'whole', **options))
+    epochs = [sum(whole.model.seen[start : start + 11], []) for start in (0, 11)]
+    assert all(sorted(epoch) == [float(i) for i in range(22)] for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    train(toy.make_config(tmp_path / 'cut', **options), stop_after=17)
+    resumed = train(toy.make_config(tmp_path / 'cut', resume=True, **options))
+    assert_same(weights(whole), weights(resumed))
+    assert resumed.model.seen == whole.model.seen[15:]
+
+
+def test_pending_validation_is_made_up(tmp_path):
+    # Killed between the checkpoint of an epoch and its validation.
+    options = {'val': True, 'epochs': 2}
+    options['checkpoint'] = {'interval': 1, 'by_epoch': True, 'save_best': 'acc'}
+    config = toy.make_config(tmp_path, **options)
+    config.experiment_name = f'engine_resume_{next(_names)}'
+    runner = RUNNERS.build(config)
+    runner._val_loop = runner.build_val_loop(runner._val_loop)
+
+    def killed():
+        raise KeyboardInterrupt
+
+    runner._val_loop.run = killed
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert not list(tmp_path.glob('best_*'))
+    resumed = train(toy.make_config(tmp_path, resume=True, **options))
+    assert resumed.model.seen and len(resumed.model.seen) == 11
+    (best,) = tmp_path.glob('best_*')
+    assert best.name == 'best_acc_epoch_2.pth'
+
+
+def test_other_batch_size_continues_on_unread_samples(tmp_path):
+    checkpoint = {'interval': 1, 'by_epoch': False}
+    train(toy.make_config(tmp_path, epochs=1, checkpoint=checkpoint), stop_after=4)
+    whole = train(toy.make_config(tmp_path / 'whole', epochs=1))
+    resumed = train(toy.make_config(tmp_path, epochs=1, batch=4, resume=True))
+    assert sum(resumed.model.seen, []) == sum(whole.model.seen, [])[8:]
+
+
+def test_checkpoint_of_another_runner(tmp_path):
+    # Without our progress in the metadata the position follows from the counters.
+    checkpoint = {'interval': 1, 'by_epoch': False}
+    whole = train(toy.make_config(tmp_path / 'whole', epochs=1))
+    runner = train(toy.make_config(tmp_path, epochs=1, checkpoint=checkpoint), stop_after=5)
+    path = tmp_path / 'iter_5.pth'
+    content = torch.load(path, weights_only=True)
+    del content['meta']['samples_in_epoch']
+    torch.save(content, path)
+    resumed = train(toy.make_config(tmp_path, epochs=1, resume=True))
+    assert_same(weights(whole), weights(resumed))
+    content['meta']['iter'] = 400
+    torch.save(content, path)
+    resumed = train(toy.make_config(tmp_path, epochs=2, load_from=str(path), resume=True))
+    assert len(resumed.model.seen) == 22
+    assert runner.iter == 5
+
+
+def test_a_foreign_loop_is_named(tmp_path, caplog):
+    config = toy.make_config(tmp_path, epochs=1)
+    config.train_cfg = {'type': 'EpochBasedTrainLoop', 'max_epochs': 1}
+    config.experiment_name = f'engine_resume_{next(_names)}'
+    runner = RUNNERS.build(config)
+    messages = []
+    runner.logger.warning = messages.append
+    runner.train()
+    assert any('is not exact with this loop' in message for message in messages)
