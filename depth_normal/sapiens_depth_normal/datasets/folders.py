@@ -1,0 +1,138 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Samples from folders of images, masks and target maps that share their file names."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+
+from sapiens_common.images import IMAGE_SUFFIXES
+from sapiens_depth_normal.registry import DATASETS
+
+from .files import MAP_SUFFIXES, MASK_SUFFIXES
+
+# Folder names in the order they are looked for: RenderPeople-style renders, then general folders.
+FOLDERS = {
+    'image': ('rgb', 'images'),
+    'mask': ('mask', 'masks'),
+    'depth': ('depth', 'depths'),
+    'normal': ('normal', 'normals'),
+    'segmentation': ('segmentations',),
+}
+SUFFIXES = {
+    'image': IMAGE_SUFFIXES,
+    'mask': MASK_SUFFIXES,
+    'depth': MAP_SUFFIXES,
+    'normal': MAP_SUFFIXES,
+    'segmentation': ('.png',),
+}
+
+
+@DATASETS.register_module()
+class DenseFolderDataset(BaseDataset):
+    """Images with person masks and depth, normals or both, matched by file name.
+
+    ``data_root`` holds ``rgb/ mask/ depth/ normal/`` (RenderPeople) or ``images/ masks/ depths/ normals/``.
+    Samples are the names that all needed folders have, sorted: every process sees the same list.
+    Subfolders count, as part of the name. A sample is a dict of paths (``img_path``, ``mask_path``,
+    ``depth_path``, ...) and ``sample_id``; the pipeline reads them with ``LoadMaps``.
+
+    Args:
+        data_root: Folder of the set.
+        targets: What to read beside image and mask: ``depth``, ``normal``, ``segmentation``.
+        ann_file: Text file in ``data_root`` with one name per line that selects samples (``train.txt``).
+        folders: Folder per kind (``image``, ``mask``, ``depth``, ...) where the usual names do not fit;
+            relative to ``data_root`` or absolute, so masks may come from any source.
+        framing: Name of the set's framing (``face``, ...), under which the metrics tabulate its samples.
+        **kwargs: Arguments of mmengine's ``BaseDataset`` (``pipeline``, ``indices``, ...).
+
+    Raises:
+        ValueError: A folder is missing, two files have the same name, no name is in all folders, or
+            a listed name is not.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        targets: tuple[str, ...] | list[str],
+        ann_file: str = '',
+        folders: dict[str, str] | None = None,
+        framing: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        unknown = set(targets) - (set(FOLDERS) - {'image', 'mask'})
+        if unknown or not targets:
+            raise ValueError(f'targets {targets}: expected some of depth, normal, segmentation')
+        self.kinds = ('image', 'mask', *targets)
+        self.folders = dict(folders or {})
+        self.framing = framing
+        super().__init__(ann_file=ann_file, data_root=data_root, data_prefix={}, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Paths of every sample, sorted by name."""
+        samples = self.match(Path(self.data_root), self.folders, self.framing)
+        if not self.ann_file:
+            return samples
+        if not Path(self.ann_file).is_file():
+            raise ValueError(f'list {self.ann_file} does not exist; it names one sample per line')
+        by_name = {sample['sample_id']: sample for sample in samples}
+        listed = sorted(set(Path(self.ann_file).read_text(encoding='utf-8').split('\n')) - {''})
+        missing = [name for name in listed if name not in by_name]
+        if missing:
+            raise ValueError(
+                f'{self.ann_file}: {len(missing)} of {len(listed)} names have no '
+                f'{" + ".join(self.kinds)} in {self.data_root}, first {missing[0]!r}'
+            )
+        return [by_name[name] for name in listed]
+
+    def match(
+        self, root: Path, folders: dict[str, str], framing: str | None = None, prefix: str = ''
+    ) -> list[dict[str, Any]]:
+        """Samples of one root folder, sorted by name; names in some folders only are logged.
+
+        Args:
+            root: Folder of the set.
+            folders: Folder per kind where the usual names do not fit.
+            framing: As the class's.
+            prefix: What the samples' ids start with.
+        """
+        files = {kind: _index(root, kind, folders.get(kind)) for kind in self.kinds}
+        names = sorted(set.intersection(*(set(found) for found in files.values())))
+        everything = set().union(*files.values())
+        if not names:
+            counts = ', '.join(f'{kind} {len(found)}' for kind, found in files.items())
+            raise ValueError(f'{root}: no file name is in all folders (files found: {counts})')
+        if len(names) < len(everything):
+            lost = sorted(everything - set(names))
+            MMLogger.get_current_instance().warning(
+                f'{root}: {len(lost)} of {len(everything)} names lack one of '
+                f'{", ".join(self.kinds)} and are left out, first {lost[0]!r}'
+            )
+        return [
+            {
+                'sample_id': prefix + name,
+                'framing': framing,
+                'img_path': str(files['image'][name]),
+                **{f'{kind}_path': str(files[kind][name]) for kind in self.kinds[1:]},
+            }
+            for name in names
+        ]
+
+
+def _index(root: Path, kind: str, folder: str | None) -> dict[str, Path]:
+    """Files of one kind by name: the path below their folder, without suffix."""
+    candidates = [root / name for name in ([folder] if folder else FOLDERS[kind])]
+    found = next((path for path in candidates if path.is_dir()), None)
+    if found is None:
+        looked = ' or '.join(str(path) for path in candidates)
+        raise ValueError(f'no folder of {kind} files: expected {looked}')
+    files: dict[str, Path] = {}
+    for path in sorted(found.rglob('*')):
+        if path.suffix.lower() not in SUFFIXES[kind]:
+            continue
+        name = path.relative_to(found).with_suffix('').as_posix()
+        if name in files:
+            raise ValueError(f'{files[name]} and {path} have the same name; keep one of them')
+        files[name] = path
+    return files

@@ -1,0 +1,97 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Angular errors of normals on the person, pooled over all pixels of a set."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sapiens_depth_normal.registry import METRICS
+
+from .framings import MODEL, Column, FramingMetric, Measured, read_field, read_mask
+
+THRESHOLDS = (5.0, 7.5, 11.25, 22.5, 30.0)  # degrees; those of the paper and the two below
+BIN = 0.05  # degrees; resolution of the median over a set, whose pixels are too many to keep
+
+
+class AngleStatistics(NamedTuple):
+    """Angular errors of one image."""
+
+    count: int
+    total: float  # degrees
+    within: np.ndarray  # pixels per threshold
+    histogram: np.ndarray  # pixels per bin of BIN degrees
+
+
+@METRICS.register_module()
+class HumanNormalMetric(FramingMetric):
+    """Mean and median angular error and shares within thresholds, over all human pixels of a set.
+
+    The trivial prediction is the normal that faces the camera, (0, 0, 1), everywhere. The median is
+    exact to 0.05 degrees.
+
+    Needs ``pred_normal_map``, ``gt_normal_map`` and ``gt_mask``, all at one size.
+
+    Args:
+        collect_device: Where ranks exchange results.
+        prefix: What the keys start with.
+    """
+
+    default_prefix = 'normal'
+    baseline = 'camera_facing'
+    titles = {'': 'Normals, angular error'}
+    columns = (
+        Column('mean', 'mean [deg]', 'lower', 2),
+        Column('median', 'median [deg]', 'lower', 2),
+        *(Column(f'within_{angle:g}', f'< {angle:g} deg', 'higher', 4) for angle in THRESHOLDS),
+    )
+
+    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
+        super().__init__(collect_device, prefix)
+
+    def measure(self, sample: dict) -> Measured:
+        """Angular errors of one image.
+
+        Raises:
+            ValueError: A map is missing, empty, or of another size.
+        """
+        pred = read_field(sample, 'pred_normal_map')
+        truth = read_field(sample, 'gt_normal_map')
+        mask = read_mask(sample, pred.shape[1:])
+        target = truth[:, mask].T
+        facing = np.broadcast_to(np.float32([0, 0, 1]), target.shape)
+        return {
+            '': {
+                MODEL: statistics(angles_between(pred[:, mask].T, target)),
+                self.baseline: statistics(angles_between(facing, target)),
+            }
+        }
+
+    def summarize(self, found: list[Any]) -> dict[str, float]:
+        """Figures over the pixels of several images."""
+        count = sum(image.count for image in found)
+        below = np.cumsum(sum(image.histogram for image in found))
+        middle = int(np.searchsorted(below, count / 2))
+        within = sum(image.within for image in found) / count
+        return {
+            'mean': sum(image.total for image in found) / count,
+            'median': (middle + 0.5) * BIN,
+            **{f'within_{angle:g}': float(share) for angle, share in zip(THRESHOLDS, within, strict=True)},
+        }
+
+
+def angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angles in degrees between vectors (N, 3) of any length; precise near 0 and 180 too."""
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    cross = np.linalg.norm(np.cross(first, second), axis=1)
+    return np.degrees(np.arctan2(cross, (first * second).sum(1)))
+
+
+def statistics(angles: np.ndarray) -> AngleStatistics:
+    """Statistics of angles (N,) in degrees."""
+    bins = np.minimum(angles / BIN, 180 / BIN - 1).astype(int)
+    return AngleStatistics(
+        count=len(angles),
+        total=float(angles.sum()),
+        within=np.array([np.count_nonzero(angles < limit) for limit in THRESHOLDS]),
+        histogram=np.bincount(bins, minlength=round(180 / BIN)).astype(np.int32),
+    )

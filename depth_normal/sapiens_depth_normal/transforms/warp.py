@@ -1,0 +1,188 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Geometric augmentation of an image together with everything that is drawn over it.
+
+Scale, crop, stretch, rotation and mirroring are one affine map, applied once: the image bilinearly,
+the maps by their nearest pixel. Under it depth values stay (relative depth does not depend on the
+lens), while normals turn with the image: they are vectors of the camera, and rolling the
+camera rotates X and Y. Stretching is a change of focal lengths and leaves them alone.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from sapiens_depth_normal.registry import TRANSFORMS
+
+# Maps that may accompany an image, with their value outside of it.
+MAPS = {'mask': 0, 'gt_depth_map': 0, 'gt_normal_map': 0, 'gt_seg_map': 255}
+
+
+@TRANSFORMS.register_module()
+class ResizeImage(BaseTransform):
+    """Resize the image alone to the network's input; the aspect is not kept (reference 7.4).
+
+    Used for evaluation and inference, where targets stay at their original size.
+
+    Modified keys: ``img``; added: ``img_shape`` (height, width).
+
+    Args:
+        size: (height, width) of the network's input.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = tuple(size)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Resize one image."""
+        results['img'] = cv2.resize(results['img'], self.size[::-1])
+        results['img_shape'] = self.size
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomWarp(BaseTransform):
+    """Random scale, crop, rotation and mirroring of image, mask, depth, normals and part labels.
+
+    The image is scaled, aspect kept, to fit ``size`` times a random factor, a window of at most ``size`` is
+    cut at a random place and stretched to ``size``; then it is rotated around its middle and mirrored.
+    This is the geometry of the published recipes (reference 2.4) in a single resampling.
+
+    Modified keys: ``img`` and those of ``MAPS`` that the sample has; ``img_shape``. Outside of the
+    image the mask is 0, so no loss is taken there.
+
+    Args:
+        size: (height, width) of the network's input.
+        scale: Range of the random factor. Below 1 the image alone loses detail accordingly, as
+            a smaller photo would.
+        rotate_prob: Chance of a rotation.
+        max_angle: Rotations are uniform within plus and minus this, in degrees.
+        flip_prob: Chance of mirroring.
+        flip_labels: (part, partner) pairs of ``gt_seg_map`` values that swap when mirrored.
+
+    Raises:
+        ValueError: A probability outside 0..1, or a range that is empty or not positive.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        scale: tuple[float, float] = (0.2, 2.0),
+        rotate_prob: float = 0.5,
+        max_angle: float = 60.0,
+        flip_prob: float = 0.5,
+        flip_labels: list[tuple[int, int]] | tuple[tuple[int, int], ...] = (),
+    ) -> None:
+        if not (0 <= rotate_prob <= 1 and 0 <= flip_prob <= 1):
+            raise ValueError(f'probabilities must be in [0, 1], got {rotate_prob} and {flip_prob}')
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f'scale must be (low, high) with 0 < low <= high, got {scale}')
+        self.size = tuple(size)
+        self.scale = scale
+        self.rotate_prob = rotate_prob
+        self.max_angle = max_angle
+        self.flip_prob = flip_prob
+        self.flip_labels = flip_labels
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Draw the parameters and warp one sample."""
+        height, width = results['img'].shape[:2]
+        low, high = self.scale
+        fit = min(self.size[0] / height, self.size[1] / width)
+        factor = fit * np.random.uniform(low, high)
+        window = np.minimum(self.size, (height * factor, width * factor)) / factor  # (h, w)
+        top, left = np.random.uniform(0, 1, 2) * ((height, width) - window)
+        angle = 0.0
+        if np.random.rand() < self.rotate_prob:
+            angle = np.random.uniform(-self.max_angle, self.max_angle)
+        flip = np.random.rand() < self.flip_prob
+
+        matrix = rotation(angle, self.size) @ window_to(self.size, left, top, window)
+        if flip:
+            matrix = mirror(self.size) @ matrix
+        results['img'] = _warp_image(results['img'], matrix, self.size, factor)
+        for key, outside in MAPS.items():
+            if key in results:
+                results[key] = _warp_map(results[key], matrix, self.size, outside)
+        if 'gt_normal_map' in results:
+            results['gt_normal_map'] = turn_normals(results['gt_normal_map'], angle, flip)
+        if flip and 'gt_seg_map' in results:
+            results['gt_seg_map'] = swap_labels(results['gt_seg_map'], self.flip_labels)
+        results['img_shape'] = self.size
+        return results
+
+
+def window_to(
+    size: tuple[int, int], left: float, top: float, window: np.ndarray | tuple[float, float]
+) -> np.ndarray:
+    """Map (3, 3) that stretches a window of (height, width) at (left, top) to a whole output of ``size``.
+
+    Coordinates are continuous: (0, 0) is the corner of the top-left pixel, (0.5, 0.5) its middle.
+    """
+    sy, sx = size[0] / window[0], size[1] / window[1]
+    return np.array([[sx, 0, -left * sx], [0, sy, -top * sy], [0, 0, 1]], np.float64)
+
+
+def rotation(angle: float, size: tuple[int, int]) -> np.ndarray:
+    """Map (3, 3) that rotates an image of ``size`` around its middle, counter-clockwise as one sees it.
+
+    Args:
+        angle: In degrees.
+        size: (height, width).
+    """
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    x, y = size[1] / 2, size[0] / 2
+    return np.array(
+        [[cos, sin, x - cos * x - sin * y], [-sin, cos, y + sin * x - cos * y], [0, 0, 1]]
+    )
+
+
+def mirror(size: tuple[int, int]) -> np.ndarray:
+    """Map (3, 3) that exchanges left and right of an image of ``size`` (height, width)."""
+    return np.array([[-1.0, 0, size[1]], [0, 1, 0], [0, 0, 1]])
+
+
+def turn_normals(normals: np.ndarray, angle: float, flip: bool) -> np.ndarray:
+    """Normals (H, W, 3; X right, Y up) after a rotation counter-clockwise by ``angle``, then a mirroring."""
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
+    turned = np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=-1).astype(normals.dtype)
+    if flip:
+        turned[..., 0] *= -1
+    return turned
+
+
+def swap_labels(labels: np.ndarray, pairs: Any) -> np.ndarray:
+    """Exchange the values of each (left, right) pair in a label map (H, W)."""
+    table = np.arange(256, dtype=labels.dtype)
+    for one, other in pairs:
+        table[[one, other]] = other, one
+    return table[labels]
+
+
+def _centered(matrix: np.ndarray) -> np.ndarray:
+    """The map (2, 3) for OpenCV, whose integer coordinates are the middles of pixels."""
+    shift = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
+    return (shift @ matrix @ np.linalg.inv(shift))[:2]
+
+
+def _warp_image(
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], factor: float
+) -> np.ndarray:
+    """Warp an image (H, W, 3), after shrinking it to the detail that ``factor`` leaves."""
+    if factor < 1:
+        height, width = image.shape[:2]
+        small = (max(1, round(width * factor)), max(1, round(height * factor)))  # (w, h)
+        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([width / small[0], height / small[1], 1])
+    return cv2.warpAffine(image, _centered(matrix), size[::-1], flags=cv2.INTER_LINEAR)
+
+
+def _warp_map(
+    values: np.ndarray, matrix: np.ndarray, size: tuple[int, int], outside: int
+) -> np.ndarray:
+    """Warp a map (H, W[, C]) by nearest pixel."""
+    return cv2.warpAffine(
+        values, _centered(matrix), size[::-1], flags=cv2.INTER_NEAREST, borderValue=[outside] * 4
+    )
