@@ -1,0 +1,16 @@
+# Published recipe for CIHP: LIP's with other folders and a polynomial schedule. The classes are LIP's.
+_base_ = ['lip.py']
+
+train_dataloader = dict(
+    dataset=dict(
+        data_root='data/cihp/Training',
+        data_prefix=dict(img_path='Images', seg_map_path='Category_ids')))
+val_dataloader = dict(
+    dataset=dict(
+        data_root='data/cihp/Validation',
+        data_prefix=dict(img_path='Images', seg_map_path='Category_ids')))
+test_dataloader = val_dataloader
+
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, begin=0, end=400, by_epoch=False),
+    dict(type='PolyLR', power=1.0, eta_min=0, begin=0, end=400, by_epoch=True)]

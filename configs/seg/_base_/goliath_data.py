@@ -1,0 +1,16 @@
+# 28 body parts: images/*.{jpg,jpeg,png,webp} and segmentations/*.png with ids 0..27, 255 ignored.
+_base_ = ['data.py']
+vocabulary = 'goliath'
+values = 'ids'  # 'goliath_raw' for the original 34-value annotation
+
+# Pictures without people. None at hand: train_dataloader.dataset.pipeline.2.prob=0
+background = dict(type='sapiens_common.RandomBackground', prob=0.8, folder='data/backgrounds')
+train_pipeline = [*_base_.train_pipeline[:2], background, *_base_.train_pipeline[2:]]
+
+train_dataloader = dict(
+    dataset=dict(
+        vocabulary=vocabulary, values=values, data_root='data/goliath', pipeline=train_pipeline))
+val_dataloader = dict(
+    dataset=dict(vocabulary=vocabulary, values=values, data_root='data/humans2k'))
+test_dataloader = val_dataloader
+tta_model = dict(vocabulary=vocabulary)

@@ -1,0 +1,35 @@
+# Published recipe for LIP's 20 classes (reference 2.3): 400 epochs, milder resizing, patch padding 2.
+_base_ = ['runtime.py', 'model.py', 'data.py']
+vocabulary = 'lip'
+
+model = dict(
+    backbone=dict(patch_padding=2),
+    decode_head=dict(
+        num_classes=20,
+        loss_decode=dict(
+            type='sapiens_seg.WeightedCrossEntropy', vocabulary=vocabulary, average='pixels')))
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].ratio_range = (0.75, 1.25)
+train_pipeline[5].seg_pad_val = 255
+
+train_dataloader = dict(
+    dataset=dict(
+        vocabulary=vocabulary,
+        data_root='data/lip',
+        data_prefix=dict(
+            img_path='images/train_images', seg_map_path='segmentations/train_segmentations'),
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    dataset=dict(
+        vocabulary=vocabulary,
+        data_root='data/lip',
+        data_prefix=dict(
+            img_path='images/val_images', seg_map_path='segmentations/val_segmentations')))
+test_dataloader = val_dataloader
+tta_model = dict(vocabulary=vocabulary)
+
+train_cfg = dict(max_epochs=400)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, begin=0, end=400, by_epoch=False),
+    dict(type='CosineAnnealingLR', T_max=400, eta_min=0, begin=0, end=400, by_epoch=True)]

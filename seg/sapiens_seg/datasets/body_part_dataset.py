@@ -1,0 +1,111 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""One reader for every folder of images beside a folder of label PNGs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmseg.datasets import BaseSegDataset
+
+from sapiens_common.images import IMAGE_SUFFIXES, list_images
+from sapiens_seg.label_maps import label_table
+from sapiens_seg.registry import DATASETS
+from sapiens_seg.vocabularies import resolve_vocabulary
+
+
+@DATASETS.register_module()
+class BodyPartDataset(BaseSegDataset):
+    """Images and single-channel label PNGs with the same stems, sorted by name.
+
+    The layouts of the suite, LIP, CIHP and FaceSynthetics differ only in ``data_prefix`` and
+    ``seg_map_suffix``; the recipes under ``configs/seg`` show each.
+
+    Args:
+        vocabulary: Name or dict of the classes
+            (:func:`sapiens_seg.vocabularies.resolve_vocabulary`).
+        values: What the numbers in the label files mean (:func:`sapiens_seg.label_maps.label_table`).
+        data_prefix: Folders under ``data_root``: ``img_path`` and ``seg_map_path``. They may be the same
+            if ``seg_map_suffix`` tells labels from images. Without ``seg_map_path`` no labels are
+            read.
+        seg_map_suffix: What follows the image's stem in its label's name.
+        ann_file: Optional text file with one stem per line, under ``data_root``; None takes all.
+        **kwargs: Of MMSegmentation's ``BaseSegDataset`` (``data_root``, ``pipeline``, ``indices``, ...).
+
+    Raises:
+        ValueError: A folder is missing or empty; an image has no label; a listed stem has no image or
+            several.
+    """
+
+    def __init__(
+        self,
+        vocabulary: str | Mapping[str, Any],
+        values: str = 'ids',
+        data_prefix: dict[str, str] | None = None,
+        seg_map_suffix: str = '.png',
+        **kwargs: Any,
+    ) -> None:
+        self.vocabulary = resolve_vocabulary(vocabulary)
+        self.table = label_table(values, self.vocabulary)
+        self.values = values
+        super().__init__(
+            data_prefix=data_prefix or {'img_path': 'images', 'seg_map_path': 'segmentations'},
+            seg_map_suffix=seg_map_suffix,
+            metainfo=self.vocabulary.metainfo,
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Pair images with labels."""
+        labels_root = self.data_prefix.get('seg_map_path')
+        images = self._images()
+        if labels_root is None:
+            return [self._entry(image) for image in images]
+        labels = [Path(labels_root) / f'{image.stem}{self.seg_map_suffix}' for image in images]
+        present = set(Path(labels_root).iterdir()) if Path(labels_root).is_dir() else set()
+        missing = [path for path in labels if path not in present]
+        if missing:
+            raise ValueError(
+                f'{len(missing)} of {len(images)} images have no label file, the first: expected '
+                f'{missing[0]}. Add the files, or list the labelled stems in ann_file'
+            )
+        return [
+            {**self._entry(image), 'seg_map_path': str(label)}
+            for image, label in zip(images, labels, strict=True)
+        ]
+
+    def _images(self) -> list[Path]:
+        """Paths of the images in use."""
+        folder = self.data_prefix['img_path']
+        # In a shared folder the labels are images, too.
+        images = [path for path in list_images(folder) if not self._is_label(path)]
+        if not self.ann_file:
+            return images
+        by_stem: dict[str, list[Path]] = {}
+        for image in images:
+            by_stem.setdefault(image.stem, []).append(image)
+        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
+        stems = [line.strip() for line in lines if line.strip()]
+        for stem in stems:
+            if len(by_stem.get(stem, [])) != 1:
+                found = [path.name for path in by_stem.get(stem, [])]
+                raise ValueError(
+                    f'{self.ann_file} lists {stem!r}: expected one {stem}{{{",".join(IMAGE_SUFFIXES)}}} '
+                    f'in {folder}, found {found}'
+                )
+        return [by_stem[stem][0] for stem in stems]
+
+    def _is_label(self, path: Path) -> bool:
+        """Whether a file of the image folder is a label."""
+        same = self.data_prefix.get('seg_map_path') == self.data_prefix['img_path']
+        return same and path.name.endswith(self.seg_map_suffix)
+
+    def _entry(self, image: Path) -> dict[str, Any]:
+        """What the pipeline gets of one image."""
+        return {
+            'img_path': str(image),
+            'label_table': self.table,
+            'label_values': self.values,
+            'swap_pairs': self.vocabulary.swap_pairs,
+            'seg_fields': [],
+            'reduce_zero_label': False,
+        }

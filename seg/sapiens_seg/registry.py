@@ -1,0 +1,16 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Registries of ``sapiens_seg``: children of mmengine's root, filled on first use."""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+_SCOPE = 'sapiens_seg'
+_DATASETS = ['sapiens_seg.datasets']
+
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope=_SCOPE, locations=['sapiens_seg.models'])
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=_SCOPE, locations=_DATASETS)
+TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope=_SCOPE, locations=_DATASETS)
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=_SCOPE, locations=['sapiens_seg.engine'])
