@@ -1,0 +1,3 @@
+# The encoder as it was pretrained; only the head learns. Set model.backbone.init_cfg to the encoder's file.
+_base_ = ['sapiens_1b_goliath.py']
+model = dict(backbone=dict(frozen_stages=40))  # all blocks

@@ -1,0 +1,41 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""COCO (17 keypoints) and COCO-WholeBody (133): mmpose's readers, with errors that name the item."""
+
+from mmpose.datasets.datasets.body import CocoDataset as MMPoseCocoDataset
+from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset as MMPoseCocoWholeBodyDataset
+
+from sapiens_pose.metainfo import upstream_metainfo
+from sapiens_pose.registry import DATASETS
+
+from .checks import CheckedCocoStyleDataset
+
+
+@DATASETS.register_module()
+class CocoDataset(CheckedCocoStyleDataset, MMPoseCocoDataset):
+    """COCO person keypoints, or a user's own 17 points in COCO's JSON; arguments as upstream's."""
+
+    METAINFO = upstream_metainfo('coco')
+    KEYPOINT_KEYS = {'keypoints': 17}
+
+
+@DATASETS.register_module()
+class CocoWholeBodyDataset(CheckedCocoStyleDataset, MMPoseCocoWholeBodyDataset):
+    """COCO-WholeBody: 133 points in five keys of an annotation; arguments as upstream's."""
+
+    METAINFO = upstream_metainfo('coco_wholebody')
+    KEYPOINT_KEYS = {
+        'keypoints': 17,
+        'foot_kpts': 6,
+        'face_kpts': 68,
+        'lefthand_kpts': 21,
+        'righthand_kpts': 21,
+    }
+
+    def parse_data_info(self, raw_data_info: dict) -> dict | None:
+        """One sample; keys that upstream reads and no step of a pipeline uses may be missing."""
+        annotation = raw_data_info['raw_ann_info']
+        annotation.setdefault('iscrowd', 0)
+        annotation.setdefault('segmentation', None)
+        body = annotation.get('keypoints') or []
+        annotation.setdefault('num_keypoints', sum(flag > 0 for flag in body[2::3]))
+        return super().parse_data_info(raw_data_info)

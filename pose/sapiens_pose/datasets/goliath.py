@@ -1,0 +1,127 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""308-keypoint annotations in the three JSON forms people have them in."""
+
+from typing import Any
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from sapiens_common.images import read_image
+from sapiens_pose.metainfo import NUM_RAW_KEYPOINTS, drop_teeth, goliath308_metainfo
+from sapiens_pose.registry import DATASETS
+
+from .checks import CheckedCocoStyleDataset, find_box_problem, find_keypoint_problem
+
+NUM_KEYPOINTS = 308
+HUMANS5K_KEY = 'goliath_wholebody_kpts'
+
+
+def find_goliath_problem(annotation: dict[str, Any]) -> str | None:
+    """What is wrong with the 308 keypoints of an annotation in any of the three forms, or None."""
+    if HUMANS5K_KEY in annotation:
+        return find_keypoint_problem(annotation, HUMANS5K_KEY, (NUM_KEYPOINTS,))
+    return find_keypoint_problem(annotation, 'keypoints', (NUM_KEYPOINTS, NUM_RAW_KEYPOINTS))
+
+
+def read_goliath_keypoints(annotation: dict[str, Any]) -> np.ndarray:
+    """The 308 keypoints of an annotation as float32 (308, 3): x, y in pixels, visibility.
+
+    Forms: ``goliath_wholebody_kpts`` of 308 x 3 (Humans-5K, where ``keypoints`` is a copy of the body);
+    ``keypoints`` of 308 x 3; ``keypoints`` of 344 x 3, the raw order with 36 teeth, which are dropped.
+
+    Raises:
+        ValueError: None of the three.
+    """
+    problem = find_goliath_problem(annotation)
+    if problem:
+        raise ValueError(f'annotation {annotation.get("id")}: {problem}')
+    values = annotation.get(HUMANS5K_KEY, annotation.get('keypoints'))
+    points = np.asarray(values, np.float32).reshape(-1, 3)
+    return points if len(points) == NUM_KEYPOINTS else drop_teeth(points)
+
+
+@DATASETS.register_module()
+class GoliathDataset(CheckedCocoStyleDataset):
+    """People with 308 keypoints, for training and evaluation.
+
+    Reads the forms of :func:`read_goliath_keypoints`. In training (``test_mode=False``) the reference's
+    sample rules apply: points on or beyond the image border count as unlabelled, the box is the tight
+    one around the labelled points, people with fewer than ``min_keypoints`` of them are left out, and
+    greyscale images are replaced by another sample. In evaluation the annotated boxes are used, clipped
+    to the image.
+
+    Args:
+        min_keypoints: Labelled points a training sample needs.
+        **kwargs: As mmpose's ``BaseCocoStyleDataset``: ``ann_file``, ``data_root``, ``data_prefix``, ...
+    """
+
+    METAINFO = goliath308_metainfo()
+
+    def __init__(self, *args: Any, min_keypoints: int = 8, **kwargs: Any) -> None:
+        self.min_keypoints = min_keypoints
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Sample list; says how many people were left out for too few points."""
+        self._num_short = 0
+        samples = super().load_data_list()
+        if self._num_short:
+            MMLogger.get_current_instance().info(
+                f'{self.ann_file}: {len(samples)} people used, {self._num_short} left out with fewer '
+                f'than {self.min_keypoints} labelled keypoints inside the image'
+            )
+        return samples
+
+    def find_problem(self, annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
+        """What is wrong with an annotation, or None; training makes its own boxes."""
+        problem = find_goliath_problem(annotation)
+        if problem or not self.test_mode:
+            return problem
+        return find_box_problem(annotation, image)
+
+    def parse_data_info(self, raw_data_info: dict) -> dict | None:
+        """One sample, the text of its error, or None if it is left out."""
+        annotation, image = dict(raw_data_info['raw_ann_info']), raw_data_info['raw_img_info']
+        if not find_goliath_problem(annotation):
+            points = read_goliath_keypoints(annotation)
+            if not self.test_mode:
+                points[_outside(points, image), 2] = 0
+                labelled = points[points[:, 2] > 0, :2]
+                if len(labelled) < self.min_keypoints:
+                    self._num_short += 1
+                    return None
+                low, high = labelled.min(axis=0), labelled.max(axis=0)
+                annotation['bbox'] = [*low.tolist(), *(high - low).tolist()]
+            annotation['keypoints'] = points.ravel().tolist()
+            annotation['num_keypoints'] = int((points[:, 2] > 0).sum())
+            annotation.pop(HUMANS5K_KEY, None)
+        sample = super().parse_data_info({'raw_ann_info': annotation, 'raw_img_info': image})
+        if sample is not None:
+            # 308 points in nested lists of floats; the metric reads the file instead.
+            sample.pop('raw_ann_info', None)
+        return sample
+
+    def prepare_data(self, idx: int) -> dict | None:
+        """The sample after the pipeline, or None, for which another one is fetched."""
+        self.full_init()
+        data_info = self.get_data_info(idx)
+        if not self.test_mode:
+            data_info['img'] = read_image(data_info['img_path'])
+            if is_greyscale(data_info['img']):
+                return None
+        data_info['dataset'] = self
+        return self.pipeline(data_info)
+
+
+def _outside(points: np.ndarray, image: dict[str, Any]) -> np.ndarray:
+    """Which of the points (K, 3) lie on or beyond the image border."""
+    x, y = points[:, 0], points[:, 1]
+    return (x <= 0) | (y <= 0) | (x >= image['width']) | (y >= image['height'])
+
+
+def is_greyscale(image: np.ndarray) -> bool:
+    """Whether the three channels of an image (H, W, 3) are equal everywhere."""
+    for view in (image[::16, ::16], image):  # nearly every colour image is told by its first pixels
+        if (view[..., 0] != view[..., 1]).any() or (view[..., 0] != view[..., 2]).any():
+            return False
+    return True

@@ -1,0 +1,164 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The 308, 133 and 17 keypoint layouts, in mmpose's metainfo form, and conversion between them."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mmpose
+import numpy as np
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+from sapiens_common.keypoints308 import load_goliath308
+
+# Groups that the metric reports, in the order of the paper's table.
+GROUPS = ('body', 'foot', 'face', 'left_hand', 'right_hand')
+NUM_RAW_KEYPOINTS = 344
+
+
+@cache
+def goliath308_metainfo() -> dict[str, Any]:
+    """Metainfo of the 308 keypoints, unparsed, from the shared table."""
+    table = load_goliath308()
+    keypoints = table['keypoints']
+    return {
+        'dataset_name': 'goliath',
+        'keypoint_info': {
+            point['id']: {
+                'name': point['name'],
+                'id': point['id'],
+                'color': point['color'],
+                'type': point['half'] or '',
+                'swap': point['swap'] or '',
+            }
+            for point in keypoints
+        },
+        'skeleton_info': {
+            index: {'link': tuple(link['link']), 'id': index, 'color': link['color']}
+            for index, link in enumerate(table['skeleton'])
+        },
+        'joint_weights': [1.0] * len(keypoints),
+        'sigmas': [point['sigma'] for point in keypoints],
+    }
+
+
+def upstream_metainfo(name: str) -> dict[str, str]:
+    """Metainfo file that mmpose ships, by its full path.
+
+    Upstream's own datasets name it relative to the current directory, which works with a warning only.
+    """
+    folder = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+    return {'from_file': str(folder / f'{name}.py')}
+
+
+def keypoint_names(layout: str) -> list[str]:
+    """Names of a layout's keypoints in order.
+
+    Args:
+        layout: ``goliath`` (308), ``coco_wholebody`` (133), ``coco`` (17), or another that mmpose ships.
+
+    Raises:
+        ValueError: Unknown layout.
+    """
+    return list(layout_metainfo(layout)['keypoint_id2name'].values())
+
+
+@cache
+def layout_metainfo(layout: str) -> dict[str, Any]:
+    """Parsed metainfo of a layout by name.
+
+    Raises:
+        ValueError: Unknown layout.
+    """
+    if layout == 'goliath':
+        return parse_pose_metainfo(goliath308_metainfo())
+    path = upstream_metainfo(layout)
+    if not Path(path['from_file']).is_file():
+        raise ValueError(
+            f'layout {layout!r} is neither goliath nor one that mmpose ships, such as coco_wholebody '
+            'or coco'
+        )
+    return parse_pose_metainfo(path)
+
+
+@cache
+def group_ids() -> dict[str, list[int]]:
+    """Ids of the 308 keypoints per group of :data:`GROUPS`; 7 more belong to none of them."""
+    keypoints = load_goliath308()['keypoints']
+    return {group: [p['id'] for p in keypoints if p['group'] == group] for group in GROUPS}
+
+
+@cache
+def kept_raw_ids() -> np.ndarray:
+    """The 308 of the 344 raw annotation ids that are not teeth, in the order of the layout."""
+    raw = load_goliath308()['annotation_format']
+    kept = [index for index in range(NUM_RAW_KEYPOINTS) if index not in set(raw['dropped_ids'])]
+    return np.array(kept)
+
+
+def match_names(source: Sequence[str], target: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs (source id, target id) of equally named keypoints, in the order of the target.
+
+    Raises:
+        ValueError: No name is shared.
+    """
+    ids = {name: index for index, name in enumerate(source)}
+    pairs = [(ids[name], index) for index, name in enumerate(target) if name in ids]
+    if not pairs:
+        raise ValueError(
+            f'no keypoint name is shared between {list(source)[:4]}... and {list(target)[:4]}...; '
+            'rename the keypoints in the metainfo of your dataset'
+        )
+    return pairs
+
+
+def convert_keypoints(
+    keypoints: np.ndarray, scores: np.ndarray, target: str, source: str = 'goliath'
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Bring keypoints from one layout to another by name.
+
+    308 to 17 is complete. 308 to 133 has 53 points: the 68 face points, the 2 hand roots and 10 more
+    finger joints have no point of the same name, and are not guessed.
+
+    Args:
+        keypoints: (..., K, 2).
+        scores: (..., K).
+        target: Layout to convert to, see :func:`keypoint_names`.
+        source: Layout of the input.
+
+    Returns:
+        (..., T, 2) keypoints with NaN and (..., T) scores with 0 where the source has no such point, and
+        the names of those points.
+
+    Raises:
+        ValueError: K is not that of the source; no name is shared.
+    """
+    source_names, target_names = keypoint_names(source), keypoint_names(target)
+    if keypoints.shape[-2:] != (len(source_names), 2):
+        raise ValueError(
+            f'layout {source} has {len(source_names)} keypoints (x, y), got shape {keypoints.shape}'
+        )
+    pairs = np.array(match_names(source_names, target_names))
+    shape = (*keypoints.shape[:-2], len(target_names))
+    converted = np.full((*shape, 2), np.nan, keypoints.dtype)
+    converted_scores = np.zeros(shape, scores.dtype)
+    converted[..., pairs[:, 1], :] = keypoints[..., pairs[:, 0], :]
+    converted_scores[..., pairs[:, 1]] = scores[..., pairs[:, 0]]
+    mapped = set(pairs[:, 1].tolist())
+    return (
+        converted,
+        converted_scores,
+        [name for index, name in enumerate(target_names) if index not in mapped],
+    )
+
+
+def drop_teeth(keypoints: np.ndarray) -> np.ndarray:
+    """The 308 layout's points (..., 308, D) of raw annotations (..., 344, D).
+
+    Raises:
+        ValueError: The input has not 344 points.
+    """
+    if keypoints.shape[-2] != NUM_RAW_KEYPOINTS:
+        raise ValueError(f'expected {NUM_RAW_KEYPOINTS} raw keypoints, got {keypoints.shape[-2]}')
+    return keypoints[..., kept_raw_ids(), :]

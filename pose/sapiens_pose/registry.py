@@ -1,0 +1,26 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Registries of ``sapiens_pose``: children of mmengine's root, filled on first use."""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+from mmpose.registry import KEYPOINT_CODECS as MMPOSE_CODECS
+
+_SCOPE = 'sapiens_pose'
+
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope=_SCOPE, locations=['sapiens_pose.models'])
+DATASETS = Registry(
+    'dataset', parent=MMENGINE_DATASETS, scope=_SCOPE, locations=['sapiens_pose.datasets']
+)
+TRANSFORMS = Registry(
+    'transform', parent=MMENGINE_TRANSFORMS, scope=_SCOPE, locations=['sapiens_pose.transforms']
+)
+METRICS = Registry(
+    'metric', parent=MMENGINE_METRICS, scope=_SCOPE, locations=['sapiens_pose.evaluation']
+)
+# Codecs are mmpose's own notion; its registry is a root.
+KEYPOINT_CODECS = Registry(
+    'keypoint codec', parent=MMPOSE_CODECS, scope=_SCOPE, locations=['sapiens_pose.codecs']
+)

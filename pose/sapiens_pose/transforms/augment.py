@@ -1,0 +1,24 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Pixel augmentation by albumentations, reproducible."""
+
+import numpy as np
+from mmpose.datasets.transforms import Albumentation as MMPoseAlbumentation
+
+from sapiens_pose.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Albumentation(MMPoseAlbumentation):
+    """mmpose's wrapper, drawing from NumPy's global state as all other transforms do.
+
+    Since 1.4.19 albumentations keeps generators of its own: they ignore the run's seed, and forked
+    loader workers inherit equal ones, so that all workers draw the same numbers. Each transform gets
+    its own seed: with the one seed that ``Compose.set_random_seed`` would hand to all, independent
+    transforms fire together.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Augment ``img``."""
+        for transform in self.aug.transforms:
+            transform.set_random_seed(int(np.random.randint(2**31)))
+        return super().transform(results)

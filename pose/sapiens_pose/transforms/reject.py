@@ -1,0 +1,38 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Training samples that the recipe does not use."""
+
+import torch
+from mmcv.transforms import BaseTransform
+
+from sapiens_pose.registry import KEYPOINT_CODECS, TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RejectFewKeypoints(BaseTransform):
+    """Replace a sample by another random one when too few labelled keypoints are left in the crop.
+
+    Needs ``transformed_keypoints`` (1, K, 2) and ``keypoints_visible``, so it follows ``TopdownAffine``.
+
+    Args:
+        codec: The codec of the head; a point counts while its Gaussian touches the heatmap.
+        min_visible: Points needed. None is the reference's rule: 8 for layouts with hands and face
+            (more than 17 points), else 4.
+    """
+
+    def __init__(self, codec: dict, min_visible: int | None = None) -> None:
+        self.codec = KEYPOINT_CODECS.build(codec)
+        self.min_visible = min_visible
+
+    def transform(self, results: dict) -> dict | None:
+        """The sample, or None, for which the dataset fetches another."""
+        keypoints = torch.from_numpy(results['transformed_keypoints'])
+        visible = torch.as_tensor(visibility(results), dtype=torch.float32)
+        needed = self.min_visible or (8 if keypoints.shape[1] > 17 else 4)
+        weights = self.codec.keypoint_weights(keypoints, visible)
+        return results if int((weights > 0).sum()) >= needed else None
+
+
+def visibility(results: dict):
+    """Visibility (1, K) of a sample; mmpose's converter appends an axis with loss weights."""
+    visible = results['keypoints_visible']
+    return visible[..., 0] if visible.ndim == 3 else visible
