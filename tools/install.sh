@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # Install the tested environment into .venv: torch, the OpenMMLab libraries and this suite with its
-# tests. Idempotent: what is there already is kept. Needs Python 3.10+ and a C++ compiler.
-#   PYTHON       interpreter to build .venv from (default python3)
+# tests. Idempotent: what is there already is kept. Needs Python 3.10 to 3.12 and a C++ compiler.
+#   PYTHON         interpreter to build .venv from (default: the first of 3.10 to 3.12 that is found)
 #   SAPIENS_CACHE  folder of built wheels (default ~/.cache/sapiens-openmmlab)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
 constraints=$root/tools/constraints.txt
-python=${PYTHON:-python3}
 
 say() { printf '\n[install] %s\n' "$*"; }
-pinned() { grep -E "^$1==" "$constraints" | tr -d '\r'; }
+fail() { printf '[install] %s\n' "$*" >&2; exit 1; }
+version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
 
-command -v "$python" >/dev/null || { echo "[install] $python not found: install Python 3.10 or newer" >&2; exit 1; }
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-    { echo "[install] $("$python" --version) is too old: Python 3.10 or newer is needed (set PYTHON)" >&2; exit 1; }
+# mmcv 2.1.0 does not build on Python 3.13, torch needs 3.10; 3.11 is where every version was pinned.
+python=
+for candidate in ${PYTHON:-python3 python3.11 python3.12 python3.10}; do
+    case $(version "$candidate") in 3.10 | 3.11 | 3.12) python=$candidate && break ;; esac
+done
+[ -n "$python" ] || fail "Python 3.10, 3.11 or 3.12 is needed, found ${PYTHON:-python3} $(version "${PYTHON:-python3}"); set PYTHON=/path/to/python3.11"
 
 # The stamp holds everything the environment depends on; equal stamps mean nothing to do.
 stamp=$(cat "$constraints" "$root/setup.py" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
@@ -28,6 +31,15 @@ if [ ! -x "$venv/bin/python" ]; then
     say "creating $venv"
     "$python" -m venv "$venv"
 fi
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+if [ "$(version "$venv/bin/python")" != 3.11 ]; then
+    # Only what must match each other is pinned here; the rest follows the ranges of setup.py.
+    grep -E '^(torch|torchvision|setuptools|mm[a-z]+|xtcocotools|uv|ruff|mypy|codespell)==' "$constraints" >"$scratch/core.txt"
+    constraints=$scratch/core.txt
+fi
+# "name==version" of a library, as pinned.
+pinned() { grep -E "^$1==" "$constraints"; }
 if [ ! -x "$venv/bin/uv" ]; then
     say "installing uv, a fast installer"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$(pinned uv)"
@@ -43,12 +55,12 @@ mkdir -p "$cache"
 
 # build NAME NOTE: a wheel of NAME compiled against this torch and numpy, from the cache if it is there.
 build() {
-    local spec name version
+    local spec name wanted
     spec=$(pinned "$1")
     name=${spec%%==*}
-    version=${spec##*==}
-    if ! compgen -G "$cache/$name-$version-*.whl" >/dev/null; then
-        command -v c++ >/dev/null || { echo "[install] no C++ compiler: install g++ (or clang)" >&2; exit 1; }
+    wanted=${spec##*==}
+    if ! compgen -G "$cache/$name-$wanted-*.whl" >/dev/null; then
+        command -v c++ >/dev/null || fail "no C++ compiler: install g++ (or clang)"
         say "building $spec from source: $2. It is cached in $cache"
         # Without build isolation, so that the extension is compiled against the installed torch; without
         # a cache, so that a wheel built elsewhere (perhaps with no ops) is never picked up.
@@ -58,19 +70,17 @@ build() {
         mv "$cache.partial"/*.whl "$cache/"
         rmdir "$cache.partial"
     fi
-    install --no-deps "$cache/$name-$version"-*.whl
+    install --no-deps "$cache/$name-$wanted"-*.whl
 }
 build xtcocotools "half a minute"
 build mmcv "6 to 12 minutes on two cores"
 
 say "installing the OpenMMLab libraries, this suite (editable) and the tools for tests"
 # mmpose requires chumpy, which does not build under current Python and which no code of mmpose uses.
-override=$(mktemp)
-trap 'rm -f "$override"' EXIT
-echo "chumpy; python_version < '3'" >"$override"
-install --override "$override" --no-build-isolation --editable "$root[test]"
+echo "chumpy; python_version < '3'" >"$scratch/override.txt"
+install --override "$scratch/override.txt" --no-build-isolation --editable "$root[test]"
 
 "$venv/bin/python" -c 'import mmcv.ops, mmdet.models, mmpose.models, mmseg.models' ||
-    { echo "[install] the OpenMMLab libraries do not import; run $venv/bin/python tools/doctor.py" >&2; exit 1; }
+    fail "the OpenMMLab libraries do not import; run $venv/bin/python tools/doctor.py"
 echo "$stamp" >"$venv/.sapiens-stamp"
 say "done: source $venv/bin/activate"
