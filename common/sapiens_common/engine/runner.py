@@ -182,6 +182,7 @@ class SapiensRunner(Runner):
         if model_wrapper_cfg is None and self.distributed and not torch.cuda.is_available():
             model_wrapper_cfg = {
                 'type': 'MMDistributedDataParallel',
+                'device_ids': None,
                 'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
             }
         return super().wrap_model(model_wrapper_cfg, model)
