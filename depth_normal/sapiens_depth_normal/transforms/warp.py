@@ -7,7 +7,7 @@ lens), while normals turn with the image: they are vectors of the camera, and ro
 camera rotates X and Y. Stretching is a change of focal lengths and leaves them alone.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +17,31 @@ from sapiens_depth_normal.registry import TRANSFORMS
 
 # Maps that may accompany an image, with their value outside of it.
 MAPS = {'mask': 0, 'gt_depth_map': 0, 'gt_normal_map': 0, 'gt_seg_map': 255}
+
+
+class Warp(NamedTuple):
+    """A window of the image that is stretched to the output, turned around its middle, and mirrored.
+
+    Coordinates are continuous pixels: (0, 0) is the corner of the top-left pixel, (0.5, 0.5) its middle.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    factor: float = 1.0  # detail of the image that is kept: below 1, it is first shrunk by this much
+    angle: float = 0.0  # degrees, counter-clockwise as one sees it
+    flip: bool = False
+
+    def matrix(self, size: tuple[int, int]) -> np.ndarray:
+        """Map (3, 3) from coordinates (x, y, 1) of the image to those of an output (height, width)."""
+        sx, sy = size[1] / self.width, size[0] / self.height
+        stretch = np.array([[sx, 0, -self.left * sx], [0, sy, -self.top * sy], [0, 0, 1]])
+        cos, sin = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
+        center = np.array([[1, 0, size[1] / 2], [0, 1, size[0] / 2], [0, 0, 1]])
+        turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])  # y points down
+        mirror = np.diag([-1.0 if self.flip else 1.0, 1, 1])
+        return center @ mirror @ turn @ np.linalg.inv(center) @ stretch
 
 
 @TRANSFORMS.register_module()
@@ -86,61 +111,33 @@ class RandomWarp(BaseTransform):
         self.flip_labels = flip_labels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Draw the parameters and warp one sample."""
-        height, width = results['img'].shape[:2]
-        low, high = self.scale
-        fit = min(self.size[0] / height, self.size[1] / width)
-        factor = fit * np.random.uniform(low, high)
-        window = np.minimum(self.size, (height * factor, width * factor)) / factor  # (h, w)
-        top, left = np.random.uniform(0, 1, 2) * ((height, width) - window)
+        """Draw a warp and apply it to one sample."""
+        return self.apply(results, self.draw(results['img'].shape[:2]))
+
+    def draw(self, shape: tuple[int, int]) -> Warp:
+        """Random parameters for an image of ``shape`` (height, width)."""
+        fit = min(self.size[0] / shape[0], self.size[1] / shape[1])
+        factor = fit * np.random.uniform(*self.scale)
+        height, width = np.minimum(self.size, np.multiply(shape, factor)) / factor
+        top, left = np.random.uniform(0, 1, 2) * (shape[0] - height, shape[1] - width)
         angle = 0.0
         if np.random.rand() < self.rotate_prob:
             angle = np.random.uniform(-self.max_angle, self.max_angle)
-        flip = np.random.rand() < self.flip_prob
+        return Warp(left, top, width, height, factor, angle, np.random.rand() < self.flip_prob)
 
-        matrix = rotation(angle, self.size) @ window_to(self.size, left, top, window)
-        if flip:
-            matrix = mirror(self.size) @ matrix
-        results['img'] = _warp_image(results['img'], matrix, self.size, factor)
+    def apply(self, results: dict[str, Any], warp: Warp) -> dict[str, Any]:
+        """Warp one sample."""
+        matrix = warp.matrix(self.size)
+        results['img'] = _warp_image(results['img'], matrix, self.size, warp.factor)
         for key, outside in MAPS.items():
             if key in results:
                 results[key] = _warp_map(results[key], matrix, self.size, outside)
         if 'gt_normal_map' in results:
-            results['gt_normal_map'] = turn_normals(results['gt_normal_map'], angle, flip)
-        if flip and 'gt_seg_map' in results:
+            results['gt_normal_map'] = turn_normals(results['gt_normal_map'], warp.angle, warp.flip)
+        if warp.flip and 'gt_seg_map' in results:
             results['gt_seg_map'] = swap_labels(results['gt_seg_map'], self.flip_labels)
         results['img_shape'] = self.size
         return results
-
-
-def window_to(
-    size: tuple[int, int], left: float, top: float, window: np.ndarray | tuple[float, float]
-) -> np.ndarray:
-    """Map (3, 3) that stretches a window of (height, width) at (left, top) to a whole output of ``size``.
-
-    Coordinates are continuous: (0, 0) is the corner of the top-left pixel, (0.5, 0.5) its middle.
-    """
-    sy, sx = size[0] / window[0], size[1] / window[1]
-    return np.array([[sx, 0, -left * sx], [0, sy, -top * sy], [0, 0, 1]], np.float64)
-
-
-def rotation(angle: float, size: tuple[int, int]) -> np.ndarray:
-    """Map (3, 3) that rotates an image of ``size`` around its middle, counter-clockwise as one sees it.
-
-    Args:
-        angle: In degrees.
-        size: (height, width).
-    """
-    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    x, y = size[1] / 2, size[0] / 2
-    return np.array(
-        [[cos, sin, x - cos * x - sin * y], [-sin, cos, y + sin * x - cos * y], [0, 0, 1]]
-    )
-
-
-def mirror(size: tuple[int, int]) -> np.ndarray:
-    """Map (3, 3) that exchanges left and right of an image of ``size`` (height, width)."""
-    return np.array([[-1.0, 0, size[1]], [0, 1, 0], [0, 0, 1]])
 
 
 def turn_normals(normals: np.ndarray, angle: float, flip: bool) -> np.ndarray:

@@ -1,0 +1,4 @@
+# Sapiens-2b, depth, on a folder of your own.
+_base_ = ['../_base_/sizes/sapiens_2b.py', './_base_/folder.py']
+
+model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))

@@ -1,0 +1,32 @@
+# Normals from your own folder: images/ masks/ normals/ (or rgb/ mask/ normal/) under data_root, files matched
+# by name, and train.txt and val.txt with one name per line. See docs/depth_and_normals.md.
+_base_ = ['../../depth/_base_/dense.py']
+data_root = 'data/normal'
+# Camera coordinates of your files: opengl is X right, Y up, Z to the camera; opencv is X right, Y down, Z away.
+load = dict(type='sapiens_depth_normal.LoadMaps', convention='opengl')
+
+model = dict(
+    backbone=dict(patch_padding=2),  # as the published weights
+    decode_head=dict(
+        target='normal',
+        deconv_out_channels=(768, 768, 768),
+        conv_out_channels=(768, 768, 768),
+        loss_decode=[
+            dict(type='sapiens_depth_normal.CosineLoss'),
+            dict(type='sapiens_depth_normal.PixelL1Loss')]))
+
+# The published recipe does not rotate; rotate_prob=0.5 is safe here, since normals turn with the image.
+train_pipeline = [
+    load,
+    _base_.warp,
+    dict(type='PhotoMetricDistortion'),
+    dict(type='sapiens_depth_normal.PackMaps')]
+test_pipeline = [load, *_base_.test_pipeline[1:]]
+
+dataset = dict(data_root=data_root, targets=['normal'])
+train_dataloader = dict(
+    dataset=dict(ann_file='train.txt', pipeline=train_pipeline, **dataset))
+val_dataloader = dict(dataset=dict(ann_file='val.txt', pipeline=test_pipeline, **dataset))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='sapiens_depth_normal.HumanNormalMetric')
+test_evaluator = val_evaluator

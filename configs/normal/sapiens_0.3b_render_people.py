@@ -1,0 +1,4 @@
+# Sapiens-0.3b, normal, on renders of scanned people at 1024 x 768.
+_base_ = ['../_base_/sizes/sapiens_0.3b.py', './_base_/render_people.py']
+
+model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))
