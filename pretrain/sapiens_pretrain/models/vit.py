@@ -287,16 +287,20 @@ class SapiensViT(BaseModule):
         x, grid = self.embed(x)
         x = self.prepend_cls_token(x)
         outputs = []
-        for index, layer in enumerate(self.layers):
-            if self.with_cp and x.requires_grad:
-                x = checkpoint(layer, x, use_reentrant=False)
-            else:
-                x = layer(x)
-            if index == self.num_layers - 1:
-                x = self.ln1(x)
+        for index in range(self.num_layers):
+            x = self.run_block(index, x)
             if index in self.out_indices:
                 outputs.append(self._format(x, grid))
         return tuple(outputs)
+
+    def run_block(self, index: int, x: Tensor) -> Tensor:
+        """Tokens (B, N, D) after block ``index``; after the last one, the final norm is applied."""
+        layer = self.layers[index]
+        if self.with_cp and x.requires_grad:
+            x = checkpoint(layer, x, use_reentrant=False)
+        else:
+            x = layer(x)
+        return self.ln1(x) if index == self.num_layers - 1 else x
 
     def _format(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
         """Bring tokens (B, N, D) into the form ``out_type`` asks for."""

@@ -1,0 +1,4 @@
+# Sapiens-0.6b, masked pretraining at 1024 x 1024 on a large set of human images.
+_base_ = ['../_base_/sizes/sapiens_0.6b.py', './_base_/mae.py']
+
+model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))

@@ -1,0 +1,96 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Where images come from: a folder, a list file, or tar shards, all read by position."""
+
+from glob import glob
+from pathlib import Path
+from typing import Protocol
+
+from sapiens_common.images import list_images
+
+from .shards import ShardedImages
+
+
+class ImageSource(Protocol):
+    """A sequence of encoded images with names. The order is the same in every process."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def name(self, position: int) -> str:
+        """Name of an image, for messages and outputs."""
+        ...
+
+    def read(self, position: int) -> tuple[str, bytes]:
+        """Name and encoded bytes of an image."""
+        ...
+
+
+class ImageFiles:
+    """Image files.
+
+    Args:
+        files: Paths, in order.
+    """
+
+    def __init__(self, files: list[Path]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def name(self, position: int) -> str:
+        """Path of an image."""
+        return str(self.files[position])
+
+    def read(self, position: int) -> tuple[str, bytes]:
+        """Path and encoded bytes of an image.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        path = self.files[position]
+        return str(path), path.read_bytes()
+
+
+def read_list(path: Path) -> list[Path]:
+    """Image paths of a list file: one per line, relative to the file; empty lines and # are skipped.
+
+    Raises:
+        ValueError: The list names no image.
+    """
+    lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
+    files = [path.parent / line for line in lines if line and not line.startswith('#')]
+    if not files:
+        raise ValueError(f'list {path} names no image; expected one path per line')
+    return files
+
+
+def open_images(images: str | Path, max_bad_shards: float = 0.5) -> ImageSource:
+    """Open images wherever they are.
+
+    Args:
+        images: A folder (searched with its subfolders), a ``.txt`` list, a ``.tar`` shard, a folder
+            of shards, or a glob pattern of shards (``shards/*.tar``).
+        max_bad_shards: Share of the shards that may be unreadable.
+
+    Raises:
+        ValueError: Nothing is there, or images and shards are mixed.
+    """
+    path = Path(images)
+    if path.is_file() and path.suffix == '.txt':
+        return ImageFiles(read_list(path))
+    if path.is_file() and path.suffix == '.tar':
+        return ShardedImages([path], max_bad_shards)
+    if path.is_dir():
+        shards = sorted(path.glob('*.tar'))
+        if not shards:
+            return ImageFiles(list_images(path, recursive=True))
+    else:
+        shards = sorted(Path(name) for name in glob(str(images)) if name.endswith('.tar'))
+    if not shards:
+        raise ValueError(
+            f'{images}: expected a folder of images or of .tar shards, a .txt list, a .tar file, or a '
+            'pattern of .tar files'
+        )
+    return ShardedImages(shards, max_bad_shards)

@@ -1,0 +1,17 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Masked pretraining: parts that plug into ``mmpretrain.MAE``. Nothing here imports mmpretrain."""
+
+from .decoder import MAEDecoder
+from .encoder import MaskedSapiensViT
+from .head import MAEHead
+from .hooks import ReconstructionHook, TrainingCurveHook
+from .optim import NoDecayOptimWrapperConstructor
+
+__all__ = [
+    'MAEDecoder',
+    'MAEHead',
+    'MaskedSapiensViT',
+    'NoDecayOptimWrapperConstructor',
+    'ReconstructionHook',
+    'TrainingCurveHook',
+]
