@@ -55,7 +55,7 @@ def decode_crop(encoded: bytes, box: Box | None, size: Size) -> np.ndarray:
     x, y = upright.width / width, upright.height / height
     part = (left * x, top * y, min(right * x, upright.width), min(bottom * y, upright.height))
     resized = upright.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=part)
-    return np.asarray(resized)[..., ::-1]
+    return np.ascontiguousarray(np.asarray(resized)[..., ::-1])
 
 
 @TRANSFORMS.register_module()
