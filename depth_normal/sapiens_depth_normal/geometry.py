@@ -113,7 +113,7 @@ def intrinsics_of(size: tuple[int, int], fov: float) -> np.ndarray:
     """
     height, width = size
     focal = height / (2 * np.tan(np.radians(fov) / 2))
-    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], np.float64)
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
 
 
 def depth_to_points(depth: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
@@ -121,12 +121,12 @@ def depth_to_points(depth: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
 
     Args:
         depth: (H, W), distance from the camera plane, in any unit.
-        intrinsics: Pinhole matrix (3, 3) in pixels; the middle of the top-left pixel is (0.5, 0.5).
+        intrinsics: Pinhole matrix (3, 3) in pixels; the middle of the top-left pixel is (0, 0), OpenCV's way.
 
     Returns:
         float32 (H, W, 3) in the depth's unit; Z is minus the depth.
     """
-    rows, columns = np.indices(depth.shape) + 0.5
+    rows, columns = np.indices(depth.shape)
     x = (columns - intrinsics[0, 2]) / intrinsics[0, 0] * depth
     y = (intrinsics[1, 2] - rows) / intrinsics[1, 1] * depth
     return np.stack([x, y, -depth], axis=-1).astype(np.float32)

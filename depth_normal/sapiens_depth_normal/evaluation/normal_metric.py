@@ -1,7 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Angular errors of normals on the person, pooled over all pixels of a set."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ THRESHOLDS = (5.0, 7.5, 11.25, 22.5, 30.0)  # degrees; those of the paper and th
 BIN = 0.05  # degrees; resolution of the median over a set, whose pixels are too many to keep
 
 
-class AngleStatistics(NamedTuple):
+@dataclass(frozen=True)  # mmengine turns named tuples into plain ones on the way between ranks
+class AngleStatistics:
     """Angular errors of one image."""
 
     count: int
