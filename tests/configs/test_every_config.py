@@ -49,6 +49,12 @@ def _restore_scope():
     DefaultScope._instance_dict.clear()
 
 
+def _find(registry, name):
+    """What a type resolves to, the config's default scope included."""
+    with registry.switch_scope_and_registry(None) as scoped:
+        return scoped.get(name)
+
+
 def _pipelines(node):
     """Every transform config below a node."""
     if isinstance(node, dict):
@@ -89,18 +95,18 @@ def test_paths_are_of_no_machine(path):
 @leaves
 def test_types_exist(path):
     config = _load(path)
-    assert RUNNERS.get(config.get('runner_type', 'Runner')) is not None
+    assert _find(RUNNERS, config.get('runner_type', 'Runner')) is not None
     for transform in _pipelines(config._cfg_dict):
-        assert TRANSFORMS.get(transform['type']) is not None, transform
+        assert _find(TRANSFORMS, transform['type']) is not None, transform
     for hook in [*config.get('default_hooks', {}).values(), *config.get('custom_hooks', [])]:
-        assert hook is None or HOOKS.get(hook['type']) is not None, hook
+        assert hook is None or _find(HOOKS, hook['type']) is not None, hook
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for dataset in _datasets(config[loader]) if config.get(loader) else []:
-            assert DATASETS.get(dataset['type']) is not None, dataset
+            assert _find(DATASETS, dataset['type']) is not None, dataset
     for evaluator in ('val_evaluator', 'test_evaluator'):
         metrics = config.get(evaluator) or []
         for metric in [metrics] if isinstance(metrics, dict) else metrics:
-            assert METRICS.get(metric['type']) is not None, metric
+            assert _find(METRICS, metric['type']) is not None, metric
 
 
 @leaves
@@ -122,7 +128,7 @@ def test_builds_and_groups(path):
     groups = wrapper.optimizer.param_groups
     grouped = {id(p) for group in groups for p in group['params']}
     assert grouped == {id(p) for p in model.parameters() if p.requires_grad}
-    if 'layer_decay_rate' in config.optim_wrapper.get('paramwise_cfg', {}):
+    if config.optim_wrapper.get('paramwise_cfg', {}).get('layer_decay_rate', 1.0) < 1.0:
         scales = [group['lr_scale'] for group in groups]
         assert max(scales) == 1.0
         trained = [p.requires_grad for p in backbone.parameters()]
