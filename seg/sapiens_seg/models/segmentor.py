@@ -90,7 +90,7 @@ class BodyPartSegmentor(EncoderDecoder):
         for logit, sample in zip(logits, samples, strict=True):
             sizes = [size, sample.get('ori_shape', size)[:2]]
             labels = labels_at_size(logit, sizes, self.align_corners)
-            sample.set_data({'pred_sem_seg': PixelData(data=labels)})
+            sample.set_data({'pred_sem_seg': PixelData(data=labels[None])})
         return samples
 
     def _is_plain(self, samples: list[SegDataSample]) -> bool:

@@ -1,0 +1,160 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Vocabularies and maps of label values: the facts of reference section 4, and every error."""
+
+import re
+
+import numpy as np
+import pytest
+from mmseg.datasets import LIPDataset
+
+from sapiens_common.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS, mirror_table
+from sapiens_seg.label_maps import IMPOSSIBLE, LABEL_VALUES, label_table
+from sapiens_seg.vocabularies import VOCABULARIES, infer_swap_pairs, resolve_vocabulary
+
+GOLIATH, LIP = VOCABULARIES['goliath'], VOCABULARIES['lip']
+
+
+@pytest.mark.parametrize(
+    ('name', 'count', 'pairs'),
+    [
+        (
+            'goliath',
+            28,
+            [(4, 13), (5, 14), (6, 15), (7, 16), (8, 17), (9, 18), (10, 19), (11, 20)],
+        ),
+        ('lip', 20, [(14, 15), (16, 17), (18, 19)]),
+        ('face', 19, [(3, 4), (5, 6), (7, 8)]),
+        ('foreground', 2, []),
+    ],
+)
+def test_published_counts_and_pairs(name, count, pairs):
+    vocabulary = resolve_vocabulary(name)
+    assert len(vocabulary.classes) == len(set(vocabulary.classes)) == count
+    assert len(set(vocabulary.palette)) == count
+    assert list(vocabulary.swap_pairs) == pairs
+    # the pairs are those of the names, in each vocabulary
+    assert infer_swap_pairs(vocabulary.classes) == vocabulary.swap_pairs
+
+
+def test_lip_is_upstreams_with_the_published_weights():
+    upstream = LIPDataset.METAINFO
+    assert LIP.classes == upstream['classes']
+    assert [list(color) for color in LIP.palette] == list(upstream['palette'])
+    published = [0.1, 1.5, 1, 1.5, 1.5, 0.8, 1.2, 1, 1.5, 0.8, 1.2, 1.5, 1.5, 0.7, 1, 1, 1, 1, 1.5]
+    assert list(LIP.weights) == [*published, 1.5]
+
+
+def test_mirror_table_agrees_with_the_pairs():
+    table = mirror_table()
+    expected = np.arange(256)
+    for left, right in GOLIATH.swap_pairs:
+        expected[[left, right]] = right, left
+    np.testing.assert_array_equal(table, expected)
+
+
+def test_a_users_own_classes():
+    own = resolve_vocabulary(
+        {
+            'classes': [
+                'background',
+                'left hand',
+                'RightWing',
+                'right hand',
+                'LeftWing',
+                'brightness',
+            ]
+        }
+    )
+    assert own.swap_pairs == ((1, 3), (2, 4))
+    assert own.weights is None
+    assert len(set(own.palette)) == 6
+    named = resolve_vocabulary(
+        {'classes': ['bg', 'a', 'b'], 'swap_pairs': [('b', 'a')], 'weights': [1, 2, 3]}
+    )
+    assert named.swap_pairs == ((2, 1),)
+    assert named.weights == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ('vocabulary', 'message'),
+    [
+        ('goliat', "'goliat' is not one of"),
+        ({'names': ['a', 'b']}, "needs 'classes'"),
+        ({'classes': ['a', 'a']}, 'must differ'),
+        ({'classes': ['only']}, 'expected 2 to 254 classes, got 1'),
+        ({'classes': ['bg', 'Left_Hand']}, "'Left_Hand' has no partner 'Right_Hand'"),
+        ({'classes': ['bg', 'a'], 'weights': [1]}, '2 classes but 1 entries in weights'),
+        ({'classes': ['bg', 'a'], 'palette': [[0, 0, 0]]}, '2 classes but 1 entries in palette'),
+        ({'classes': ['bg', 'a'], 'swap_pairs': [('a', 'b')]}, "swap_pairs name ['b']"),
+        (
+            {'classes': ['bg', 'a', 'b'], 'swap_pairs': [('a', 'b'), ('b', 'bg')]},
+            'must hold each id of 0..2 at most once',
+        ),
+    ],
+)
+def test_wrong_vocabularies_say_what_is_wrong(vocabulary, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        resolve_vocabulary(vocabulary)
+
+
+def test_raw_goliath_labels():
+    table = label_table('goliath_raw', GOLIATH)
+    raw = {0: 'Background', 1: 'Apparel', 5: 'Face_Neck', 16: 'Lower_Clothing', 33: 'Tongue'}
+    for value, name in raw.items():
+        assert table[value] == BODY_PART_IDS[name]
+    assert (table[:34] == 255).sum() == len(REMOVED_RAW_PARTS) == 6
+    assert (table[34:255] == IMPOSSIBLE).all()
+    assert table[255] == 255
+    kept = table[table < IMPOSSIBLE]
+    np.testing.assert_array_equal(np.sort(kept), np.arange(28))
+
+
+@pytest.mark.parametrize(
+    ('values', 'count', 'expected'),
+    [
+        ('lip', 20, {0: 0, 2: 3, 5: 22, 7: 22, 9: 12, 12: 12, 13: 2, 18: 8, 19: 17}),
+        ('cihp', 20, {0: 0, 2: 3, 5: 22, 7: 22, 9: 12, 12: 12, 13: 2, 18: 8, 19: 17}),
+        ('atr', 18, {0: 0, 2: 3, 4: 22, 5: 12, 6: 12, 9: 8, 10: 17, 11: 2}),
+        ('pascal_person_part', 7, {0: 0}),
+    ],
+)
+def test_other_data_sets_map_only_what_is_certain(values, count, expected):
+    table = label_table(values, GOLIATH)
+    for value in range(count):
+        assert table[value] == expected.get(value, 255)
+    assert (table[count:255] == IMPOSSIBLE).all()
+    # a mirrored source label maps to the mirrored part
+    if values in ('lip', 'cihp'):
+        mirror = dict(pair for a, b in LIP.swap_pairs for pair in ((a, b), (b, a)))
+        for value in range(count):
+            assert mirror_table()[table[value]] == table[mirror.get(value, value)]
+
+
+def test_foreground_tables():
+    foreground = VOCABULARIES['foreground']
+    parts, mask = label_table('any_part', foreground), label_table('mask', foreground)
+    assert parts[0] == mask[0] == 0
+    assert (parts[1:255] == 1).all() and (mask[1:] == 1).all()
+    assert parts[255] == 255
+
+
+@pytest.mark.parametrize(
+    ('values', 'vocabulary', 'message'),
+    [
+        ('rgb', 'lip', "label values 'rgb' are not one of"),
+        ('atr', 'lip', "label values 'atr' map to the vocabulary goliath, not to lip"),
+        ('mask', 'lip', "label values 'mask' map to the vocabulary foreground, not to lip"),
+    ],
+)
+def test_wrong_tables_say_what_is_wrong(values, vocabulary, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        label_table(values, VOCABULARIES[vocabulary])
+
+
+def test_every_table_is_complete():
+    for values in LABEL_VALUES:
+        foreground = values in ('any_part', 'mask')
+        vocabulary = VOCABULARIES['foreground' if foreground else 'goliath']
+        table = label_table(values, vocabulary)
+        assert table.shape == (256,) and table.dtype == np.uint8
+        assert set(table) <= {*range(len(vocabulary.classes)), IMPOSSIBLE, 255}
