@@ -17,7 +17,8 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
         path: The config file.
         work_dir: Output folder; None takes the config's, else ``work_dirs/<config name>``.
         launcher: Job launcher of mmengine: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        options: Dotted keys to values, merged over the config (``--cfg-options``).
+        options: Dotted keys to values, merged over the config (``--cfg-options``). A new
+            ``data_root`` moves every path below the config's ``data_root``.
 
     Raises:
         ValueError: The file does not exist.
@@ -29,9 +30,23 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
     config = Config.fromfile(path)
     config.launcher = launcher
     if options:
+        if 'data_root' in options and 'data_root' in config:
+            config.merge_from_dict(_moved(config._cfg_dict, config.data_root, options['data_root']))
         config.merge_from_dict(options)
     config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
     return config
+
+
+def _moved(node: dict, old: str, new: str, prefix: str = '') -> dict[str, str]:
+    """Options that replace the folder ``old`` by ``new`` at the start of every path in a config."""
+    moved: dict[str, str] = {}
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        name = f'{prefix}{key}'
+        if isinstance(value, str) and (value == old or value.startswith(f'{old}/')):
+            moved[name] = new + value[len(old) :]
+        elif isinstance(value, dict | list | tuple):
+            moved.update(_moved(value, old, new, f'{name}.'))
+    return moved
 
 
 def enable_amp(config: Config, dtype: str) -> None:
