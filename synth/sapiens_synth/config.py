@@ -1,0 +1,103 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Settings of a rendered data set, and named presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+FRAMINGS = ('face', 'upper', 'full')
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """What to render.
+
+    Attributes:
+        size: Image (height, width), pixels.
+        people: Fewest and most people per image.
+        framings: Share of each framing (face, upper body, full body).
+        focal_mm: Range of the focal length for a full-frame sensor, millimetres.
+        yaw: Largest turn of the camera away from the person's front, degrees; 180 walks all around.
+        pitch: Range of the camera's elevation, degrees.
+        roll: Standard deviation of the camera's roll, degrees.
+        variety: Share of people in lively poses, 0..1; the others stand.
+        backgrounds: Folder of background images, or None for procedural ones.
+        scans: Scan files; empty renders procedural people.
+        detail: ``low``, ``high`` or ``auto`` (by the size of the person in the image).
+        image_format: ``jpg`` or ``png``.
+        every_framing: Use the three framings in turn for each subject, instead of drawing one.
+    """
+
+    size: tuple[int, int] = (1024, 768)
+    people: tuple[int, int] = (1, 1)
+    framings: tuple[float, float, float] = (0.2, 0.35, 0.45)
+    focal_mm: tuple[float, float] = (25.0, 50.0)
+    yaw: float = 75.0
+    pitch: tuple[float, float] = (-12.0, 22.0)
+    roll: float = 4.0
+    variety: float = 0.9
+    backgrounds: str | None = None
+    scans: tuple[str, ...] = ()
+    detail: str = 'auto'
+    image_format: str = 'jpg'
+    every_framing: bool = False
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        if min(height, width) < 16:
+            raise ValueError(f'size (height, width) must be at least 16 x 16, got {self.size}')
+        low, high = self.people
+        if not 1 <= low <= high <= 8:
+            raise ValueError(
+                f'people must be two numbers with 1 <= min <= max <= 8, got {self.people}'
+            )
+        if len(self.framings) != 3 or min(self.framings) < 0 or sum(self.framings) <= 0:
+            raise ValueError(
+                f'framings must be three shares for {FRAMINGS}, not all zero, got {self.framings}'
+            )
+        if self.detail not in ('low', 'high', 'auto'):
+            raise ValueError(f"detail must be 'low', 'high' or 'auto', got {self.detail!r}")
+        if self.image_format not in ('jpg', 'png'):
+            raise ValueError(f"image_format must be 'jpg' or 'png', got {self.image_format!r}")
+        if not 0 < self.focal_mm[0] <= self.focal_mm[1]:
+            raise ValueError(f'focal_mm must be 0 < min <= max, got {self.focal_mm}')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+PRESETS: dict[str, RenderConfig] = {
+    'default': RenderConfig(),
+    # Small, single, mostly frontal people in moderate poses: learnable in minutes by a tiny model.
+    'quickstart': RenderConfig(
+        size=(256, 192),
+        framings=(0.0, 0.4, 0.6),
+        yaw=30.0,
+        pitch=(-5.0, 10.0),
+        roll=2.0,
+        variety=0.5,
+        detail='low',
+    ),
+    # THuman2.0 protocol of the paper: each scan is seen in three framings, from all around.
+    'thuman2': RenderConfig(
+        framings=(1.0, 1.0, 1.0),
+        yaw=180.0,
+        pitch=(-10.0, 15.0),
+        every_framing=True,
+        image_format='png',
+    ),
+    'crowd': RenderConfig(people=(2, 4), framings=(0.0, 0.4, 0.6)),
+}
+
+
+def get_preset(name: str, **changes: Any) -> RenderConfig:
+    """A preset with some settings changed.
+
+    Raises:
+        ValueError: If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ValueError(f'unknown preset {name!r}; choose one of {", ".join(PRESETS)}')
+    return replace(PRESETS[name], **changes)

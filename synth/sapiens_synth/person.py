@@ -1,0 +1,314 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""From a person's description to posed triangles and posed keypoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from sapiens_synth import face_curves as fc
+from sapiens_synth.body import Surface, arm_share, body_surfaces, skin_weights, smoothstep
+from sapiens_synth.body_points import keypoint_template
+from sapiens_synth.clothing import GARMENTS, garment_surface, region
+from sapiens_synth.ear import ear_mesh
+from sapiens_synth.hair import HAIR_STYLES, HAT_STYLES, hair_mesh, hat_mesh
+from sapiens_synth.head import head_parts
+from sapiens_synth.materials import shade_part
+from sapiens_synth.meshes import both_sides, compact, vertex_normals
+from sapiens_synth.skeleton import BONE_ID, HEAD_ORIGIN, forward_kinematics, rotation, skin
+from sapiens_synth.spec import Cloth, PersonSpec
+from sapiens_synth.warps import warp_body, warp_head
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How finely the templates are sampled.
+
+    Attributes:
+        body: Cell of trunk and limbs, metres.
+        fine: Cell of hands and feet, metres.
+        cloth: Cell of garments, metres.
+        hair: Cell of hair, metres.
+        face: Spacing of the face against the finest template.
+    """
+
+    body: float
+    fine: float
+    cloth: float
+    hair: float
+    face: float
+
+
+DETAILS: dict[str, Detail] = {
+    'low': Detail(0.018, 0.0065, 0.020, 0.011, 2.4),
+    'high': Detail(0.010, 0.0036, 0.012, 0.006, 1.0),
+}
+
+
+@dataclass
+class Part:
+    """One surface of a posed person; faces ``first`` to ``last`` of its mesh."""
+
+    kind: str
+    cloth: Cloth | None
+    first: int
+    last: int
+
+
+@dataclass
+class PosedMesh:
+    """Triangles in the world with what is needed to shade and label a hit.
+
+    Attributes:
+        vertices: float32 (V, 3), metres.
+        faces: int32 (F, 3).
+        normals: Unit vertex normals float32 (V, 3).
+        rest: Coordinates for materials float32 (V, 3).
+        parts: Surfaces, in face order.
+        spec: The person.
+        keypoints: World keypoints (308, 3).
+        reach: Depth tolerance of each keypoint (308,), metres.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    rest: np.ndarray
+    parts: list[Part]
+    spec: PersonSpec
+    keypoints: np.ndarray
+    reach: np.ndarray
+
+    def shade(
+        self, face: np.ndarray, rest: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Look of hits.
+
+        Args:
+            face: Triangle of each hit (N,).
+            rest: Interpolated rest coordinates (N, 3).
+
+        Returns:
+            Albedo linear RGB (N, 3), labels uint8 (N,), highlight strength (N,).
+        """
+        albedo = np.zeros((len(face), 3), np.float32)
+        label = np.zeros(len(face), np.uint8)
+        gloss = np.zeros(len(face), np.float32)
+        starts = np.array([part.first for part in self.parts])
+        owner = np.searchsorted(starts, face, side='right') - 1
+        for i in np.unique(owner):
+            ids = np.flatnonzero(owner == i)
+            part = self.parts[i]
+            albedo[ids], label[ids], gloss[ids] = shade_part(
+                self.spec, part.kind, part.cloth, rest[ids]
+            )
+        return albedo, label, gloss
+
+
+def _on_head(kind: str, vertices: np.ndarray, faces: np.ndarray) -> Surface:
+    bones = np.full((len(vertices), 4), BONE_ID['head'], np.uint8)
+    weights = np.zeros((len(vertices), 4), np.float32)
+    weights[:, 0] = 1
+    if kind == 'hair':
+        # Locks that reach the shoulders follow the chest.
+        low = 0.85 * smoothstep(-0.10, -0.23, vertices[:, 1])
+        bones[:, 1] = BONE_ID['chest']
+        weights[:, 0], weights[:, 1] = 1 - low, low
+    return Surface(kind, vertices, faces, bones, weights)
+
+
+@lru_cache(maxsize=64)
+def _head_surface(kind: str, style: str, level: str) -> Surface:
+    detail = DETAILS[level]
+    if kind == 'ears':
+        return _on_head(kind, *both_sides(*ear_mesh(detail.face)))
+    if kind == 'hair':
+        return _on_head(kind, *hair_mesh(style, detail.hair))
+    if kind == 'hat':
+        return _on_head(kind, *hat_mesh(style, detail.hair))
+    return _on_head(kind, *head_parts(detail.face)[kind])
+
+
+@lru_cache(maxsize=256)
+def _covered(kind: str, garment: str, level: str) -> np.ndarray:
+    """Mask of body faces that a garment hides for good."""
+    detail = DETAILS[level]
+    surface = body_surfaces(detail.body, detail.fine)[kind]
+    rule = GARMENTS[garment]
+    v = surface.vertices
+    if rule.layer in ('sock', 'shoe'):
+        inside = (v[:, 1] < rule.upper - 0.03) & (np.abs(v[:, 0]) < 0.3)
+    elif rule.layer == 'apparel':
+        inside = np.zeros(len(v), bool)
+    else:
+        inside = region(rule, v) > 0.030
+        if rule.layer == 'top':
+            inside &= (np.abs(v[:, 0]) < 0.3) | (rule.sleeve > 0.3)
+        if garment == 'skirt':
+            inside &= v[:, 1] > 0.9
+    return inside[surface.faces].all(1)
+
+
+@lru_cache(maxsize=64)
+def _bare(kind: str, garments: tuple[str, ...], level: str) -> Surface:
+    """A body surface without what the garments hide."""
+    detail = DETAILS[level]
+    full = body_surfaces(detail.body, detail.fine)[kind]
+    hidden = np.zeros(len(full.faces), bool)
+    for name in garments:
+        hidden |= _covered(kind, name, level)
+    if not hidden.any():
+        return full
+    faces = full.faces[~hidden]
+    if not len(faces):
+        return Surface(kind, full.vertices[:0], faces, full.bones[:0], full.weights[:0])
+    used = np.unique(faces)
+    vertices, faces = compact(full.vertices, faces)
+    return Surface(kind, vertices, faces, full.bones[used], full.weights[used])
+
+
+@lru_cache(maxsize=128)
+def _trunk(kind: str, garments: tuple[str, ...], level: str) -> np.ndarray:
+    """1 on the trunk, 0 on the arms, for the vertices of a body surface."""
+    return _trunk_of(_bare(kind, garments, level).vertices)
+
+
+@lru_cache(maxsize=64)
+def _garment_trunk(name: str, cell: float) -> np.ndarray:
+    return _trunk_of(garment_surface(name, cell).vertices)
+
+
+def _trunk_of(v: np.ndarray) -> np.ndarray:
+    folded = np.abs(v * [1, 0, 0]) + v * [0, 1, 1]
+    share = 1 - arm_share(folded.astype(np.float32))
+    return (share * smoothstep(0.30, 0.22, folded[:, 0])).astype(np.float32)
+
+
+def _cloth_cell(name: str, detail: Detail) -> float:
+    small = GARMENTS[name].layer in ('sock', 'shoe') or name == 'watch'
+    return 0.6 * detail.cloth if small else detail.cloth
+
+
+def _turn_eyes(points: np.ndarray, gaze: tuple[float, float]) -> np.ndarray:
+    """Rotate eyeball points (N, 3), head frame, about their centres."""
+    r = rotation(np.array([-gaze[1], gaze[0], 0.0]))
+    center = fc.EYE_CENTER * np.stack([np.sign(points[:, 0]), *np.ones((2, len(points)))], 1)
+    return (points - center) @ r.T + center
+
+
+def pose_keypoints(spec: PersonSpec, transforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """World keypoints (308, 3) and their depth tolerances (308,)."""
+    template = keypoint_template(spec.pupil_ratio)
+    rest = template.rest.copy()
+    bones, weights = _keypoint_weights(spec.pupil_ratio)
+    skin_ids = np.flatnonzero(template.head & ~template.eye)
+    eye_ids = np.flatnonzero(template.eye)
+    local = warp_head(rest[skin_ids] - HEAD_ORIGIN, 'skin', spec.face, spec.expression)
+    rest[skin_ids] = local + HEAD_ORIGIN
+    eyes = _turn_eyes(rest[eye_ids] - HEAD_ORIGIN, spec.expression.gaze)
+    rest[eye_ids] = warp_head(eyes, 'eyes', spec.face, spec.expression) + HEAD_ORIGIN
+    other = np.flatnonzero(~template.head)
+    rest[other] = warp_body(rest[other], _trunk_of(rest[other]), spec.body)
+    # Rounding to float32 on the way must not move a point off its surface; it is far below a pixel.
+    return skin(rest.astype(np.float32), bones, weights, transforms), template.depth
+
+
+@lru_cache(maxsize=64)
+def _keypoint_weights(pupil_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    template = keypoint_template(pupil_ratio)
+    bones, weights = skin_weights(template.rest)
+    bones[template.head] = BONE_ID['head']
+    weights[template.head] = [1, 0, 0, 0]
+    return bones, weights
+
+
+def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
+    """Dress, shape and pose the template.
+
+    Args:
+        spec: The person.
+        level: Key of :data:`DETAILS`.
+    """
+    detail = DETAILS[level]
+    transforms = forward_kinematics(spec.pose, spec.proportions, spec.root)
+    names = tuple(cloth.name for cloth in spec.clothes)
+    layers: list[tuple[Surface, Cloth | None, np.ndarray]] = []
+    for kind in ('body', 'hands', 'feet'):
+        if kind == 'feet' and any(GARMENTS[n].layer in ('sock', 'shoe') for n in names):
+            continue
+        surface = _bare(kind, names, level)
+        rest = surface.vertices
+        shaped = warp_body(rest, _trunk(kind, names, level), spec.body) if kind == 'body' else rest
+        layers.append((surface, None, shaped))
+    for cloth in spec.clothes:
+        cell = _cloth_cell(cloth.name, detail)
+        surface = garment_surface(cloth.name, cell)
+        trunk = _garment_trunk(cloth.name, cell)
+        layers.append((surface, cloth, warp_body(surface.vertices, trunk, spec.body)))
+    kinds = ['skin', 'eyes', 'ears']
+    if spec.expression.open > 0.001:
+        kinds += ['upper_teeth', 'lower_teeth', 'tongue', 'mouth']
+    if spec.hair not in ('bald', 'buzz'):
+        kinds.append('hair')
+    if spec.hat:
+        kinds.append('hat')
+    for kind in kinds:
+        surface = _head_surface(kind, spec.hat if kind == 'hat' else spec.hair, level)
+        local = surface.vertices
+        if kind == 'eyes':
+            local = _turn_eyes(local, spec.expression.gaze)
+        shaped = warp_head(local, kind, spec.face, spec.expression) + HEAD_ORIGIN.astype(np.float32)
+        layers.append((surface, None, shaped))
+    vertices, faces, normals, rest, parts = [], [], [], [], []
+    v_count = f_count = 0
+    for surface, cloth, shaped in layers:
+        if not len(surface.faces):
+            continue
+        posed = skin(shaped.astype(np.float32), surface.bones, surface.weights, transforms)
+        vertices.append(posed)
+        normals.append(vertex_normals(posed, surface.faces))
+        offset = HEAD_ORIGIN.astype(np.float32) if surface.kind in _HEAD else np.float32(0)
+        rest.append(surface.vertices + offset)
+        faces.append(surface.faces + v_count)
+        parts.append(Part(surface.kind, cloth, f_count, f_count + len(surface.faces)))
+        v_count += len(posed)
+        f_count += len(surface.faces)
+    keypoints, reach = pose_keypoints(spec, transforms)
+    return PosedMesh(
+        np.concatenate(vertices),
+        np.concatenate(faces).astype(np.int32),
+        np.concatenate(normals),
+        np.concatenate(rest).astype(np.float32),
+        parts,
+        spec,
+        keypoints,
+        reach,
+    )
+
+
+_HEAD = ('skin', 'eyes', 'ears', 'upper_teeth', 'lower_teeth', 'tongue', 'mouth', 'hair', 'hat')
+
+
+def warm_up(detail: str) -> None:
+    """Build the template meshes once, before worker processes are forked from this one.
+
+    Args:
+        detail: ``low``, ``high`` or ``auto`` (both).
+    """
+    for level in DETAILS if detail == 'auto' else (detail,):
+        d = DETAILS[level]
+        body_surfaces(d.body, d.fine)
+        head_parts(d.face)
+        for name in GARMENTS:
+            cell = _cloth_cell(name, d)
+            garment_surface(name, cell)
+            _garment_trunk(name, cell)
+            for kind in ('body', 'hands', 'feet'):
+                _covered(kind, name, level)
+        for style in HAIR_STYLES:
+            if style not in ('bald', 'buzz'):
+                _head_surface('hair', style, level)
+        for style in HAT_STYLES:
+            _head_surface('hat', style, level)

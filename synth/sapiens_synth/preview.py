@@ -1,0 +1,119 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Contact sheets: image, keypoints, parts, depth and normals side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sapiens_common.body_parts import BODY_PART_PALETTE
+from sapiens_common.keypoints308 import load_goliath308
+from sapiens_synth.dataset import FOLDERS, RECORDS
+
+
+def draw_keypoints(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+    """Draw the skeleton and all points.
+
+    Args:
+        image: BGR uint8 (H, W, 3).
+        keypoints: x, y and COCO flag (308, 3); hidden points are drawn as rings.
+    """
+    facts = load_goliath308()
+    index = {k['name']: k['id'] for k in facts['keypoints']}
+    out = (image * 0.75).astype(np.uint8)
+    size = max(out.shape[:2])
+    for link in facts['skeleton']:
+        a, b = (keypoints[index[name]] for name in link['link'])
+        if a[2] > 0 and b[2] > 0:
+            color = tuple(link['color'][::-1])
+            cv2.line(
+                out,
+                *(tuple(int(round(v)) for v in p[:2]) for p in (a, b)),
+                color,
+                max(1, size // 500),
+                cv2.LINE_AA,
+            )
+    for point in facts['keypoints']:
+        x, y, flag = keypoints[point['id']]
+        if flag == 0:
+            continue
+        radius = max(1, size // (500 if point['group'] == 'face' else 220))
+        color = tuple(point['color'][::-1])
+        cv2.circle(
+            out, (int(round(x)), int(round(y))), radius, color, -1 if flag == 2 else 1, cv2.LINE_AA
+        )
+    return out
+
+
+def color_depth(depth: np.ndarray) -> np.ndarray:
+    """Depth (H, W) in metres, 0 = background, as a BGR picture; near is warm."""
+    mask = depth > 0
+    out = np.full((*depth.shape, 3), 40, np.uint8)
+    if mask.any():
+        low, high = np.percentile(depth[mask], [1, 99])
+        t = np.clip((high - depth) / max(high - low, 1e-6), 0, 1)
+        out[mask] = cv2.applyColorMap((t * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[mask]
+    return out
+
+
+def color_normal(normal: np.ndarray) -> np.ndarray:
+    """Normals (H, W, 3), 0 = background, as a BGR picture of (n + 1) / 2."""
+    n = normal.astype(np.float32)
+    mask = (np.abs(n) > 0).any(-1)
+    out = ((n[..., ::-1] * 0.5 + 0.5) * 255).clip(0, 255).astype(np.uint8)
+    out[~mask] = 40
+    return out
+
+
+def color_parts(label: np.ndarray) -> np.ndarray:
+    """Part ids (H, W) in the published palette, BGR."""
+    palette = np.array(BODY_PART_PALETTE, np.uint8)[:, ::-1]
+    return palette[label]
+
+
+def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np.ndarray:
+    """One picture of the first images of a data set.
+
+    Args:
+        root: Folder written by :func:`sapiens_synth.dataset.render_dataset`.
+        rows: Number of images.
+        tile_height: Height of each tile, pixels.
+
+    Returns:
+        BGR uint8 picture; two images per line, each with its keypoints, parts, depth and normals.
+    """
+    root = Path(root)
+    lines = []
+    records = sorted((root / RECORDS).glob('*.json'))[:rows]
+    if not records:
+        raise ValueError(f'{root} holds no finished image; expected files in {RECORDS}/')
+    for path in records:
+        record = json.loads(path.read_text())
+        image = cv2.imread(str(root / FOLDERS['image'] / record['image']['file_name']))
+        drawn = image
+        for annotation in record['annotations']:
+            drawn = draw_keypoints(
+                drawn, np.array(annotation['goliath_wholebody_kpts']).reshape(-1, 3)
+            )
+        parts = root / FOLDERS['label'] / f'{path.stem}.png'
+        depth = np.load(root / FOLDERS['depth'] / f'{path.stem}.npy')
+        normal = np.load(root / FOLDERS['normal'] / f'{path.stem}.npy')
+        tiles = [image, drawn]
+        if parts.exists():
+            tiles.append(color_parts(cv2.imread(str(parts), cv2.IMREAD_UNCHANGED)))
+        tiles += [color_depth(depth), color_normal(normal)]
+        scale = tile_height / image.shape[0]
+        width = round(image.shape[1] * scale)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        lines.append(
+            np.hstack([cv2.resize(t, (width, tile_height), interpolation=how) for t in tiles])
+        )
+    if len(lines) > 1:
+        if len(lines) % 2:
+            lines.append(np.full_like(lines[0], 40))
+        gap = np.full((tile_height, 12, 3), 255, np.uint8)
+        lines = [np.hstack([lines[i], gap, lines[i + 1]]) for i in range(0, len(lines), 2)]
+    return np.vstack(lines)
