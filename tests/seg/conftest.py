@@ -22,7 +22,8 @@ def write_pair():
         (root / image).mkdir(parents=True, exist_ok=True)
         (root / label).mkdir(parents=True, exist_ok=True)
         # one colour per label value, so that a model can learn it
-        picture = np.stack([labels * 9, 255 - labels * 8, labels * 37 % 256], -1).astype(np.uint8)
+        value = labels.astype(int)
+        picture = (np.stack([value * 9, 255 - value * 8, value * 37], -1) % 256).astype(np.uint8)
         cv2.imwrite(str(root / image / f'{stem}{ext}'), picture)
         Image.fromarray(labels).save(root / label / f'{stem}{suffix}')
 
