@@ -1,0 +1,65 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""A batch that shrinks when the accelerator runs out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import torch
+from mmengine.logging import MMLogger
+
+In = TypeVar('In')
+Out = TypeVar('Out')
+
+
+class AdaptiveBatch(Generic[In, Out]):
+    """Run a function over batches; out of memory halves the batch, for good, and goes on.
+
+    Args:
+        function: Maps a batch to one output per element.
+        size: Largest batch to try.
+
+    Attributes:
+        size: Current batch size.
+        halvings: How often it was halved.
+    """
+
+    def __init__(self, function: Callable[[list[In]], Sequence[Out]], size: int) -> None:
+        if size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {size}')
+        self.function = function
+        self.size = size
+        self.halvings = 0
+
+    def __call__(self, samples: list[In]) -> list[Out]:
+        """One output per sample, in order.
+
+        Raises:
+            ValueError: One sample alone does not fit into memory.
+        """
+        outputs: list[Out] = []
+        while len(outputs) < len(samples):
+            chunk = samples[len(outputs) : len(outputs) + self.size]
+            try:
+                outputs.extend(self.function(chunk))
+                continue
+            except torch.OutOfMemoryError as error:
+                reason = str(error).split('\n')[0]
+            # Outside the handler, where the traceback no longer keeps the tensors alive.
+            self._shrink(len(chunk), reason)
+        return outputs
+
+    def _shrink(self, tried: int, reason: str) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if tried == 1:
+            raise ValueError(
+                f'out of memory with a single sample ({reason}). Take a smaller model, '
+                "dtype='bfloat16', or another device"
+            )
+        self.size = tried // 2
+        self.halvings += 1
+        MMLogger.get_current_instance().warning(
+            f'out of memory with {tried} samples; going on with {self.size}'
+        )

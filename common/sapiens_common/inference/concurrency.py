@@ -1,0 +1,99 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Bounded, ordered concurrency: the three pieces the pipeline is made of."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from queue import Full, Queue
+from typing import Any, TypeVar
+
+In = TypeVar('In')
+Out = TypeVar('Out')
+
+_END = object()
+
+
+def ordered_map(
+    function: Callable[[In], Out], items: Iterable[In], pool: Executor, ahead: int
+) -> Iterator[Out]:
+    """``map`` on a pool: results in input order, at most ``ahead`` items under way.
+
+    Args:
+        function: Runs in a thread of the pool.
+        items: Taken one by one, as results are consumed.
+        pool: A pool of one thread keeps even the execution in order.
+        ahead: How many items may be taken before the first result is consumed.
+    """
+    running: deque[Future[Out]] = deque()
+    try:
+        for item in items:
+            running.append(pool.submit(function, item))
+            while len(running) >= ahead or (running and running[0].done()):
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def prefetch(items: Iterable[In], size: int) -> Iterator[In]:
+    """Iterate in a thread of its own, at most ``size`` items ahead. Errors come out here.
+
+    The thread ends when the returned iterator is closed or collected.
+    """
+    queue: Queue[Any] = Queue(maxsize=size)
+    stop = threading.Event()
+
+    def put(entry: Any) -> bool:
+        while not stop.is_set():
+            try:
+                queue.put(entry, timeout=0.1)
+                return True
+            except Full:
+                continue
+        return False
+
+    def work() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if not put((item, None)):
+                    break
+            else:
+                put((_END, None))
+        except BaseException as error:
+            put((_END, error))
+        finally:
+            close = getattr(iterator, 'close', None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=work, name='sapiens-prefetch', daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = queue.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+
+
+def batches(items: Iterable[In], size: int) -> Iterator[list[In]]:
+    """Lists of ``size`` items; the last may be shorter."""
+    batch: list[In] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

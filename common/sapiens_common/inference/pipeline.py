@@ -1,0 +1,287 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""From inputs to written results, in order, with bounded memory.
+
+    read -> decode (threads) -> find people (batches) -> for each task: crop (threads) -> model (batches)
+    -> assemble -> draw and write (threads) -> video files (one thread)
+
+Stages are generators over items that take from the stage before as they need, so at most a few batches of
+images are alive at any time, however long the input is. Threads run ahead of the model by a fixed
+number of items. Order is kept everywhere, so the result of an image depends on nothing but the image.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mmengine.logging import MMLogger
+
+from .batching import AdaptiveBatch
+from .boxes import BoxFinder
+from .concurrency import batches, ordered_map, prefetch
+from .items import DETECTOR, NOBODY_FOUND, Boxes, Item
+from .masks import MaskFinder
+from .sources import Source, decode
+from .summary import Stopwatch, Summary, library_versions
+from .writers import Writer
+
+if TYPE_CHECKING:
+    from .inferencer import Inferencer
+
+
+@dataclass
+class Plan:
+    """What a run does with its items.
+
+    Attributes:
+        tasks: Inferencers in the order they run; segmentation before what uses its mask.
+        boxes: Finds people; None runs dense tasks on the whole image.
+        masks: Finds person masks; None for none.
+        mask_from_results: Whether a task that tells people from background gives later tasks the mask.
+        crops: Whether tasks that could run on the whole image run on people's boxes.
+        batch_size: Model inputs per batch.
+        detector_batch: Images per detector batch.
+        workers: Threads for decoding, cropping, drawing and writing.
+        writers: One per task that writes files.
+        finishers: Called in order for each item after all tasks (tracking and smoothing state).
+        trackers: Called in order for each item after its boxes are known.
+    """
+
+    tasks: Sequence[Inferencer]
+    boxes: BoxFinder | None = None
+    masks: MaskFinder | None = None
+    mask_from_results: bool = False
+    crops: bool = False
+    batch_size: int = 8
+    detector_batch: int = 8
+    workers: int = 4
+    writers: Sequence[Writer] = ()
+    trackers: Sequence[Callable[[Item], None]] = ()
+    finishers: Sequence[Callable[[Item], None]] = ()
+
+
+@dataclass
+class _Slot:
+    """An item whose crops are partly in the model."""
+
+    item: Item
+    views: list[Any] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    missing: int = 0
+
+
+class Pipeline:
+    """One run over a source.
+
+    Args:
+        source: Where items come from.
+        plan: What to do with them.
+    """
+
+    def __init__(self, source: Source, plan: Plan) -> None:
+        self.source, self.plan = source, plan
+        self.summary = Summary(task=', '.join(task.task for task in plan.tasks))
+        self.watch = Stopwatch()
+        self._ahead = 1 if source.live else plan.workers + 1
+
+    def run(self) -> Iterator[Item]:
+        """Finished and failed items, in input order. The summary is complete after the last."""
+        start = time.perf_counter()
+        plan = self.plan
+        pool = ThreadPoolExecutor(plan.workers, 'sapiens-work')
+        ordered_pool = ThreadPoolExecutor(1, 'sapiens-video')
+        batchers: dict[str, AdaptiveBatch] = {}
+        items: Iterator[Item] = self.source.items
+        if not self.source.live:
+            items = prefetch(items, self._ahead)
+        try:
+            items = ordered_map(self._guard('decode', decode), items, pool, self._ahead)
+            items = self._find_people(items)
+            for task in plan.tasks:
+                batchers[task.task] = AdaptiveBatch(self._timed_predict(task), plan.batch_size)
+                items = self._task_stage(task, items, pool, batchers[task.task])
+            items = self._each('track', plan.finishers, items)
+            if plan.writers:
+                items = ordered_map(self._guard('write', self._write), items, pool, self._ahead)
+                items = ordered_map(
+                    self._guard('video', self._write_ordered), items, ordered_pool, self._ahead
+                )
+            for item in items:
+                self.summary.add(item)
+                if item.error is not None:
+                    MMLogger.get_current_instance().warning(f'skipped: {item.error}')
+                yield item
+        finally:
+            items.close()  # type: ignore[attr-defined]  # a generator, and with it those it takes from
+            pool.shutdown(cancel_futures=True)
+            ordered_pool.shutdown(cancel_futures=True)
+            for writer in plan.writers:
+                writer.close()
+            self.summary.wall_seconds = time.perf_counter() - start
+            self.summary.seconds = dict(self.watch.seconds)
+            self.summary.batch_size = {name: batcher.size for name, batcher in batchers.items()}
+            self.summary.models = {task.task: task.loaded.describe() for task in plan.tasks}
+            self.summary.versions = library_versions()
+            for writer in plan.writers:
+                writer.finish(self.summary)
+
+    def _guard(self, stage: str, function: Callable[[Item], Any]) -> Callable[[Item], Item]:
+        """A stage function of one item: timed, skipped for failed items, errors noted in the item."""
+
+        def call(item: Item) -> Item:
+            if item.error is not None:
+                return item
+            with self.watch(stage):
+                try:
+                    function(item)
+                except Exception as error:
+                    MMLogger.get_current_instance().debug(f'{stage}: {item.label}', exc_info=True)
+                    item.fail(_reason(item, error))
+            return item
+
+        return call
+
+    def _each(
+        self, stage: str, functions: Sequence[Callable[[Item], None]], items: Iterable[Item]
+    ) -> Iterator[Item]:
+        for item in items:
+            for function in functions:
+                self._guard(stage, function)(item)
+            yield item
+
+    def _find_people(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Boxes and masks, a batch of images at a time."""
+        plan = self.plan
+        size = 1 if self.source.live else plan.detector_batch
+        if plan.boxes is None and plan.masks is None:
+            yield from items
+            return
+        for batch in batches(items, size):
+            for stage, finder in (('boxes', plan.boxes), ('masks', plan.masks)):
+                good = [item for item in batch if item.error is None]
+                if finder is not None and good:
+                    with self.watch(stage):
+                        finder(good)
+            yield from self._each('track', plan.trackers, batch)
+
+    def _timed_predict(self, task: Inferencer) -> Callable[[list], Sequence]:
+        def predict(samples: list) -> Sequence:
+            with self.watch(f'{task.task} model'), torch.inference_mode():
+                return task.predict(samples)
+
+        return predict
+
+    def _task_stage(
+        self, task: Inferencer, items: Iterator[Item], pool: Executor, batcher: AdaptiveBatch
+    ) -> Iterator[Item]:
+        """Crops of many images share a batch; items leave in order once all their crops are back."""
+        plan = self.plan
+
+        def crops() -> Iterator[tuple[_Slot, Any]]:
+            for item in items:
+                slot = _Slot(item)
+                if item.error is None:
+                    slot.views = task.views(item, plan.crops)
+                slot.missing = len(slot.views)
+                slot.outputs = [None] * len(slot.views)
+                if not slot.views:
+                    yield slot, None
+                for number in range(len(slot.views)):
+                    yield slot, number
+
+        def prepare(entry: tuple[_Slot, Any]) -> tuple[_Slot, Any, Any]:
+            slot, number = entry
+            if number is None:
+                return slot, None, None
+            with self.watch(f'{task.task} crop'):
+                try:
+                    return slot, number, task.prepare(slot.item, slot.views[number])
+                except Exception as error:
+                    return slot, number, error
+
+        pending: deque[_Slot] = deque()
+        queued: list[tuple[_Slot, int, Any]] = []
+
+        def flush() -> Iterator[Item]:
+            # After a halving the batcher splits what had been gathered for the larger batch.
+            outputs = self._predict([sample for _, _, sample in queued], batcher)
+            for (slot, number, _), output in zip(queued, outputs, strict=True):
+                self._deliver(slot, number, output)
+            queued.clear()
+            yield from done()
+
+        def done() -> Iterator[Item]:
+            while pending and not pending[0].missing:
+                slot = pending.popleft()
+                yield self._guard(f'{task.task} assemble', partial(self._assemble, task, slot))(
+                    slot.item
+                )
+
+        ahead = max(self._ahead, 2 * plan.batch_size if not self.source.live else 1)
+        for slot, number, sample in ordered_map(prepare, crops(), pool, ahead):
+            if not pending or pending[-1] is not slot:
+                pending.append(slot)
+            if isinstance(sample, Exception):
+                self._deliver(slot, number, sample)
+            elif number is not None:
+                queued.append((slot, number, sample))
+            # Failed and empty items must not pile up behind one that waits for a full batch.
+            full = len(queued) >= batcher.size or len(pending) > 2 * plan.batch_size + 8
+            if full or (self.source.live and queued):
+                yield from flush()
+            else:
+                yield from done()
+        if queued:
+            yield from flush()
+        yield from done()
+
+    @staticmethod
+    def _predict(samples: list[Any], batcher: AdaptiveBatch) -> list[Any]:
+        """One output per sample; what does not fit into memory even alone becomes an error."""
+        try:
+            return batcher(samples)
+        except ValueError as error:
+            if len(samples) == 1:
+                return [error]
+        return [Pipeline._predict([sample], batcher)[0] for sample in samples]
+
+    @staticmethod
+    def _deliver(slot: _Slot, number: int, output: Any) -> None:
+        slot.missing -= 1
+        slot.outputs[number] = output
+        if isinstance(output, Exception) and slot.item.error is None:
+            slot.item.fail(_reason(slot.item, output))
+
+    def _assemble(self, task: Inferencer, slot: _Slot, item: Item) -> None:
+        result = task.assemble(item, slot.views, slot.outputs)
+        item.results[task.task] = result
+        if self.plan.mask_from_results and item.mask is None:
+            item.mask = result.person_mask()
+
+    def _write(self, item: Item) -> None:
+        for writer in self.plan.writers:
+            writer.write(item)
+
+    def _write_ordered(self, item: Item) -> None:
+        for writer in self.plan.writers:
+            writer.write_ordered(item)
+
+
+def _reason(item: Item, error: Exception) -> str:
+    """An error's text, with the item's name if it is not in it already."""
+    text = str(error) or type(error).__name__
+    return text if item.label in text else f'{item.label}: {text}'
+
+
+def mark_nobody(items: Iterable[Item]) -> None:
+    """Give items on which the detector found no one the whole image, and say so."""
+    for item in items:
+        if item.boxes is not None and not len(item.boxes) and item.boxes.origin == DETECTOR:
+            item.boxes = Boxes.whole(item.pixels.shape, NOBODY_FOUND)
+            item.notes.append('nobody was detected; the whole image was used as the box')

@@ -1,0 +1,251 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Anything a user calls an input, as a sequence of items."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .images import IMAGE_SUFFIXES, read_image, to_bgr
+from .items import Frame, Item, Video
+from .video import VIDEO_SUFFIXES, open_video, read_video
+
+_GLOB = set('*?[')
+
+
+@dataclass
+class Source:
+    """Items of a run.
+
+    Attributes:
+        items: Iterated once. Files are not yet decoded (see :func:`decode`).
+        total: How many items there will be, or None where nobody can know.
+        live: Whether items come in real time (a webcam), so that nothing should wait for a batch.
+    """
+
+    items: Iterator[Item]
+    total: int | None
+    live: bool = False
+
+
+def open_source(inputs: Any) -> Source:
+    """Open any input.
+
+    Args:
+        inputs: A BGR array (H, W, 3) or a batch of them (N, H, W, 3); the path of an image, a
+            video, a folder (searched recursively, sorted, upper-case suffixes too) or a ``.txt``
+            list of paths; a glob pattern; the number of a webcam; or an iterable of arrays and
+            paths.
+
+    Raises:
+        ValueError: The input does not exist, is empty, or is of no known kind.
+    """
+    names = _UniqueNames()
+    if isinstance(inputs, (bool, type(None))):
+        raise ValueError(f'cannot read {inputs!r}: expected an array, a path, a webcam number ...')
+    if isinstance(inputs, int):
+        return Source(_webcam(inputs), None, live=True)
+    if isinstance(inputs, np.ndarray) and inputs.ndim == 4:
+        inputs = list(inputs)
+    if isinstance(inputs, np.ndarray):
+        inputs = [inputs]
+    if isinstance(inputs, (str, Path)):
+        paths, root = _expand(str(inputs))
+        return Source(_number(_read_paths(paths, root, names)), _count(paths))
+    if not isinstance(inputs, Iterable):
+        raise ValueError(
+            f'cannot read inputs of type {type(inputs).__name__}: expected an array, a path, a '
+            'folder, a glob pattern, a video, a webcam number or an iterable of these'
+        )
+    total = len(inputs) if isinstance(inputs, (list, tuple)) else None
+    if total is not None and any(_is_container(entry) for entry in inputs):
+        total = None
+    if total == 0:
+        raise ValueError('the list of inputs is empty')
+    return Source(_number(_read_iterable(inputs, names)), total)
+
+
+def decode(item: Item) -> Item:
+    """Read the item's file, if it has one and is not decoded yet; failures are noted in the item."""
+    if item.image is None and item.error is None and item.path is not None:
+        try:
+            item.image, notes = read_image(item.path)
+            item.notes.extend(notes)
+        except ValueError as error:
+            item.fail(str(error))
+    return item
+
+
+class _UniqueNames:
+    """Output names that never collide: a.jpg and a.PNG of one folder become a and a_png."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+
+    def __call__(self, stem: str, suffix: str = '') -> str:
+        candidates = [stem, f'{stem}_{suffix.lstrip(".").lower()}' if suffix else stem]
+        name = next((name for name in candidates if name.casefold() not in self.used), None)
+        number = 2
+        while name is None or name.casefold() in self.used:
+            name = f'{candidates[-1]}_{number}'
+            number += 1
+        self.used.add(name.casefold())
+        return name
+
+
+def _number(items: Iterator[Item]) -> Iterator[Item]:
+    for index, item in enumerate(items):
+        item.index = index
+        yield item
+
+
+def _is_container(entry: Any) -> bool:
+    """Whether a list entry stands for several items."""
+    if not isinstance(entry, (str, Path)):
+        return isinstance(entry, np.ndarray) and entry.ndim == 4
+    path = Path(entry)
+    return path.is_dir() or path.suffix.lower() in (*VIDEO_SUFFIXES, '.txt') or _is_glob(path)
+
+
+def _is_glob(path: Path) -> bool:
+    return bool(_GLOB & set(str(path))) and not path.exists()
+
+
+def _expand(text: str) -> tuple[list[Path], Path]:
+    """Files a path, folder, glob or list stands for, and the folder their names are relative to."""
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = sorted(p for p in path.rglob('*') if p.is_file() and _known(p))
+        if not found:
+            raise ValueError(
+                f'folder {path} holds no image or video; suffixes looked for, in any case: '
+                f'{", ".join((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))}'
+            )
+        return found, path
+    if _is_glob(path):
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+        found = [p for p in found if p.is_file() and _known(p)]
+        if not found:
+            raise ValueError(f'pattern {path} matches no image or video')
+        fixed = [part for part in path.parts if not _GLOB & set(part)]
+        return found, Path(
+            *fixed[: path.parts.index(next(p for p in path.parts if _GLOB & set(p)))]
+        )
+    if not path.is_file():
+        raise ValueError(f'input {path} does not exist')
+    if path.suffix.lower() == '.txt':
+        lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
+        listed = [path.parent / line for line in lines if line]
+        if not listed:
+            raise ValueError(f'list {path} names no file')
+        return listed, path.parent
+    return [path], path.parent
+
+
+def _known(path: Path) -> bool:
+    return path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+
+
+def _count(paths: list[Path]) -> int | None:
+    """How many items the files make; None if a video does not say."""
+    total = 0
+    for path in paths:
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            try:
+                frames = open_video(path, '')[1]
+            except ValueError:
+                frames = 1  # it will be one failed item
+            if frames is None:
+                return None
+            total += frames
+        else:
+            total += 1
+    return total
+
+
+def _read_paths(paths: Iterable[Path], root: Path, names: _UniqueNames) -> Iterator[Item]:
+    for path in paths:
+        try:
+            relative = path.relative_to(root)
+        except ValueError:
+            relative = Path(path.name)
+        if '..' in relative.parts:  # a list may name files elsewhere; outputs stay in their folder
+            relative = Path(path.name)
+        name = names(relative.with_suffix('').as_posix(), path.suffix)
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            yield from _read_frames(path, name)
+        else:
+            yield Item(0, name, path=path)
+
+
+def _read_frames(path: Path, name: str) -> Iterator[Item]:
+    try:
+        video, _ = open_video(path, name)
+    except ValueError as error:
+        yield Item(0, name, path=path, error=str(error))
+        return
+    for frame, image, failure in read_video(video):
+        yield Item(0, name, image=image, error=failure, frame=frame)
+
+
+def _read_iterable(inputs: Iterable[Any], names: _UniqueNames) -> Iterator[Item]:
+    count = 0
+    for entry in inputs:
+        if isinstance(entry, (str, Path)):
+            path = Path(entry).expanduser()
+            try:
+                paths, root = _expand(str(entry)) if _is_container(entry) else ([path], path.parent)
+            except ValueError as error:
+                yield Item(0, names(path.stem, path.suffix), path=path, error=str(error))
+            else:
+                yield from _read_paths(paths, root, names)
+            continue
+        arrays = list(entry) if isinstance(entry, np.ndarray) and entry.ndim == 4 else [entry]
+        for array in arrays:
+            item = Item(count, names(f'image_{count:06d}'))
+            count += 1
+            try:
+                if not isinstance(array, np.ndarray):
+                    raise ValueError(
+                        f'{item.label}: expected an array or a path, got {array!r:.60}'
+                    )
+                item.image = to_bgr(array, item.label)
+            except ValueError as error:
+                item.fail(str(error))
+            yield item
+
+
+def _webcam(number: int) -> Iterator[Item]:
+    """Frames of a webcam until it ends."""
+    import time
+
+    import cv2
+
+    camera = cv2.VideoCapture(number)
+    try:
+        if not camera.isOpened():
+            raise ValueError(f'webcam {number} cannot be opened; is it connected and free?')
+        rate = Fraction(camera.get(cv2.CAP_PROP_FPS) or 30).limit_denominator(1001)
+        video = Video(f'webcam_{number}', None, rate)
+        start = time.monotonic()
+        yield from _camera_frames(camera.read, video, lambda: time.monotonic() - start)
+    finally:
+        camera.release()
+
+
+def _camera_frames(
+    read: Callable[[], tuple[bool, Any]], video: Video, clock: Callable[[], float]
+) -> Iterator[Item]:
+    number = 0
+    while True:
+        good, image = read()
+        if not good:
+            return
+        yield Item(number, video.name, image=image, frame=Frame(video, number, clock()))
+        number += 1

@@ -1,0 +1,203 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Published names to files: which config, which checkpoint, and how to get it.
+
+The weights are Meta's and stand under CC BY-NC 4.0; they are never part of this suite. A file is looked
+for in the folder ``$SAPIENS_WEIGHTS``, then in the cache of huggingface_hub, then on the hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import MMLogger
+
+FORMATS = ('original', 'torchscript')
+LICENCE = 'CC BY-NC 4.0 (non-commercial), https://creativecommons.org/licenses/by-nc/4.0/'
+_SHA256 = re.compile(r'[0-9a-f]{64}')
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published checkpoint.
+
+    Attributes:
+        name: Name in this suite, ``sapiens_<size>/<task>_<data>``.
+        repo: Repository on the Hugging Face hub.
+        file: Path in the repository.
+        sha256: Checksum, where one is known.
+    """
+
+    name: str
+    repo: str
+    file: str
+    sha256: str | None = None
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = files('sapiens_common').joinpath('data/published_files.json').read_text('utf-8')
+    return json.loads(text)
+
+
+def published_names() -> list[str]:
+    """All names that :func:`find_weights` knows, without formats."""
+    return sorted(_table()['checkpoints'])
+
+
+def is_published(name: str) -> bool:
+    """Whether a name stands for published weights."""
+    return name.partition('@')[0] in _table()['checkpoints']
+
+
+def lookup(name: str) -> Published:
+    """What is published under a name.
+
+    Args:
+        name: ``sapiens_1b/pose_goliath``, or ``sapiens_1b/pose_goliath@torchscript`` for the traced
+            ("lite") file.
+
+    Raises:
+        ValueError: Unknown name or format; the text lists what there is.
+    """
+    base, _, kind = name.partition('@')
+    kind = kind or FORMATS[0]
+    entry = _table()['checkpoints'].get(base)
+    if entry is None:
+        raise ValueError(
+            f'{name!r} is neither a file nor a published name. Published: '
+            f'{", ".join(published_names())}'
+        )
+    if kind not in entry:
+        raise ValueError(
+            f'{base} is not published as {kind!r}, only as {", ".join(sorted(entry))} (write '
+            f'{base}@torchscript for the traced file)'
+        )
+    repo, path = entry[kind]['repo'], entry[kind]['file']
+    return Published(base, repo, path, _table()['sha256'].get(Path(path).name))
+
+
+def find_weights(weights: str | Path) -> Path:
+    """The local file of a path or published name; downloads it if need be.
+
+    ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the cache settings of huggingface_hub are respected.
+
+    Raises:
+        ValueError: No such file or name; the file cannot be downloaded (the text says which file to put
+            where); or its checksum is wrong.
+    """
+    if Path(weights).is_file():
+        return Path(weights)
+    if not is_published(str(weights)):
+        if Path(weights).suffix or Path(weights).is_absolute():
+            raise ValueError(f'weights {weights}: the file does not exist')
+    entry = lookup(str(weights))
+    folder = os.environ.get('SAPIENS_WEIGHTS')
+    if folder:
+        local = Path(folder).expanduser() / Path(entry.file).name
+        if local.is_file():
+            return local
+    return _download(entry)
+
+
+def _download(entry: Published) -> Path:
+    """Fetch a file through huggingface_hub, with its progress bar and cache."""
+    try:
+        import huggingface_hub as hub
+    except ImportError as error:
+        raise ValueError(
+            f'{entry.name}: downloads need huggingface_hub (pip install huggingface_hub). {_by_hand(entry)}'
+        ) from error
+    logger = MMLogger.get_current_instance()
+    cached = hub.try_to_load_from_cache(entry.repo, entry.file)
+    if isinstance(cached, str):
+        return Path(cached)
+    logger.warning(f'{entry.name} from {entry.repo}: weights by Meta, licence {LICENCE}')
+    # Read here and not at import: a notebook may set it later.
+    endpoint = os.environ.get('HF_ENDPOINT') or None
+    try:
+        path = Path(hub.hf_hub_download(entry.repo, entry.file, endpoint=endpoint))
+    except (hub.errors.HfHubHTTPError, OSError, ValueError) as error:
+        raise ValueError(
+            f'{entry.name}: cannot be downloaded ({_first_line(error)}). {_by_hand(entry)}'
+        ) from error
+    _verify(path, entry)
+    return path
+
+
+def _verify(path: Path, entry: Published) -> None:
+    """Compare a downloaded file with the checksum this suite or the hub states.
+
+    The cache names a large file by the checksum the hub stated for it.
+    """
+    blob = path.resolve().name
+    expected = entry.sha256 or (blob if _SHA256.fullmatch(blob) else None)
+    if expected is None:
+        return
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise ValueError(
+            f'{entry.name}: {path.name} has SHA-256 {digest.hexdigest()}, expected {expected}. The '
+            'file was removed; download it again'
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split('\n')[0] or type(error).__name__
+
+
+def _by_hand(entry: Published) -> str:
+    """What to do without a network."""
+    host = os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
+    folder = os.environ.get('SAPIENS_WEIGHTS')
+    place = f'in {folder}' if folder else 'in a folder that the variable SAPIENS_WEIGHTS names'
+    return (
+        f'Without network access, get {host}/{entry.repo}/resolve/main/{entry.file} elsewhere and '
+        f'place it as {Path(entry.file).name} {place}, or pass its path as weights'
+    )
+
+
+def config_root() -> Path:
+    """The folder ``configs`` of an installed suite or of the source tree."""
+    try:
+        return Path(str(files('sapiens_configs')))
+    except ModuleNotFoundError:
+        return Path(__file__).resolve().parents[2] / 'configs'
+
+
+def find_config(model: str | Path) -> Path:
+    """The config of a path or of a name such as ``sapiens_1b/pose_goliath``.
+
+    The name ``sapiens_<size>/<task>_<data>`` means ``configs/<task>/sapiens_<size>_<data>.py``; names need
+    not be published ones. A path relative to the shipped ``configs`` folder works from anywhere.
+
+    Raises:
+        ValueError: There is no such config.
+    """
+    text = str(model)
+    if Path(text).is_file():
+        return Path(text)
+    base = text.partition('@')[0]
+    size, _, recipe = base.partition('/')
+    task, _, data = recipe.partition('_')
+    root = config_root()
+    candidates = [root / task / f'{size}_{data}.py', root / text.removeprefix('configs/')]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ValueError(
+        f'model {text!r} is neither a config file nor a name such as "sapiens_1b/pose_goliath"; the '
+        f'shipped configs are under {root}'
+    )

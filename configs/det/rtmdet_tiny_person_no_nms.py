@@ -1,0 +1,4 @@
+# RTMDet-tiny without NMS in the model: the caller suppresses doubles with its own threshold.
+_base_ = 'rtmdet_tiny_person.py'
+
+model = dict(test_cfg=dict(nms=None))

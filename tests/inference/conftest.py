@@ -1,0 +1,120 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import threading
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sapiens_common.inference import Inferencer, Result, Source
+from sapiens_common.inference.writers import TaskFiles, write_json
+
+
+@dataclass
+class MeanResult(Result):
+    """Mean colour of each crop, (N, 3), and what the batch looked like."""
+
+    means: np.ndarray
+    boxes: np.ndarray
+    track_ids: np.ndarray | None
+    task: ClassVar[str] = 'mean'
+
+
+class MeanInferencer(Inferencer):
+    """A task without a network: the mean colour of every box."""
+
+    task = 'mean'
+    needs_boxes = True
+
+    def __init__(self, needs_boxes=True, workers=3, fail_on=(), oom_above=None, name='mean'):
+        self.needs_boxes, self.workers, self.task = needs_boxes, workers, name
+        self.fail_on, self.oom_above = fail_on, oom_above
+        self.detector = None
+        self.loaded = SimpleNamespace(describe=lambda: {'model': 'mean'})
+        self.batches, self.alive, self.most_alive = [], 0, 0
+        self.lock = threading.Lock()
+
+    def views(self, item, crops):
+        if not (self.needs_boxes or crops):
+            return [None]
+        return list(item.boxes.xyxy)
+
+    def prepare(self, item, view):
+        if item.name in self.fail_on:
+            raise RuntimeError('no crop')
+        image = item.pixels
+        if view is not None:
+            x1, y1, x2, y2 = (int(v) for v in view)
+            image = image[max(y1, 0) : y2, max(x1, 0) : x2]
+        return image.reshape(-1, 3).astype(np.float64)
+
+    def predict(self, samples):
+        if self.oom_above is not None and len(samples) > self.oom_above:
+            raise torch.OutOfMemoryError('fake memory is full')
+        self.batches.append(len(samples))
+        return [sample.mean(axis=0) for sample in samples]
+
+    def assemble(self, item, views, outputs):
+        means = np.stack(outputs) if outputs else np.zeros((0, 3))
+        boxes = item.boxes.xyxy if item.boxes is not None else np.zeros((0, 4))
+        ids = item.boxes.track_ids if item.boxes is not None else None
+        return MeanResult(Source.of(item), means, boxes, ids)
+
+    def files(self):
+        return TaskFiles(
+            self.task,
+            save=lambda result, stem: write_json(
+                stem.with_name(f'{stem.name}.json'), result.means.tolist()
+            ),
+            draw=lambda item: cv2.bitwise_not(item.pixels),
+            record=lambda result: {'means': result.means.tolist()},
+        )
+
+
+@pytest.fixture
+def mean_task():
+    """Factory of tasks without a network."""
+    return MeanInferencer
+
+
+@pytest.fixture
+def photo():
+    """`photo(seed, height, width)`: a BGR image with structure."""
+
+    def make(seed=0, height=48, width=64):
+        rng = np.random.default_rng(seed)
+        small = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    return make
+
+
+@pytest.fixture
+def odd_folder(tmp_path, photo):
+    """Every kind of file a folder of photos may hold; `people` says which are good."""
+    folder = tmp_path / 'photos'
+    (folder / 'sub').mkdir(parents=True)
+    image = photo()
+    cv2.imwrite(str(folder / 'good.jpg'), image)
+    cv2.imwrite(str(folder / 'good.png'), image)
+    cv2.imwrite(str(folder / 'UPPER.JPG'), image)
+    cv2.imwrite(str(folder / 'sub' / 'good.jpg'), image)
+    cv2.imwrite(str(folder / 'grey.png'), image[..., 0])
+    cv2.imwrite(str(folder / 'deep.png'), image.astype(np.uint16) * 257)
+    alpha = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    alpha[:24, :, 3] = 0
+    cv2.imwrite(str(folder / 'alpha.png'), alpha)
+    cv2.imwrite(str(folder / 'one_pixel.png'), image[:1, :1])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees to see it upright
+    Image.fromarray(image[..., ::-1].copy()).save(folder / 'rotated.jpg', exif=exif, quality=95)
+    (folder / 'broken.jpg').write_bytes(b'\xff\xd8\xff\xe0 this is no photo')
+    data = (folder / 'good.jpg').read_bytes()
+    (folder / 'torn.jpg').write_bytes(data[: len(data) // 2])
+    (folder / 'empty.jpg').write_bytes(b'')
+    (folder / 'notes.md').write_text('not an image')
+    return folder

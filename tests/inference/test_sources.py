@@ -1,0 +1,134 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+from fractions import Fraction
+
+import mmcv
+import numpy as np
+import pytest
+
+from sapiens_common.inference.images import read_image, to_bgr
+from sapiens_common.inference.items import Video
+from sapiens_common.inference.sources import _camera_frames, decode, open_source
+
+
+def items_of(inputs):
+    source = open_source(inputs)
+    return [decode(item) for item in source.items], source
+
+
+def test_a_folder_of_odd_files_gives_each_an_image_or_a_reason(odd_folder, photo):
+    items, source = items_of(odd_folder)
+    assert source.total == len(items) == 12
+    found = {item.name: item for item in items}
+    assert [item.index for item in items] == list(range(12))
+    # Two files called good in one folder and one in another: three names, none overwritten.
+    assert {'good', 'good_png', 'sub/good', 'UPPER'} <= set(found)
+    assert {name for name, item in found.items() if item.error} == {
+        'one_pixel',
+        'broken',
+        'torn',
+        'empty',
+    }
+    assert 'empty.jpg: the file is empty' in found['empty'].error
+    assert 'not an image' in found['broken'].error
+    assert 'damaged' in found['torn'].error and 'torn.jpg' in found['torn'].error
+    assert '1 x 1 pixels' in found['one_pixel'].error
+    image = photo()
+    np.testing.assert_array_equal(found['good_png'].image, image)
+    np.testing.assert_array_equal(found['deep'].image, image)
+    assert found['deep'].notes == ['16-bit values were reduced to 8 bits']
+    np.testing.assert_array_equal(found['grey'].image, np.dstack([image[..., 0]] * 3))
+    assert (found['alpha'].image[:24] == 255).all()
+    np.testing.assert_array_equal(found['alpha'].image[24:], image[24:])
+    assert found['alpha'].notes == ['transparent pixels were laid over white']
+    assert found['rotated'].image.shape == (64, 48, 3)
+    assert np.abs(found['rotated'].image.astype(int) - np.rot90(image, -1)).mean() < 3
+
+
+def test_photos_are_decoded_as_the_test_pipeline_decodes_them(odd_folder):
+    for name in ('good.jpg', 'good.png', 'grey.png', 'rotated.jpg', 'deep.png'):
+        np.testing.assert_array_equal(
+            read_image(odd_folder / name)[0], mmcv.imread(str(odd_folder / name))
+        )
+
+
+@pytest.mark.parametrize(
+    ('shape', 'dtype'),
+    [((20, 30), np.uint8), ((20, 30, 1), np.uint8), ((20, 30, 4), np.uint8), ((20, 30), np.uint16)],
+)
+def test_arrays_of_any_common_form_become_bgr(shape, dtype):
+    image = to_bgr(np.full(shape, np.iinfo(dtype).max, dtype), 'x')
+    assert image.shape == (20, 30, 3) and image.dtype == np.uint8 and (image == 255).all()
+
+
+def test_arrays_paths_and_batches_mix_in_a_list(odd_folder, photo):
+    batch = np.stack([photo(1), photo(2)])
+    items, source = items_of([photo(0), str(odd_folder / 'good.png'), batch, np.zeros((9, 9))])
+    assert source.total is None  # the list holds a container
+    assert [item.name for item in items] == [
+        'image_000000',
+        'good',
+        'image_000001',
+        'image_000002',
+        'image_000003',
+    ]
+    assert items[4].error.startswith('input 3 (image_000003): expected a BGR image, uint8')
+    np.testing.assert_array_equal(items[3].image, photo(2))
+
+
+def test_a_generator_is_read_lazily(photo):
+    taken = []
+
+    def frames():
+        for number in range(1000):
+            taken.append(number)
+            yield photo(number)
+
+    source = open_source(frames())
+    assert source.total is None and not taken
+    next(source.items)
+    assert taken == [0]
+
+
+def test_globs_and_lists(odd_folder, tmp_path):
+    items, _ = items_of(str(odd_folder / '**' / 'good.*'))
+    assert [item.name for item in items] == ['good', 'good_png', 'sub/good']
+    listing = tmp_path / 'list.txt'
+    listing.write_text('photos/good.jpg\nphotos/missing.jpg\n')
+    items, _ = items_of(listing)
+    assert [item.name for item in items] == ['photos/good', 'photos/missing']
+    assert 'missing.jpg: cannot be read' in items[1].error
+
+
+@pytest.mark.parametrize(
+    ('inputs', 'message'),
+    [
+        ('nowhere/at_all.jpg', 'does not exist'),
+        ('nowhere/*.jpg', 'matches no image'),
+        ([], 'list of inputs is empty'),
+        (None, 'cannot read None'),
+        (3.5, 'cannot read inputs of type float'),
+    ],
+)
+def test_unreadable_inputs_say_what_was_expected(inputs, message):
+    with pytest.raises(ValueError, match=message):
+        open_source(inputs)
+
+
+def test_a_folder_without_images_says_which_suffixes_count(tmp_path):
+    with pytest.raises(ValueError, match=r'holds no image or video.*\.jpg'):
+        open_source(tmp_path)
+
+
+def test_frames_of_a_camera_carry_their_time(photo):
+    frames = [(True, photo(0)), (True, photo(1)), (False, None)]
+    times = iter([0.0, 0.1])
+    video = Video('webcam_0', None, Fraction(30))
+    items = list(_camera_frames(lambda: frames.pop(0), video, lambda: next(times)))
+    assert [(item.frame.number, item.frame.time) for item in items] == [(0, 0.0), (1, 0.1)]
+
+
+def test_a_webcam_that_is_not_there_is_named():
+    source = open_source(93)
+    assert source.live
+    with pytest.raises(ValueError, match='webcam 93 cannot be opened'):
+        next(source.items)
