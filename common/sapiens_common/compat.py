@@ -85,6 +85,7 @@ def _history_statistic(owner: type, name: str) -> Callable:
     """Stand-in for ``getattr`` in a checkpoint: only the statistics a message hub's buffer lists."""
     from mmengine.logging import HistoryBuffer
 
-    if owner is not HistoryBuffer or name not in HistoryBuffer._statistics_methods:
+    # The class's table of statistics is empty until the first instance fills it.
+    if owner is not HistoryBuffer or name not in HistoryBuffer()._statistics_methods:
         raise UnpicklingError(f'getattr({owner!r}, {name!r}) is not data')
     return HistoryBuffer._statistics_methods[name]

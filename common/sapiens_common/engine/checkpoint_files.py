@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from mmengine.logging import MMLogger
 
 from sapiens_common.compat import register_safe_globals
 
@@ -84,10 +85,13 @@ def remove_partial_files(folder: str | Path) -> None:
 
 
 def read_progress(path: str | Path) -> tuple[int, int] | None:
-    """Iterations and epochs of a checkpoint that can be resumed from.
+    """Iterations and epochs of a checkpoint.
 
     Returns:
-        (iterations, epochs), or None for a torn file or one without training state.
+        (iterations, epochs), or None for one that holds no training state.
+
+    Raises:
+        ValueError: The file is torn or no checkpoint.
     """
     register_safe_globals()
     try:
@@ -97,8 +101,10 @@ def read_progress(path: str | Path) -> tuple[int, int] | None:
             return None
         return int(content['meta']['iter']), int(content['meta']['epoch'])
     # A damaged file can fail in any way while it is parsed.
-    except Exception:
-        return None
+    except Exception as error:
+        raise ValueError(
+            f'checkpoint {path} is torn or no checkpoint ({type(error).__name__}: {error})'
+        ) from error
 
 
 def find_newest_checkpoint(folder: str | Path) -> Path | None:
@@ -107,17 +113,33 @@ def find_newest_checkpoint(folder: str | Path) -> Path | None:
     Files are numbered as mmengine's hook does (``epoch_3.pth``, ``iter_2000.pth``); of each prefix the
     highest number that can be read counts. The ``last_checkpoint`` file is not asked: a process
     killed between two writes leaves it behind the truth.
+
+    Returns:
+        The file, or None where there is nothing to resume from.
+
+    Raises:
+        ValueError: There are checkpoints and every one is torn: starting anew would overwrite them.
     """
     numbered: dict[str, list[tuple[int, Path]]] = {}
     for path in Path(folder).glob('*.pth'):
         match = _NUMBERED.match(path.name)
         if match and not path.name.startswith('best_'):
             numbered.setdefault(match['prefix'], []).append((int(match['number']), path))
-    candidates = []
+    candidates, torn = [], []
     for paths in numbered.values():
         for _, path in sorted(paths, reverse=True):
-            progress = read_progress(path)
+            try:
+                progress = read_progress(path)
+            except ValueError as error:
+                MMLogger.get_current_instance().warning(f'passed over: {error}')
+                torn.append(path.name)
+                continue
             if progress is not None:
                 candidates.append((progress, path))
                 break
+    if torn and not candidates:
+        raise ValueError(
+            f'{folder}: no checkpoint can be resumed from, {", ".join(torn)} cannot be read. Move '
+            'them away to start anew'
+        )
     return max(candidates)[1] if candidates else None

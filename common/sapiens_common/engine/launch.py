@@ -37,7 +37,7 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
     return config
 
 
-def _moved(node: dict, old: str, new: str, prefix: str = '') -> dict[str, str]:
+def _moved(node: dict | list | tuple, old: str, new: str, prefix: str = '') -> dict[str, str]:
     """Options that replace the folder ``old`` by ``new`` at the start of every path in a config."""
     moved: dict[str, str] = {}
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):

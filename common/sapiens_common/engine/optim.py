@@ -55,6 +55,8 @@ class SapiensOptimWrapper(OptimWrapper):
                 'clip_grad.error_if_nonfinite would raise before the non-finite guard can skip the '
                 'step; leave it out, max_skipped_steps=1 stops at the second one'
             )
+        # A copy: upstream takes the type out of it.
+        clip_grad = dict(clip_grad) if clip_grad else None
         super().__init__(optimizer, accumulative_counts, clip_grad)
         self.cast_dtype = getattr(torch, dtype)
         self.max_skipped_steps = max_skipped_steps

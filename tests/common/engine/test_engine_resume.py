@@ -1,41 +1,12 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Resuming continues at the next iteration, bit for bit, wherever the checkpoint was written."""
 
-import importlib.util
-import itertools
-from pathlib import Path
-
 import pytest
 import torch
-from mmengine.registry import RUNNERS
-
-_SPEC = importlib.util.spec_from_file_location('toy_job', Path(__file__).with_name('toy_job.py'))
-toy = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(toy)
-_names = itertools.count()
 
 
-def train(config, stop_after=None):
-    """Run a config; with ``stop_after`` leave as a kill after that many iterations would."""
-    config.experiment_name = f'engine_resume_{next(_names)}'
-    runner = RUNNERS.build(config)
-    if stop_after is not None:
-        loop = runner.build_train_loop(config.train_cfg)
-        run_iter, left = loop.run_iter, [stop_after]
-
-        def limited(*args):
-            if left[0] == 0:
-                raise KeyboardInterrupt
-            left[0] -= 1
-            run_iter(*args)
-
-        loop.run_iter = limited
-        runner._train_loop = loop
-        with pytest.raises(KeyboardInterrupt):
-            runner.train()
-    else:
-        runner.train()
-    return runner
+def flat(batches):
+    return [value for batch in batches for value in batch]
 
 
 def weights(runner):
@@ -48,9 +19,10 @@ def assert_same(a, b):
         assert torch.equal(value, b[name]), name
 
 
-@pytest.mark.parametrize('loop', ['epoch', 'iter'])
-@pytest.mark.parametrize('stop', [4, 11, 16, 22])
-def test_resume_is_bit_identical(tmp_path, loop, stop):
+@pytest.mark.parametrize(
+    ('loop', 'stop'), [('epoch', 4), ('epoch', 11), ('epoch', 16), ('iter', 4), ('iter', 22)]
+)
+def test_resume_is_bit_identical(toy, train, tmp_path, loop, stop):
     # 22 samples in batches of 2: 11 iterations per epoch, so 4 and 16 lie inside one.
     options = {'iters': 33} if loop == 'iter' else {'epochs': 3}
     options['checkpoint'] = {'interval': 1, 'by_epoch': False, 'max_keep_ckpts': 2}
@@ -62,7 +34,7 @@ def test_resume_is_bit_identical(tmp_path, loop, stop):
     assert resumed.iter == 33
 
 
-def test_resume_from_epoch_checkpoints(tmp_path):
+def test_resume_from_epoch_checkpoints(toy, train, tmp_path):
     checkpoint = {'interval': 1, 'by_epoch': True, 'max_keep_ckpts': 2}
     whole = train(toy.make_config(tmp_path / 'whole', checkpoint=checkpoint))
     train(toy.make_config(tmp_path / 'cut', checkpoint=checkpoint), stop_after=17)
@@ -75,7 +47,7 @@ def test_resume_from_epoch_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize('workers', [1, 3])
-def test_workers_do_not_matter(tmp_path, workers):
+def test_workers_do_not_matter(toy, train, tmp_path, workers):
     none = train(toy.make_config(tmp_path / 'none'))
     some = train(
         toy.make_config(
@@ -90,11 +62,11 @@ def test_workers_do_not_matter(tmp_path, workers):
     assert none.model.seen != other.model.seen
 
 
-def test_finite_sampler_in_the_iteration_loop(tmp_path):
+def test_finite_sampler_in_the_iteration_loop(toy, train, tmp_path):
     options = {'iters': 30, 'train_dataloader.sampler.type': 'DefaultSampler'}
     options['checkpoint'] = {'interval': 5, 'by_epoch': False}
     whole = train(toy.make_config(tmp_path / 'whole', **options))
-    epochs = [sum(whole.model.seen[start : start + 11], []) for start in (0, 11)]
+    epochs = [flat(whole.model.seen[start : start + 11]) for start in (0, 11)]
     assert all(sorted(epoch) == [float(i) for i in range(22)] for epoch in epochs)
     assert epochs[0] != epochs[1]
     train(toy.make_config(tmp_path / 'cut', **options), stop_after=17)
@@ -103,13 +75,12 @@ def test_finite_sampler_in_the_iteration_loop(tmp_path):
     assert resumed.model.seen == whole.model.seen[15:]
 
 
-def test_pending_validation_is_made_up(tmp_path):
+def test_pending_validation_is_made_up(toy, build, train, tmp_path):
     # Killed between the checkpoint of an epoch and its validation.
     options = {'val': True, 'epochs': 2}
     options['checkpoint'] = {'interval': 1, 'by_epoch': True, 'save_best': 'acc'}
     config = toy.make_config(tmp_path, **options)
-    config.experiment_name = f'engine_resume_{next(_names)}'
-    runner = RUNNERS.build(config)
+    runner = build(config)
     runner._val_loop = runner.build_val_loop(runner._val_loop)
 
     def killed():
@@ -125,15 +96,15 @@ def test_pending_validation_is_made_up(tmp_path):
     assert best.name == 'best_acc_epoch_2.pth'
 
 
-def test_other_batch_size_continues_on_unread_samples(tmp_path):
+def test_other_batch_size_continues_on_unread_samples(toy, train, tmp_path):
     checkpoint = {'interval': 1, 'by_epoch': False}
     train(toy.make_config(tmp_path, epochs=1, checkpoint=checkpoint), stop_after=4)
     whole = train(toy.make_config(tmp_path / 'whole', epochs=1))
     resumed = train(toy.make_config(tmp_path, epochs=1, batch=4, resume=True))
-    assert sum(resumed.model.seen, []) == sum(whole.model.seen, [])[8:]
+    assert flat(resumed.model.seen) == flat(whole.model.seen)[8:]
 
 
-def test_checkpoint_of_another_runner(tmp_path):
+def test_checkpoint_of_another_runner(toy, train, tmp_path):
     # Without our progress in the metadata the position follows from the counters.
     checkpoint = {'interval': 1, 'by_epoch': False}
     whole = train(toy.make_config(tmp_path / 'whole', epochs=1))
@@ -151,12 +122,8 @@ def test_checkpoint_of_another_runner(tmp_path):
     assert runner.iter == 5
 
 
-def test_a_foreign_loop_is_named(tmp_path, caplog):
+def test_a_foreign_loop_is_named(toy, train, tmp_path):
     config = toy.make_config(tmp_path, epochs=1)
     config.train_cfg = {'type': 'EpochBasedTrainLoop', 'max_epochs': 1}
-    config.experiment_name = f'engine_resume_{next(_names)}'
-    runner = RUNNERS.build(config)
-    messages = []
-    runner.logger.warning = messages.append
-    runner.train()
-    assert any('is not exact with this loop' in message for message in messages)
+    runner = train(config)
+    assert any('is not exact with this loop' in message for message in runner.messages)

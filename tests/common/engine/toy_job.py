@@ -63,9 +63,9 @@ class ToyDataset(BaseDataset):
 class ToyModel(BaseModel):
     """Regression with dropout; ``slow`` seconds per step leave time to be killed."""
 
-    def __init__(self, slow=0.0):
+    def __init__(self, slow=0.0, bad_loss=(), bad_gradient=()):
         super().__init__()
-        self.slow = slow
+        self.slow, self.bad_loss, self.bad_gradient = slow, set(bad_loss), set(bad_gradient)
         self.net = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Dropout(0.3), nn.Linear(16, 1))
         self.seen = []
 
@@ -76,7 +76,25 @@ class ToyModel(BaseModel):
         if self.slow:
             time.sleep(self.slow)
         self.seen.append([float(value) for value in data_samples])
-        return {'loss': (self.net(batch)[:, 0] - torch.tensor(data_samples)).square().mean()}
+        loss = (self.net(batch)[:, 0] - torch.tensor(data_samples)).square().mean()
+        return {'loss': self.spoil(loss)}
+
+    def spoil(self, loss):
+        """Make the loss, or only its gradient, non-finite at the configured iterations."""
+        step = len(self.seen) - 1
+        if step in self.bad_gradient:
+            loss = _BadGradient.apply(loss)
+        return loss * float('nan') if step in self.bad_loss else loss
+
+
+class _BadGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * float('inf')
 
 
 @METRICS.register_module(force=True)
@@ -161,7 +179,11 @@ def main():
     config = make_config(args.work_dir, **args.options)
     config.launcher = args.launcher
     config.resume = True
-    launch.build_runner(config).train()
+    runner = launch.build_runner(config)
+    runner.train()
+    model = runner._unwrapped_model()
+    result = {'weights': model.state_dict(), 'seen': model.seen}
+    torch.save(result, Path(args.work_dir) / f'result_{runner.rank}.pt')
 
 
 if __name__ == '__main__':
