@@ -1,0 +1,59 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Models as stages need them, and the plain attention they are held against."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sapiens_common.benchmark import Settings
+from sapiens_pretrain.models.vit import Attention, SapiensViT
+
+INPUT_SIZE = (1024, 768)
+"""(height, width) in pixels of the published models."""
+
+
+class PlainAttention(Attention):
+    """Attention as it was written before fused kernels: all weights (B, heads, N, N) in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens (B, N, D) to (B, N, D)."""
+        b, n, d = x.shape
+        qkv = self.qkv(x).view(b, n, 3, self.num_heads, d // self.num_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (q * (d // self.num_heads) ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+        return self.proj((weights @ v).transpose(1, 2).reshape(b, n, d))
+
+
+def without_sdpa(model: nn.Module) -> nn.Module:
+    """A model that shares all weights with ``model`` and computes attention plainly."""
+    import copy
+
+    memo = {id(value): value for value in [*model.parameters(), *model.buffers()]}
+    twin = copy.deepcopy(model, memo)
+    for module in twin.modules():
+        if type(module) is Attention:
+            module.__class__ = PlainAttention
+    return twin
+
+
+def input_size(size: str, quick: bool) -> tuple[int, int]:
+    """(height, width) an encoder size is used at."""
+    if quick:
+        return 64, 48
+    return (256, 192) if size == 'tiny' else INPUT_SIZE
+
+
+def encoder(size: str, settings: Settings, device: str | None = None, **kwargs: Any) -> SapiensViT:
+    """An encoder with the weights its layers are made with, in evaluation mode."""
+    with torch.device(device or settings.device):
+        model = SapiensViT(arch=size, img_size=input_size(size, settings.quick), **kwargs)
+    return model.eval()
+
+
+def autocast(settings: Settings, dtype: str) -> Any:
+    """Mixed precision for anything but float32."""
+    if dtype == 'float32':
+        return nullcontext()
+    return torch.autocast(settings.torch_device.type, getattr(torch, dtype))
