@@ -126,13 +126,19 @@ def skin_weights(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     arm = arm_share(p)
     arm[y > 1.5] = 0
-    fine = [f'l_{f}{i}' for f in FINGERS for i in (1, 2, 3)]
-    names = ['l_upper_arm', 'l_forearm', 'l_hand', *fine]
-    share = _soft([fields[n](p) for n in names], [0.014, 0.014, 0.006, *[0.0018] * len(fine)])
-    # Knuckles: the palm's thick field must not swallow the roots of the fingers, and the other way.
     weight *= 1 - arm[:, None]
-    for j, name in enumerate(names):
-        weight[:, BONE_ID[name]] += arm * share[:, j]
+    fine = [f'l_{f}{i}' for f in FINGERS for i in (1, 2, 3)]
+    past_wrist = (p - WRIST) @ ARM
+    for names, widths, ids in (
+        (['l_upper_arm', 'l_forearm', 'l_hand'], [0.014, 0.014, 0.006], past_wrist <= 0.0),
+        (['l_hand', *fine], [0.006, *[0.0018] * len(fine)], past_wrist > 0.0),
+    ):
+        rows = np.flatnonzero(ids & (arm > 0.004))
+        if len(rows):
+            share = _soft([fields[n](p[rows]) for n in names], widths)
+            for j, name in enumerate(names):
+                weight[rows, BONE_ID[name]] += arm[rows] * share[:, j]
+    weight[arm <= 0.004] /= np.maximum(weight[arm <= 0.004].sum(1, keepdims=True), 1e-9)
 
     leg = leg_share(p)
     leg[arm > 0.02] = 0
@@ -142,7 +148,6 @@ def skin_weights(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     toes = smoothstep(0.075, 0.115, p[:, 2] + 0.15 * (p[:, 0] - 0.12)) * (y < 0.12)
     parts = [1 - knee, knee * (1 - ankle), knee * ankle * (1 - toes), knee * ankle * toes]
     # Close to the middle plane both legs pull.
-    own = 0.5 + 0.5 * smoothstep(-0.02, 0.035, p[:, 0]) * 1.0
     own = np.where(p[:, 0] <= 0, 0.5, 0.5 + 0.5 * smoothstep(0.0, 0.035, p[:, 0]))
     weight *= 1 - leg[:, None]
     for name, part in zip(names, parts, strict=True):

@@ -43,15 +43,10 @@ class Camera:
 
     def rays(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Directions float32 (N, 3) in the world; a hit's ray parameter is its depth in metres."""
-        local = np.stack(
-            [
-                (x - self.center[0]) / self.focal,
-                (y - self.center[1]) / self.focal,
-                np.ones(len(x)),
-            ],
-            axis=1,
-        )
-        return (local @ self.rotation).astype(np.float32)
+        r = self.rotation.astype(np.float32)
+        u = ((x - self.center[0]) / self.focal).astype(np.float32)[:, None]
+        v = ((y - self.center[1]) / self.focal).astype(np.float32)[:, None]
+        return u * r[0] + v * r[1] + r[2]
 
     def intrinsics(self) -> dict[str, float]:
         """``fx, fy, cx, cy`` in pixels."""

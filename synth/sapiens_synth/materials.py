@@ -13,9 +13,9 @@ import numpy as np
 
 from sapiens_common.body_parts import BODY_PART_IDS as PART
 from sapiens_synth import face_curves as fc
-from sapiens_synth.body import limb_coordinates, smoothstep
+from sapiens_synth.body import smoothstep
 from sapiens_synth.hair import hairline
-from sapiens_synth.skeleton import ARM, HEAD_ORIGIN, WRIST, finger_joints
+from sapiens_synth.skeleton import ARM, ELBOW, HEAD_ORIGIN, WRIST, finger_joints
 from sapiens_synth.spec import Cloth, PersonSpec
 
 
@@ -54,23 +54,25 @@ def _skin_color(spec: PersonSpec, p: np.ndarray) -> np.ndarray:
     return color
 
 
-def body_labels(p: np.ndarray) -> np.ndarray:
-    """Part labels uint8 (N,) of bare-skin rest points (N, 3) below the head."""
-    c = limb_coordinates(p)
+def body_labels(rest: np.ndarray) -> np.ndarray:
+    """Part labels uint8 (N,) of bare skin below the head; ``rest`` (N, 5): place, arm and leg shares."""
+    p = rest[:, :3]
+    folded = np.abs(p * [1, 0, 0]) + p * [0, 1, 1]
+    past_elbow, past_wrist = (folded - ELBOW) @ ARM, (folded - WRIST) @ ARM
     out = np.full(len(p), PART['Torso'], np.uint8)
     y = p[:, 1]
     # The neck ends on a cone that dips in front.
     out[y > 1.432 - 0.25 * p[:, 2] + 0.35 * np.maximum(np.abs(p[:, 0]) - 0.05, 0)] = PART[
         'Face_Neck'
     ]
-    arm = (c['arm'] > 0.5) | (c['along_arm'] > 0.09) & (np.abs(p[:, 0]) > 0.3)
-    leg = (c['leg'] > 0.5) & ~arm
+    arm = (rest[:, 3] > 0.5) | (folded[:, 0] > 0.3)
+    leg = (rest[:, 4] > 0.5) & ~arm
     out = np.where(arm, _sided(p, PART['Left_Upper_Arm'], PART['Right_Upper_Arm']), out)
     out = np.where(
-        arm & (c['elbow'] > 0), _sided(p, PART['Left_Lower_Arm'], PART['Right_Lower_Arm']), out
+        arm & (past_elbow > 0), _sided(p, PART['Left_Lower_Arm'], PART['Right_Lower_Arm']), out
     )
     out = np.where(
-        arm & (c['wrist'] > -0.002), _sided(p, PART['Left_Hand'], PART['Right_Hand']), out
+        arm & (past_wrist > -0.002), _sided(p, PART['Left_Hand'], PART['Right_Hand']), out
     )
     out = np.where(leg, _sided(p, PART['Left_Upper_Leg'], PART['Right_Upper_Leg']), out)
     out = np.where(
@@ -100,9 +102,10 @@ def _nails(p: np.ndarray) -> np.ndarray:
     return out
 
 
-def _skin_limbs(spec: PersonSpec, p: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _skin_limbs(spec: PersonSpec, rest: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    p = rest[:, :3]
     color = _skin_color(spec, p)
-    label = body_labels(p)
+    label = body_labels(rest)
     if kind == 'hands':
         nail = _nails(p)
         color[nail] = color[nail] * 0.7 + np.array([0.32, 0.20, 0.18])
@@ -219,7 +222,7 @@ def cloth_pattern(cloth: Cloth, p: np.ndarray) -> np.ndarray:
 
 
 def shade_part(
-    spec: PersonSpec, kind: str, cloth: Cloth | None, p: np.ndarray
+    spec: PersonSpec, kind: str, cloth: Cloth | None, rest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Look of one part of a person.
 
@@ -227,13 +230,14 @@ def shade_part(
         spec: The person.
         kind: Kind of surface.
         cloth: Look of the garment, for garments.
-        p: Rest points (N, 3) that were hit.
+        rest: Interpolated coordinates of the hits (N, 5): place on the rest model, arm and leg shares.
 
     Returns:
         Albedo linear RGB (N, 3), labels uint8 (N,), strength of the highlight.
     """
     if kind in ('body', 'hands', 'feet'):
-        return (*_skin_limbs(spec, p, kind), 0.10)
+        return (*_skin_limbs(spec, rest, kind), 0.10)
+    p = rest[:, :3]
     if kind == 'skin':
         return (*_face(spec, p), 0.14)
     if kind == 'eyes':

@@ -9,7 +9,14 @@ from functools import lru_cache
 import numpy as np
 
 from sapiens_synth import face_curves as fc
-from sapiens_synth.body import Surface, arm_share, body_surfaces, skin_weights, smoothstep
+from sapiens_synth.body import (
+    Surface,
+    arm_share,
+    body_surfaces,
+    limb_coordinates,
+    skin_weights,
+    smoothstep,
+)
 from sapiens_synth.body_points import keypoint_template
 from sapiens_synth.clothing import GARMENTS, garment_surface, region
 from sapiens_synth.ear import ear_mesh
@@ -65,7 +72,7 @@ class PosedMesh:
         vertices: float32 (V, 3), metres.
         faces: int32 (F, 3).
         normals: Unit vertex normals float32 (V, 3).
-        rest: Coordinates for materials float32 (V, 3).
+        rest: Coordinates for materials float32 (V, 5): place on the rest model, arm and leg shares.
         parts: Surfaces, in face order.
         spec: The person.
         keypoints: World keypoints (308, 3).
@@ -88,7 +95,7 @@ class PosedMesh:
 
         Args:
             face: Triangle of each hit (N,).
-            rest: Interpolated rest coordinates (N, 3).
+            rest: Interpolated coordinates (N, 5).
 
         Returns:
             Albedo linear RGB (N, 3), labels uint8 (N,), highlight strength (N,).
@@ -151,28 +158,30 @@ def _covered(kind: str, garment: str, level: str) -> np.ndarray:
     return inside[surface.faces].all(1)
 
 
-@lru_cache(maxsize=64)
-def _bare(kind: str, garments: tuple[str, ...], level: str) -> Surface:
-    """A body surface without what the garments hide."""
+@lru_cache(maxsize=8)
+def _shares(kind: str, level: str) -> np.ndarray:
+    """Per vertex of a body surface: trunk, arm and leg shares float32 (V, 3)."""
+    detail = DETAILS[level]
+    v = body_surfaces(detail.body, detail.fine)[kind].vertices
+    c = limb_coordinates(v)
+    return np.stack([_trunk_of(v), c['arm'], c['leg']], 1).astype(np.float32)
+
+
+@lru_cache(maxsize=128)
+def _bare(kind: str, garments: tuple[str, ...], level: str) -> tuple[Surface, np.ndarray]:
+    """A body surface without what the garments hide, and the shares of its vertices."""
     detail = DETAILS[level]
     full = body_surfaces(detail.body, detail.fine)[kind]
+    shares = _shares(kind, level)
     hidden = np.zeros(len(full.faces), bool)
     for name in garments:
         hidden |= _covered(kind, name, level)
     if not hidden.any():
-        return full
+        return full, shares
     faces = full.faces[~hidden]
-    if not len(faces):
-        return Surface(kind, full.vertices[:0], faces, full.bones[:0], full.weights[:0])
     used = np.unique(faces)
     vertices, faces = compact(full.vertices, faces)
-    return Surface(kind, vertices, faces, full.bones[used], full.weights[used])
-
-
-@lru_cache(maxsize=128)
-def _trunk(kind: str, garments: tuple[str, ...], level: str) -> np.ndarray:
-    """1 on the trunk, 0 on the arms, for the vertices of a body surface."""
-    return _trunk_of(_bare(kind, garments, level).vertices)
+    return Surface(kind, vertices, faces, full.bones[used], full.weights[used]), shares[used]
 
 
 @lru_cache(maxsize=64)
@@ -202,7 +211,7 @@ def pose_keypoints(spec: PersonSpec, transforms: np.ndarray) -> tuple[np.ndarray
     """World keypoints (308, 3) and their depth tolerances (308,)."""
     template = keypoint_template(spec.pupil_ratio)
     rest = template.rest.copy()
-    bones, weights = _keypoint_weights(spec.pupil_ratio)
+    bones, weights = _keypoint_weights()
     skin_ids = np.flatnonzero(template.head & ~template.eye)
     eye_ids = np.flatnonzero(template.eye)
     local = warp_head(rest[skin_ids] - HEAD_ORIGIN, 'skin', spec.face, spec.expression)
@@ -210,18 +219,23 @@ def pose_keypoints(spec: PersonSpec, transforms: np.ndarray) -> tuple[np.ndarray
     eyes = _turn_eyes(rest[eye_ids] - HEAD_ORIGIN, spec.expression.gaze)
     rest[eye_ids] = warp_head(eyes, 'eyes', spec.face, spec.expression) + HEAD_ORIGIN
     other = np.flatnonzero(~template.head)
-    rest[other] = warp_body(rest[other], _trunk_of(rest[other]), spec.body)
+    rest[other] = warp_body(rest[other], _keypoint_trunk()[other], spec.body)
     # Rounding to float32 on the way must not move a point off its surface; it is far below a pixel.
     return skin(rest.astype(np.float32), bones, weights, transforms), template.depth
 
 
-@lru_cache(maxsize=64)
-def _keypoint_weights(pupil_ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    template = keypoint_template(pupil_ratio)
+@lru_cache(maxsize=1)
+def _keypoint_weights() -> tuple[np.ndarray, np.ndarray]:
+    template = keypoint_template()
     bones, weights = skin_weights(template.rest)
     bones[template.head] = BONE_ID['head']
     weights[template.head] = [1, 0, 0, 0]
     return bones, weights
+
+
+@lru_cache(maxsize=1)
+def _keypoint_trunk() -> np.ndarray:
+    return _trunk_of(keypoint_template().rest)
 
 
 def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
@@ -234,19 +248,19 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
     detail = DETAILS[level]
     transforms = forward_kinematics(spec.pose, spec.proportions, spec.root)
     names = tuple(cloth.name for cloth in spec.clothes)
-    layers: list[tuple[Surface, Cloth | None, np.ndarray]] = []
+    layers: list[tuple[Surface, Cloth | None, np.ndarray, np.ndarray | None]] = []
     for kind in ('body', 'hands', 'feet'):
         if kind == 'feet' and any(GARMENTS[n].layer in ('sock', 'shoe') for n in names):
             continue
-        surface = _bare(kind, names, level)
+        surface, shares = _bare(kind, names, level)
         rest = surface.vertices
-        shaped = warp_body(rest, _trunk(kind, names, level), spec.body) if kind == 'body' else rest
-        layers.append((surface, None, shaped))
+        shaped = warp_body(rest, shares[:, 0], spec.body) if kind == 'body' else rest
+        layers.append((surface, None, shaped, shares[:, 1:]))
     for cloth in spec.clothes:
         cell = _cloth_cell(cloth.name, detail)
         surface = garment_surface(cloth.name, cell)
         trunk = _garment_trunk(cloth.name, cell)
-        layers.append((surface, cloth, warp_body(surface.vertices, trunk, spec.body)))
+        layers.append((surface, cloth, warp_body(surface.vertices, trunk, spec.body), None))
     kinds = ['skin', 'eyes', 'ears']
     if spec.expression.open > 0.001:
         kinds += ['upper_teeth', 'lower_teeth', 'tongue', 'mouth']
@@ -260,17 +274,21 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
         if kind == 'eyes':
             local = _turn_eyes(local, spec.expression.gaze)
         shaped = warp_head(local, kind, spec.face, spec.expression) + HEAD_ORIGIN.astype(np.float32)
-        layers.append((surface, None, shaped))
+        layers.append((surface, None, shaped, None))
     vertices, faces, normals, rest, parts = [], [], [], [], []
     v_count = f_count = 0
-    for surface, cloth, shaped in layers:
+    for surface, cloth, shaped, shares in layers:
         if not len(surface.faces):
             continue
         posed = skin(shaped.astype(np.float32), surface.bones, surface.weights, transforms)
         vertices.append(posed)
         normals.append(vertex_normals(posed, surface.faces))
         offset = HEAD_ORIGIN.astype(np.float32) if surface.kind in _HEAD else np.float32(0)
-        rest.append(surface.vertices + offset)
+        coordinates = np.zeros((len(posed), 5), np.float32)
+        coordinates[:, :3] = surface.vertices + offset
+        if shares is not None:
+            coordinates[:, 3:] = shares
+        rest.append(coordinates)
         faces.append(surface.faces + v_count)
         parts.append(Part(surface.kind, cloth, f_count, f_count + len(surface.faces)))
         v_count += len(posed)
@@ -297,6 +315,7 @@ def warm_up(detail: str) -> None:
     Args:
         detail: ``low``, ``high`` or ``auto`` (both).
     """
+    _keypoint_weights()
     for level in DETAILS if detail == 'auto' else (detail,):
         d = DETAILS[level]
         body_surfaces(d.body, d.fine)
@@ -306,6 +325,7 @@ def warm_up(detail: str) -> None:
             garment_surface(name, cell)
             _garment_trunk(name, cell)
             for kind in ('body', 'hands', 'feet'):
+                _shares(kind, level)
                 _covered(kind, name, level)
         for style in HAIR_STYLES:
             if style not in ('bald', 'buzz'):

@@ -178,6 +178,28 @@ def project(field: Field, points: np.ndarray, steps: int = 2) -> np.ndarray:
     return points
 
 
+_BLOCK = 4
+
+
+def _sample(field: Field, low: np.ndarray, shape: np.ndarray, cell: float) -> np.ndarray:
+    """Field on a grid; blocks far from the surface get their centre's value only."""
+    blocks = -(-shape // _BLOCK)
+    corner = np.stack(np.meshgrid(*[np.arange(n) for n in blocks], indexing='ij'), -1).reshape(
+        -1, 3
+    )
+    center = low + cell * (corner * _BLOCK + 0.5 * (_BLOCK - 1))
+    coarse = field(center.astype(np.float32))
+    # Estimated distances may overstate the true one; half as much again, and the offset of shells.
+    near = np.abs(coarse) < 1.5 * (0.5 * np.sqrt(3) * _BLOCK * cell) + 0.03
+    value = np.repeat(coarse[:, None], _BLOCK**3, axis=1)
+    local = np.stack(np.meshgrid(*[np.arange(_BLOCK)] * 3, indexing='ij'), -1).reshape(-1, 3)
+    grid = low + cell * (corner[near, None] * _BLOCK + local)
+    value[near] = field(grid.reshape(-1, 3).astype(np.float32)).reshape(-1, _BLOCK**3)
+    full = value.reshape(*blocks, _BLOCK, _BLOCK, _BLOCK).transpose(0, 3, 1, 4, 2, 5)
+    full = full.reshape(blocks * _BLOCK)
+    return full[: shape[0], : shape[1], : shape[2]]
+
+
 def surface_nets(
     field: Field, low: Sequence[float], high: Sequence[float], cell: float, polish: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -196,9 +218,7 @@ def surface_nets(
     # Whole multiples of the cell, so that a box symmetric about x = 0 gives a symmetric grid.
     lo = np.floor(np.asarray(low) / cell) * cell
     shape = np.ceil((np.asarray(high) - lo) / cell).astype(int) + 1
-    axes = [lo[i] + cell * np.arange(shape[i]) for i in range(3)]
-    grid = np.stack(np.meshgrid(*axes, indexing='ij'), -1).reshape(-1, 3).astype(np.float32)
-    value = field(grid).reshape(shape)
+    value = _sample(field, lo, shape, cell)
     inside = value < 0
     offsets = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)])
     corner = [

@@ -264,7 +264,7 @@ def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
         skin=_rgb(skin),
         hair_color=_rgb(np.array(_HAIR[rng.choice(len(_HAIR), p=[0.2, 0.22, 0.22, 0.14, 0.1, 0.06, 0.06])]) * np.exp(n(0, 0.15))),
         iris=_rgb(_IRIS[rng.integers(len(_IRIS))] * np.exp(n(0, 0.15, 3))),
-        pupil_ratio=float(np.round(rng.uniform(0.32, 0.6), 2)),
+        pupil_ratio=float(rng.choice([0.35, 0.45, 0.55])),
         lip_tint=_rgb(lip),
         stubble=float(rng.uniform(0.2, 1)) if feminine < 0.4 and rng.random() < 0.5 else 0.0,
         hair=style,
