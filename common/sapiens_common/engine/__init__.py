@@ -6,6 +6,7 @@ from .layer_decay import LayerDecayOptimWrapperConstructor
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim import SapiensOptimWrapper
 from .runner import SapiensRunner
+from .sharded import ShardedRunner
 
 __all__ = [
     'LayerDecayOptimWrapperConstructor',
@@ -14,4 +15,5 @@ __all__ = [
     'SafeCheckpointHook',
     'SapiensOptimWrapper',
     'SapiensRunner',
+    'ShardedRunner',
 ]

@@ -10,6 +10,7 @@ from mmengine.dist import all_gather_object, all_reduce
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
@@ -93,6 +94,8 @@ class SapiensOptimWrapper(OptimWrapper):
         """
         self.scaler.unscale_(self.optimizer)
         norm = self._clip_and_measure()
+        if isinstance(norm, DTensor):  # sharded gradients: put the ranks' parts together
+            norm = norm.full_tensor()
         bad_loss = self._bad_loss if self._bad_loss is not None else torch.zeros((), dtype=bool)
         self._bad_loss = None
         # Data parallelism averages gradients, so a bad one is bad everywhere; a bad loss need not be.

@@ -27,6 +27,8 @@ from .checkpoint_files import (
 from .loops import ResumableEpochLoop, ResumableIterLoop, _ResumableMixin
 from .seeding import run_seed
 
+_RESUMABLE = {'EpochBasedTrainLoop': ResumableEpochLoop, 'IterBasedTrainLoop': ResumableIterLoop}
+
 
 @RUNNERS.register_module()
 class SapiensRunner(Runner):
@@ -35,18 +37,19 @@ class SapiensRunner(Runner):
     - ``load_checkpoint`` (for ``load_from``, tools/test.py and resume) is strict and accepts every
       file form of :mod:`sapiens_common.checkpoint`.
     - Checkpoints appear complete or not at all; ``resume=True`` takes the newest complete one.
-    - ``train_cfg=dict(by_epoch=...)`` builds the loops of :mod:`.loops`: a resumed run is
-      bit-identical to one that was never interrupted.
+    - ``train_cfg`` with ``by_epoch``, or with mmengine's loop types, builds the loops of
+      :mod:`.loops`: a resumed run is bit-identical to one that was never interrupted.
     - A distributed run works without a GPU.
     """
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the training loop; a config that names no type gets a resumable one."""
-        if isinstance(loop, dict) and 'type' not in loop:
+        """Build the training loop; in place of mmengine's own two its resumable subclasses."""
+        if isinstance(loop, dict) and loop.get('type') in _RESUMABLE:
+            loop = {**loop, 'type': _RESUMABLE[loop['type']]}
+        elif isinstance(loop, dict) and 'type' not in loop:
             options = dict(loop)
             by_epoch = options.pop('by_epoch', True)
-            loop_type = ResumableEpochLoop if by_epoch else ResumableIterLoop
-            return loop_type(self, self._train_dataloader, **options)
+            loop = {**options, 'type': ResumableEpochLoop if by_epoch else ResumableIterLoop}
         built = super().build_train_loop(loop)
         if not isinstance(built, _ResumableMixin):
             self.logger.warning(

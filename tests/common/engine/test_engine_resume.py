@@ -3,6 +3,8 @@
 
 import pytest
 import torch
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop
 
 
 def flat(batches):
@@ -122,8 +124,24 @@ def test_checkpoint_of_another_runner(toy, train, tmp_path):
     assert runner.iter == 5
 
 
+@pytest.mark.parametrize('name', ['EpochBasedTrainLoop', 'IterBasedTrainLoop'])
+def test_upstream_loop_types_become_resumable(toy, build, tmp_path, name):
+    runner = build(toy.make_config(tmp_path))
+    limit = {'max_epochs': 2} if name.startswith('Epoch') else {'max_iters': 22}
+    loop = runner.build_train_loop({'type': name, **limit})
+    assert type(loop).__name__ == (
+        'ResumableEpochLoop' if 'max_epochs' in limit else 'ResumableIterLoop'
+    )
+    assert loop.max_iters == 22
+    assert not runner.messages
+
+
 def test_a_foreign_loop_is_named(toy, train, tmp_path):
-    config = toy.make_config(tmp_path, epochs=1)
-    config.train_cfg = {'type': 'EpochBasedTrainLoop', 'max_epochs': 1}
+    @LOOPS.register_module(force=True)
+    class MyLoop(EpochBasedTrainLoop):
+        pass
+
+    config = toy.make_config(tmp_path)
+    config.train_cfg = {'type': 'MyLoop', 'max_epochs': 1}
     runner = train(config)
     assert any('is not exact with this loop' in message for message in runner.messages)
