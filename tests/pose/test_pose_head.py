@@ -1,0 +1,101 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
+from mmpose.models.losses import KeypointMSELoss
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+
+CODEC = {
+    'type': 'sapiens_pose.UDPHeatmap',
+    'input_size': (48, 64),
+    'heatmap_size': (12, 16),
+    'sigma': 2,
+}
+MSE = {'type': 'mmpose.KeypointMSELoss', 'use_target_weight': True}
+
+
+def build_head(**kwargs):
+    init_default_scope('mmpose')
+    settings = dict(in_channels=8, out_channels=5, loss=MSE, decoder=CODEC)
+    settings.update(deconv_out_channels=(6, 6), conv_out_channels=(6, 6))
+    head = MODELS.build({'type': 'sapiens_pose.PoseHead', **settings, **kwargs})
+    head.init_weights()
+    return head
+
+
+def make_sample(keypoints, weights):
+    sample = PoseDataSample()
+    sample.gt_instance_labels = InstanceData(
+        keypoints=torch.from_numpy(keypoints), keypoint_weights=torch.from_numpy(weights)
+    )
+    return sample
+
+
+def test_golden_head(golden):
+    reference = golden('pose_head')
+    weights = reference['state_dict']
+    head = build_head(
+        in_channels=weights['deconv_layers.0.weight'].shape[0],
+        out_channels=weights['final_layer.weight'].shape[0],
+        deconv_out_channels=[weights[f'deconv_layers.{i}.weight'].shape[1] for i in (0, 3)],
+        conv_out_channels=[weights[f'conv_layers.{i}.weight'].shape[0] for i in (0, 3)],
+    )
+    head.load_state_dict(weights, strict=True)
+    with torch.no_grad():
+        output = head((torch.from_numpy(reference['feat']),))
+    torch.testing.assert_close(output, torch.from_numpy(reference['output']), rtol=1e-5, atol=1e-5)
+
+
+def test_loss_is_that_of_upstreams_targets():
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(-20, 80, (2, 1, 5, 2)).astype(np.float32)
+    visible = rng.integers(0, 2, (2, 1, 5)).astype(np.float32)
+    head = build_head()
+    feats = (torch.randn(2, 8, 4, 3),)
+    samples = [make_sample(*pair) for pair in zip(keypoints, visible, strict=True)]
+    loss = head.loss(feats, samples)['loss_kpt']
+    codec = MMPoseUDPHeatmap((48, 64), (12, 16), sigma=2)
+    targets = [codec.encode(*pair) for pair in zip(keypoints, visible, strict=True)]
+    expected = KeypointMSELoss(use_target_weight=True)(
+        head(feats),
+        torch.stack([torch.from_numpy(t['heatmaps']) for t in targets]),
+        torch.cat([torch.from_numpy(t['keypoint_weights']) for t in targets]),
+    )
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
+
+
+def test_weights_start_small():
+    weight = build_head(deconv_out_channels=(64, 64)).deconv_layers[0].weight
+    assert 0.0009 < weight.std() < 0.0011
+
+
+def test_data_with_another_number_of_keypoints_is_named():
+    sample = make_sample(np.zeros((1, 17, 2), np.float32), np.ones((1, 17), np.float32))
+    with pytest.raises(
+        ValueError, match='data has 17 keypoints, the head 5; set model.head.out_ch'
+    ):
+        build_head().loss((torch.zeros(1, 8, 4, 3),), [sample])
+
+
+def test_flip_test_averages_with_the_swapped_mirror_image():
+    head = build_head().eval()
+    features, mirrored = torch.randn(2, 1, 8, 4, 3)
+    flip_indices = [0, 2, 1, 4, 3]
+    sample = PoseDataSample(metainfo={'flip_indices': flip_indices})
+    with torch.no_grad():
+        (result,), (maps,) = head.predict(
+            [(features,), (mirrored,)],
+            [sample],
+            {'flip_test': True, 'shift_heatmap': False, 'output_heatmaps': True},
+        )
+        expected = (head((features,)) + head((mirrored,)).flip(-1)[:, flip_indices]) / 2
+    torch.testing.assert_close(maps.heatmaps, expected[0])
+    points, scores = head.decoder.batch_decode(expected)
+    np.testing.assert_array_equal(result.keypoints, points[0])
+    np.testing.assert_array_equal(result.keypoint_scores, scores[0])
