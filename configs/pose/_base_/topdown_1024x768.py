@@ -52,12 +52,16 @@ train_pipeline = [
         transforms=[
             dict(type='Blur', p=0.1),
             dict(type='MedianBlur', p=0.1),
+            # albumentations 1.4 takes a share of the side (0.2 to 0.4) under these names only.
             dict(
                 type='CoarseDropout',
-                num_holes_range=(1, 1),
-                hole_height_range=(0.2, 0.4),
-                hole_width_range=(0.2, 0.4),
-                fill=0,
+                min_holes=1,
+                max_holes=1,
+                min_height=0.2,
+                max_height=0.4,
+                min_width=0.2,
+                max_width=0.4,
+                fill_value=0,
                 p=1.0)
         ]),
     dict(type='sapiens_pose.PackKeypoints')]
