@@ -5,7 +5,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from sapiens_common.inference.images import read_image, to_bgr
+from sapiens_common.inference.images import read_photo, to_bgr
 from sapiens_common.inference.items import Video
 from sapiens_common.inference.sources import _camera_frames, decode, open_source
 
@@ -47,7 +47,7 @@ def test_a_folder_of_odd_files_gives_each_an_image_or_a_reason(odd_folder, photo
 def test_photos_are_decoded_as_the_test_pipeline_decodes_them(odd_folder):
     for name in ('good.jpg', 'good.png', 'grey.png', 'rotated.jpg', 'deep.png'):
         np.testing.assert_array_equal(
-            read_image(odd_folder / name)[0], mmcv.imread(str(odd_folder / name))
+            read_photo(odd_folder / name)[0], mmcv.imread(str(odd_folder / name))
         )
 
 

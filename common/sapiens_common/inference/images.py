@@ -10,14 +10,16 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+from sapiens_common.images import IMAGE_SUFFIXES
+
+PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, '.bmp', '.tif', '.tiff')
 MIN_SIDE = 8
 """Images with a shorter side hold no person; they are reported, not processed."""
 
 _ALPHA_MODES = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
 
 
-def read_image(path: str | Path) -> tuple[np.ndarray, list[str]]:
+def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
     """Read an image file as the training readers do (OpenCV, EXIF orientation applied).
 
     Grey images become three equal channels, 16-bit values lose their low byte, and transparent

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .images import IMAGE_SUFFIXES, read_image, to_bgr
+from .images import PHOTO_SUFFIXES, read_photo, to_bgr
 from .items import Frame, Item, Video
 from .video import VIDEO_SUFFIXES, open_video, read_video
 
@@ -75,7 +75,7 @@ def decode(item: Item) -> Item:
     """Read the item's file, if it has one and is not decoded yet; failures are noted in the item."""
     if item.image is None and item.error is None and item.path is not None:
         try:
-            item.image, notes = read_image(item.path)
+            item.image, notes = read_photo(item.path)
             item.notes.extend(notes)
         except ValueError as error:
             item.fail(str(error))
@@ -125,7 +125,7 @@ def _expand(text: str) -> tuple[list[Path], Path]:
         if not found:
             raise ValueError(
                 f'folder {path} holds no image or video; suffixes looked for, in any case: '
-                f'{", ".join((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))}'
+                f'{", ".join((*PHOTO_SUFFIXES, *VIDEO_SUFFIXES))}'
             )
         return found, path
     if _is_glob(path):
@@ -149,7 +149,7 @@ def _expand(text: str) -> tuple[list[Path], Path]:
 
 
 def _known(path: Path) -> bool:
-    return path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    return path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def _count(paths: list[Path]) -> int | None:

@@ -1,0 +1,129 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sapiens_common.inference.boxes import find_boxes, whole_image
+from sapiens_common.inference.items import Item
+
+
+def item_of(name='a', index=0, size=(100, 200), path=None):
+    return Item(index, name, path=path, image=np.zeros((*size, 3), np.uint8))
+
+
+def boxes_of(boxes, item):
+    find_boxes(boxes, None)([item])
+    assert item.error is None, item.error
+    return item.boxes
+
+
+def test_one_array_serves_every_image():
+    boxes = boxes_of(np.array([[1, 2, 3, 4], [5, 6, 7, 8]]), item_of(index=3))
+    np.testing.assert_array_equal(boxes.xyxy, [[1, 2, 3, 4], [5, 6, 7, 8]])
+    np.testing.assert_array_equal(boxes.scores, [1, 1])
+    assert boxes.origin == 'given' and boxes.xyxy.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'index', 'expected'),
+    [
+        ([1, 2, 3, 4], 0, [[1, 2, 3, 4]]),  # one box
+        ([[[1, 2, 3, 4, 0.5]], []], 0, [[1, 2, 3, 4]]),  # one list per image
+        ([[[1, 2, 3, 4, 0.5]], []], 1, np.zeros((0, 4))),  # an image without people
+        ({'a': [[1, 2, 3, 4]]}, 7, [[1, 2, 3, 4]]),  # by name
+    ],
+)
+def test_forms_of_given_boxes(boxes, index, expected):
+    np.testing.assert_array_equal(boxes_of(boxes, item_of(index=index)).xyxy, expected)
+
+
+@pytest.mark.parametrize(
+    ('box', 'message'),
+    [
+        ([300, 0, 400, 50], r'lies outside the image of 200 x 100 pixels'),
+        ([50, 10, 20, 40], r'COCO files hold x, y, width, height'),
+        ([0, 0, np.nan, 5], r'expected finite'),
+        ([1, 2, 3], r'expected boxes of shape \(N, 4\) or \(N, 5\)'),
+    ],
+)
+def test_a_box_that_makes_no_sense_costs_its_image_and_is_named(box, message):
+    item = item_of('photo')
+    find_boxes({'photo': [box]}, None)([item])
+    assert item.error is not None
+    with pytest.raises(ValueError, match=message):
+        raise ValueError(item.error)
+    assert 'photo' in item.error
+
+
+def test_too_few_boxes_for_the_inputs():
+    item = item_of(index=2)
+    find_boxes([[[0, 0, 5, 5]]], None)([item])
+    assert 'boxes were given for 1 inputs, and this is number 3' in item.error
+
+
+def test_unknown_boxes_and_missing_files(tmp_path):
+    with pytest.raises(ValueError, match='cannot be read as JSON'):
+        find_boxes(tmp_path / 'none.json', None)
+    with pytest.raises(ValueError, match='expected a JSON path'):
+        find_boxes(3.5, None)
+    (tmp_path / 'odd.json').write_text('[{"image_id": 1}]')
+    with pytest.raises(ValueError, match="lacks or misuses 'bbox'"):
+        find_boxes(tmp_path / 'odd.json', None)
+
+
+def test_whole_image():
+    item = item_of()
+    whole_image([item])
+    np.testing.assert_array_equal(item.boxes.xyxy, [[0, 0, 200, 100]])
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """A COCO annotation file and a detection file of the same two images."""
+    images = [
+        {'id': 12, 'file_name': '000000000012.jpg', 'width': 200, 'height': 100},
+        {'id': 13, 'file_name': '000000000013.jpg', 'width': 200, 'height': 100},
+    ]
+    annotations = [
+        {'id': 1, 'image_id': 12, 'category_id': 1, 'bbox': [-3.3, 10.1, 20.7, 30.3]},
+        {'id': 2, 'image_id': 12, 'category_id': 1, 'bbox': [150.5, 60.2, 80.0, 80.0]},
+        {'id': 3, 'image_id': 13, 'category_id': 1, 'bbox': [1, 2, 30, 40], 'iscrowd': 1},
+    ]
+    for entry in annotations:
+        entry.update(keypoints=[1, 1, 2] * 17, num_keypoints=17, area=100.0)
+        entry.setdefault('iscrowd', 0)
+    ann = tmp_path / 'ann.json'
+    categories = [{'id': 1, 'name': 'person'}]
+    ann.write_text(
+        json.dumps({'images': images, 'annotations': annotations, 'categories': categories})
+    )
+    det = tmp_path / 'det.json'
+    rows = [{**entry, 'score': 0.9} for entry in annotations]
+    rows.append({'image_id': 12, 'category_id': 3, 'bbox': [0, 0, 9, 9], 'score': 1.0})
+    det.write_text(json.dumps(rows))
+    return ann, det
+
+
+@pytest.mark.parametrize('from_detections', [False, True])
+def test_coco_files_give_exactly_the_boxes_of_upstreams_dataset(coco, from_detections, tmp_path):
+    from mmpose.datasets import CocoDataset
+    from mmpose.utils import register_all_modules
+
+    register_all_modules()
+    ann, det = coco
+    dataset = CocoDataset(
+        ann_file=str(ann),
+        bbox_file=str(det) if from_detections else None,
+        test_mode=True,
+        pipeline=[],
+    )
+    for name in ('000000000012', '000000000013'):
+        item = item_of(name, path=Path(f'{name}.jpg'))
+        found = boxes_of(det if from_detections else ann, item)
+        infos = [info for info in dataset if Path(info['img_path']).stem == name]
+        expected = np.array([info['bbox'][0] for info in infos]).reshape(-1, 4)
+        np.testing.assert_array_equal(found.xyxy, expected)  # to the last bit
+        scores = np.array([info['bbox_score'][0] for info in infos])
+        np.testing.assert_array_equal(found.scores, scores)

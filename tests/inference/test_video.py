@@ -1,0 +1,130 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import json
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from sapiens_common.inference.sources import open_source
+
+
+@pytest.fixture
+def film(tmp_path):
+    """`film(rate, frames, sound)`: a small video whose frames brighten, with a tone if asked for."""
+
+    def make(name='film.mp4', rate=Fraction(30000, 1001), frames=10, sound=False, size=(48, 64)):
+        path = tmp_path / name
+        with av.open(str(path), 'w') as container:
+            stream = container.add_stream('mpeg4', rate=rate)
+            stream.height, stream.width, stream.pix_fmt = *size, 'yuv420p'
+            stream.bit_rate = 2_000_000
+            tone = container.add_stream('aac', rate=16000) if sound else None
+            for number in range(frames):
+                image = np.full((*size, 3), min(40 + 15 * number, 255), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='bgr24')))
+            container.mux(stream.encode())
+            if tone is not None:
+                for start in range(0, 8000, 1024):
+                    wave = np.sin(np.arange(start, start + 1024) * 0.17).astype(np.float32)[None]
+                    frame = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
+                    frame.sample_rate, frame.pts = 16000, start
+                    container.mux(tone.encode(frame))
+                container.mux(tone.encode())
+        return path
+
+    return make
+
+
+def test_frames_come_in_order_with_their_times(film):
+    source = open_source(film())
+    items = list(source.items)
+    assert source.total == len(items) == 10
+    levels = [int(item.image.mean()) for item in items]
+    assert levels == sorted(levels) and levels[-1] - levels[0] > 100
+    times = [item.frame.time for item in items]
+    np.testing.assert_allclose(times, np.arange(10) * 1001 / 30000, atol=1e-3)
+
+
+@pytest.mark.parametrize('size', [(48, 64), (47, 63)])
+def test_a_video_comes_out_at_its_rate_with_its_sound(film, mean_task, tmp_path, size):
+    even = tuple(side + side % 2 for side in size)
+    path = film(rate=Fraction(25), frames=12, sound=True, size=even)
+    task = mean_task(needs_boxes=False)
+    if size != even:  # a picture may have odd sides even if the video has not
+        files = task.files()
+        files.draw = lambda item: 255 - item.pixels[: size[0], : size[1]]
+        task.files = lambda: files
+    results = task(path, out_dir=tmp_path / 'out', batch_size=5)
+    assert len(results) == 12 and results[3].source.frame == 3
+    with av.open(str(tmp_path / 'out/mean/film.mp4')) as container:
+        video = container.streams.video[0]
+        assert video.average_rate == 25 and (video.height, video.width) == even
+        assert len(container.streams.audio) == 1
+        levels = [frame.to_ndarray(format='bgr24').mean() for frame in container.decode(video)]
+        assert len(levels) == 12 and levels == sorted(levels, reverse=True)  # inverted
+    with av.open(str(tmp_path / 'out/mean/film.mp4')) as container, av.open(str(path)) as source:
+        seconds = [
+            sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
+            for file in (container, source)
+        ]
+        assert seconds[0] == pytest.approx(seconds[1]) and seconds[0] > 0.4
+    records = json.loads((tmp_path / 'out/mean/film.json').read_text())
+    assert records['video']['rate'] == 25
+    assert [entry['frame'] for entry in records['frames']] == list(range(12))
+    assert not (tmp_path / 'out/mean/film').exists()  # frames get files only on request
+
+
+def test_frames_get_files_on_request_and_people_get_numbers(film, mean_task, tmp_path):
+    boxes = [[4, 4, 30, 40], [35, 4, 60, 40]]
+    task = mean_task()
+    results = list(
+        task(film(frames=3), np.array(boxes, float), out_dir=tmp_path / 'out', save_frames=True)
+    )
+    assert [result.track_ids.tolist() for result in results] == [[1, 2]] * 3
+    files = sorted(path.name for path in (tmp_path / 'out/mean/film').iterdir())
+    assert files == ['000000.json', '000001.json', '000002.json']
+
+
+def test_several_videos_and_images_in_one_folder(film, mean_task, tmp_path, photo):
+    import cv2
+
+    film('b.mp4', frames=3)
+    film('c.MP4', frames=2)
+    cv2.imwrite(str(tmp_path / 'a.png'), photo())
+    (tmp_path / 'd.mp4').write_bytes(b'no video')
+    results = mean_task(needs_boxes=False)(tmp_path, out_dir=tmp_path / 'out')
+    assert results.summary.done == 6 and len(results.summary.failed) == 1
+    assert 'd.mp4: cannot be opened as a video' in results.summary.failed[0]['error']
+    folder = tmp_path / 'out/mean'
+    for name, count in (('b.mp4', 3), ('c.mp4', 2)):
+        with av.open(str(folder / name)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == count
+    assert (folder / 'a.jpg').is_file() and not (folder / 'd.mp4').exists()
+
+
+def test_a_torn_video_keeps_what_was_read(film, mean_task, tmp_path):
+    path = film('torn.avi', frames=60, size=(96, 128))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    results = list(mean_task(needs_boxes=False)(path))
+    assert 10 < sum(result.ok for result in results) < 60
+
+
+def test_stopping_early_leaves_a_video_that_plays(film, mean_task, tmp_path):
+    task = mean_task(needs_boxes=False)
+    predictions = iter_with_files(task, film(frames=10), tmp_path / 'out')
+    for _ in range(4):
+        next(predictions)
+    predictions.close()
+    with av.open(str(tmp_path / 'out/mean/film.mp4')) as container:
+        assert 4 <= sum(1 for _ in container.decode(video=0)) <= 10
+
+
+def iter_with_files(task, inputs, out_dir):
+    from sapiens_common.inference.inferencer import make_plan
+    from sapiens_common.inference.pipeline import Pipeline
+    from sapiens_common.inference.writers import Writer
+
+    plan = make_plan([task], writers=[Writer(out_dir, task.files())])
+    return Pipeline(open_source(inputs), plan).run()

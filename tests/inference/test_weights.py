@@ -1,0 +1,177 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+
+from sapiens_common.weights import (
+    find_config,
+    find_weights,
+    is_published,
+    lookup,
+    published_names,
+)
+
+CONTENT = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+FILE = 'sapiens_1b_goliath_best_goliath_AP_639.pth'
+ROUTE = f'/facebook/sapiens-pose-1b/resolve/main/{FILE}'
+
+
+@pytest.fixture
+def hub():
+    """A Hugging Face hub on this machine with one file; `hub.content` is what it sends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.reply(body=False)
+
+        def do_GET(self):
+            self.reply(body=True)
+
+        def reply(self, body):
+            self.server.asked.append(f'{self.command} {self.path}')
+            if self.path != ROUTE:
+                self.send_response(404)
+                self.send_header('X-Error-Code', 'EntryNotFound')
+                self.send_header('Content-Length', '0')
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header('X-Repo-Commit', 'a' * 40)
+            self.send_header('ETag', f'"{DIGEST}"')
+            self.send_header('X-Linked-Etag', f'"{DIGEST}"')
+            self.send_header('X-Linked-Size', str(len(CONTENT)))
+            self.send_header('Content-Length', str(len(CONTENT)))
+            self.end_headers()
+            if body:
+                self.wfile.write(self.server.content)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    server.asked, server.content = [], CONTENT
+    server.url = f'http://127.0.0.1:{server.server_port}'
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def resolve_afresh(tmp_path, root, **variables):
+    """`find_weights` in a process of its own: huggingface_hub reads its settings at import."""
+    code = (
+        'from sapiens_common.weights import find_weights\n'
+        'print("FOUND", find_weights("sapiens_1b/pose_goliath"))'
+    )
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(root / 'common'),
+        'HF_HOME': str(tmp_path / 'hf'),
+        **variables,
+    }
+    done = subprocess.run(
+        [sys.executable, '-c', code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1], done.stdout + done.stderr
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch):
+    """An empty cache, and no weights of the user's."""
+    monkeypatch.setattr(huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.delenv('SAPIENS_WEIGHTS', raising=False)
+
+
+def test_download_cache_licence_and_offline_mode(tmp_path, root, hub):
+    answer, output = resolve_afresh(tmp_path, root, HF_ENDPOINT=hub.url)
+    assert answer.startswith('FOUND') and answer.endswith(FILE)
+    assert Path(answer.removeprefix('FOUND ')).read_bytes() == CONTENT
+    assert 'CC BY-NC 4.0' in output and 'facebook/sapiens-pose-1b' in output
+    asked = [line for line in hub.asked if line.endswith(ROUTE)]
+    assert asked == [f'HEAD {ROUTE}', f'GET {ROUTE}']
+    # From the cache, in offline mode: nothing is asked.
+    again, output = resolve_afresh(tmp_path, root, HF_HUB_OFFLINE='1')
+    assert again == answer and 'CC BY-NC' not in output
+
+
+def test_a_wrong_checksum_removes_the_file_and_is_said(hub, fresh_cache, monkeypatch):
+    monkeypatch.setenv('HF_ENDPOINT', hub.url)
+    hub.content = CONTENT[::-1]
+    with pytest.raises(ValueError, match=f'expected {DIGEST}. The file was removed'):
+        find_weights('sapiens_1b/pose_goliath')
+    hub.content = CONTENT
+    assert find_weights('sapiens_1b/pose_goliath').read_bytes() == CONTENT
+
+
+def test_without_a_network_the_error_says_which_file_to_place_where(
+    tmp_path, fresh_cache, monkeypatch
+):
+    monkeypatch.setattr(huggingface_hub.constants, 'HF_HUB_OFFLINE', True)
+    monkeypatch.setenv('SAPIENS_WEIGHTS', str(tmp_path))
+    with pytest.raises(ValueError) as error:
+        find_weights('sapiens_1b/pose_goliath')
+    assert f'https://huggingface.co{ROUTE}' in str(error.value)
+    assert f'place it as {FILE} in {tmp_path}' in str(error.value)
+    (tmp_path / FILE).write_bytes(CONTENT)
+    assert find_weights('sapiens_1b/pose_goliath') == tmp_path / FILE
+
+
+def test_a_file_the_hub_does_not_have_is_an_error_of_ours(hub, fresh_cache, monkeypatch):
+    monkeypatch.setenv('HF_ENDPOINT', hub.url)
+    with pytest.raises(ValueError, match=r'sapiens_0\.3b/seg_goliath: cannot be downloaded'):
+        find_weights('sapiens_0.3b/seg_goliath')
+
+
+def test_names_files_and_formats():
+    assert lookup('sapiens_1b/pose_goliath').file == FILE
+    traced = lookup('sapiens_0.3b/seg_goliath@torchscript')
+    assert traced.repo == 'facebook/sapiens-seg-0.3b-torchscript'
+    assert traced.file == 'sapiens_0.3b_goliath_best_goliath_mIoU_7673_epoch_194_torchscript.pt2'
+    whole = lookup('sapiens_2b/pose_coco_wholebody')
+    assert whole.repo == 'noahcao/sapiens-pose-coco'
+    assert whole.file.endswith(
+        'sapiens_2b/sapiens_2b_coco_wholebody_best_coco_wholebody_AP_745.pth'
+    )
+    assert is_published('sapiens_2b/depth_render_people') and not is_published(
+        'sapiens_2b/pose_goliath'
+    )
+    with pytest.raises(ValueError, match='neither a file nor a published name'):
+        lookup('sapiens_9b/pose_goliath')
+    with pytest.raises(ValueError, match="not published as 'torchscript', only as original"):
+        lookup('sapiens_1b/pose_coco@torchscript')
+    with pytest.raises(ValueError, match=r'weights none\.pth: the file does not exist'):
+        find_weights('none.pth')
+
+
+def test_every_published_checkpoint_has_a_config():
+    for name in published_names():
+        assert find_config(name).is_file(), name
+
+
+def test_configs_are_found_by_name_and_relative_path(root):
+    expected = root / 'configs/det/rtmdet_m_person.py'
+    assert find_config('rtmdet_m/det_person') == expected
+    assert find_config('det/rtmdet_m_person.py') == expected
+    assert find_config(expected) == expected
+    with pytest.raises(ValueError, match='neither a config file nor a name'):
+        find_config('sapiens_1b/pose_martian')
+
+
+def test_the_table_equals_the_recorded_facts(root):
+    """Spot checks of the shipped table against itself: every entry is complete."""
+    table = json.loads((root / 'common/sapiens_common/data/published_files.json').read_text())
+    for name, formats in table['checkpoints'].items():
+        for kind, entry in formats.items():
+            assert set(entry) == {'repo', 'file'}, (name, kind)
+            assert entry['repo'].count('/') == 1
+    assert all(len(digest) == 64 for digest in table['sha256'].values())
