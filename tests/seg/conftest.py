@@ -3,6 +3,8 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from PIL import Image
 
 
@@ -28,3 +30,18 @@ def write_pair():
         Image.fromarray(labels).save(root / label / f'{stem}{suffix}')
 
     return write
+
+
+@pytest.fixture
+def labelled():
+    """Maker of data samples from a label tensor (B, H, W)."""
+
+    def make(labels):
+        samples = []
+        for label in labels:
+            sample = SegDataSample(metainfo={'img_shape': label.shape, 'ori_shape': label.shape})
+            sample.gt_sem_seg = PixelData(data=label[None])
+            samples.append(sample)
+        return samples
+
+    return make

@@ -4,26 +4,14 @@
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.structures import PixelData
 from mmseg.models.decode_heads import UPerHead
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 
 from sapiens_seg.models import SapiensSegHead
 
 SIZES = ('0.3b', '0.6b', '1b', '2b')
 # Vectors of convolutions are summed in another order on another machine.
 CLOSE = {'rtol': 1e-5, 'atol': 1e-6}
-
-
-def labelled(labels):
-    """Data samples of a label tensor (B, H, W)."""
-    samples = []
-    for label in labels:
-        sample = SegDataSample(metainfo={'img_shape': label.shape, 'ori_shape': label.shape})
-        sample.gt_sem_seg = PixelData(data=label[None])
-        samples.append(sample)
-    return samples
 
 
 def golden_head(meta):
@@ -45,7 +33,7 @@ def golden_head(meta):
     )
 
 
-def test_reference_numbers(golden):
+def test_reference_numbers(golden, labelled):
     reference = golden('seg_head')
     head = golden_head(reference['meta'])
     head.load_state_dict(reference['state_dict'], strict=True)
@@ -76,7 +64,7 @@ def test_dropout_acts_in_training_only():
     assert SapiensSegHead(8, 3).dropout.p == 0.1
 
 
-def test_every_parameter_learns():
+def test_every_parameter_learns(labelled):
     head = SapiensSegHead(8, 3, (8, 8), (8,))
     logits = head((torch.randn(2, 8, 4, 3),))
     assert logits.shape == (2, 3, 16, 12)
@@ -96,7 +84,7 @@ def test_wrong_number_of_classes_in_the_loss():
         SapiensSegHead(8, 20, (8,), (), loss_decode=[{'type': 'DiceLoss'}, loss])
 
 
-def train_and_predict(model):
+def train_and_predict(model, labelled):
     """One training loss with gradients everywhere, and one prediction of the label's size."""
     model = MODELS.build(ConfigDict(model))
     model.init_weights()
@@ -113,7 +101,7 @@ def train_and_predict(model):
     return model
 
 
-def test_our_encoder_under_an_upstream_head():
+def test_our_encoder_under_an_upstream_head(labelled):
     """SapiensViT has one stride; upstream's neck makes the four that UPerNet wants."""
     channels = [192] * 4
     model = train_and_predict(
@@ -149,12 +137,13 @@ def test_our_encoder_under_an_upstream_head():
                 'norm_cfg': {'type': 'BN'},
             },
             'test_cfg': {'mode': 'whole'},
-        }
+        },
+        labelled,
     )
     assert isinstance(model.decode_head, UPerHead)
 
 
-def test_our_head_over_an_upstream_backbone():
+def test_our_head_over_an_upstream_backbone(labelled):
     train_and_predict(
         {
             'type': 'EncoderDecoder',
@@ -173,5 +162,6 @@ def test_our_head_over_an_upstream_backbone():
                 'conv_out_channels': (16,),
             },
             'test_cfg': {'mode': 'whole'},
-        }
+        },
+        labelled,
     )

@@ -13,7 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
+
+from sapiens_common.engine.launch import load_config
 
 # Package of a data set type -> module with audit_dataset(settings, workers) -> DataAudit.
 AUDITS = {'sapiens_seg': 'sapiens_seg.audit'}
@@ -44,9 +46,7 @@ def single_datasets(settings: dict) -> list[dict]:
 def main() -> int:
     """Audit each data set once; the number of problems decides the exit status."""
     args = parse_args()
-    config = Config.fromfile(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    config = load_config(args.config, None, 'none', args.cfg_options)
     audited: list[dict] = []
     failed = 0
     for split in args.splits:

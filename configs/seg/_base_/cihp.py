@@ -1,13 +1,14 @@
 # Published recipe for CIHP: LIP's with other folders and a polynomial schedule. The classes are LIP's.
 _base_ = ['lip.py']
+data_root = 'data/cihp'
 
 train_dataloader = dict(
     dataset=dict(
-        data_root='data/cihp/Training',
+        data_root=f'{data_root}/Training',
         data_prefix=dict(img_path='Images', seg_map_path='Category_ids')))
 val_dataloader = dict(
     dataset=dict(
-        data_root='data/cihp/Validation',
+        data_root=f'{data_root}/Validation',
         data_prefix=dict(img_path='Images', seg_map_path='Category_ids')))
 test_dataloader = val_dataloader
 

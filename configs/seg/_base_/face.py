@@ -1,6 +1,7 @@
 # 19 face classes on the layout of Microsoft FaceSynthetics: one folder of NNNNNN.png and NNNNNN_seg.png.
 # The published recipe validates on nothing; here the last images are held out by val.txt.
 _base_ = ['runtime.py', 'model.py', 'data.py']
+data_root = 'data/face_synthetics'
 vocabulary = 'face'
 
 model = dict(
@@ -12,7 +13,7 @@ model = dict(
 
 dataset = dict(
     vocabulary=vocabulary,
-    data_root='data/face_synthetics',
+    data_root=data_root,
     data_prefix=dict(img_path='.', seg_map_path='.'),
     seg_map_suffix='_seg.png')
 train_dataloader = dict(dataset=dict(ann_file='train.txt', **dataset))  # stems, one per line

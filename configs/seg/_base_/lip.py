@@ -1,5 +1,6 @@
 # Published recipe for LIP's 20 classes (reference 2.3): 400 epochs, milder resizing, patch padding 2.
 _base_ = ['runtime.py', 'model.py', 'data.py']
+data_root = 'data/lip'
 vocabulary = 'lip'
 
 model = dict(
@@ -16,14 +17,14 @@ train_pipeline[5].seg_pad_val = 255
 train_dataloader = dict(
     dataset=dict(
         vocabulary=vocabulary,
-        data_root='data/lip',
+        data_root=data_root,
         data_prefix=dict(
             img_path='images/train_images', seg_map_path='segmentations/train_segmentations'),
         pipeline=train_pipeline))
 val_dataloader = dict(
     dataset=dict(
         vocabulary=vocabulary,
-        data_root='data/lip',
+        data_root=data_root,
         data_prefix=dict(
             img_path='images/val_images', seg_map_path='segmentations/val_segmentations')))
 test_dataloader = val_dataloader
