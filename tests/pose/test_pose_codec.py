@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
+
 from sapiens_pose.codecs import UDPHeatmap
 
 SIZES = [((768, 1024), (192, 256), 6), ((192, 256), (48, 64), 2)]
@@ -122,7 +123,7 @@ def test_golden_codec(golden):
 
 def test_settings_that_have_no_exact_meaning():
     with pytest.raises(
-        ValueError, match='3 \* sigma must be a whole number of pixels, got sigma=1.5'
+        ValueError, match=r'3 \* sigma must be a whole number of pixels, got sigma=1.5'
     ):
         UDPHeatmap((192, 256), (48, 64), sigma=1.5)
     with pytest.raises(ValueError, match='blur_kernel_size must be odd, got 10'):

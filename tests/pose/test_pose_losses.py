@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmpose.models.losses import KeypointMSELoss
 from mmpose.models.losses import KeypointOHKMMSELoss as MMPoseOHKM
+
 from sapiens_pose.models import KeypointOHKMMSELoss
 
 

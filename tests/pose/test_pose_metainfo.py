@@ -1,6 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import numpy as np
 import pytest
+
+from sapiens_common.keypoints308 import load_goliath308
 from sapiens_pose.metainfo import (
     convert_keypoints,
     drop_teeth,
@@ -9,8 +11,6 @@ from sapiens_pose.metainfo import (
     layout_metainfo,
     match_names,
 )
-
-from sapiens_common.keypoints308 import load_goliath308
 
 # reference 3.3
 TO_COCO = [0, 1, 2, 3, 4, 5, 6, 7, 8, 62, 41, 9, 10, 11, 12, 13, 14]

@@ -25,7 +25,7 @@ model = dict(
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False))
 
 train_pipeline = [
-    dict(type='sapiens_pose.LoadImage'),
+    dict(type='sapiens_pose.LoadImage', defer=True),  # TopdownAffine decodes the pixels it needs
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomFlip', direction='horizontal', prob=0.5),
     dict(
@@ -44,9 +44,9 @@ train_pipeline = [
         scale_prob=1.0,
         rotate_factor=80.0,
         rotate_prob=0.6),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='sapiens_pose.TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='sapiens_pose.RejectFewKeypoints', codec=codec),
-    dict(type='PhotometricDistortion'),
+    dict(type='sapiens_common.PhotometricDistortion', channel_swap=True),
     dict(
         type='sapiens_pose.Albumentation',
         transforms=[

@@ -5,5 +5,6 @@ from .augment import Albumentation
 from .formatting import PackKeypoints
 from .loading import LoadImage
 from .reject import RejectFewKeypoints
+from .topdown import TopdownAffine
 
-__all__ = ['Albumentation', 'LoadImage', 'PackKeypoints', 'RejectFewKeypoints']
+__all__ = ['Albumentation', 'LoadImage', 'PackKeypoints', 'RejectFewKeypoints', 'TopdownAffine']

@@ -1,9 +1,12 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Reading the image of a sample."""
 
+from pathlib import Path
+from typing import Any
+
 from mmpose.datasets.transforms import LoadImage as MMPoseLoadImage
 
-from sapiens_common.images import read_image
+from sapiens_common.images import encoded_size, read_image
 from sapiens_pose.registry import TRANSFORMS
 
 
@@ -13,12 +16,30 @@ class LoadImage(MMPoseLoadImage):
 
     Takes ``img_path``, or an image already in ``img``; adds ``img`` (BGR uint8), ``img_shape``, ``ori_shape``.
 
+    Args:
+        defer: Whether to read the size alone and leave decoding to ``sapiens_pose.TopdownAffine``, which
+            then knows how many pixels it needs. Until there, ``img`` is an empty list, which mmpose's
+            geometric transforms take for images without any, and ``encoded`` holds the file's bytes.
+        **kwargs: Of mmpose's loader.
+
     Raises:
         ValueError: The file is missing or cannot be decoded.
     """
 
+    def __init__(self, defer: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.defer = defer
+
     def transform(self, results: dict) -> dict:
         """Add the image."""
+        path = results.get('img_path')
+        if 'img' not in results and self.defer:
+            if not Path(path).is_file():
+                raise ValueError(f'image {path} does not exist')
+            results['encoded'] = Path(path).read_bytes()
+            results['img'] = []
+            results['img_shape'] = results['ori_shape'] = encoded_size(results['encoded'], path)
+            return results
         if 'img' not in results:
-            results['img'] = read_image(results['img_path'])
+            results['img'] = read_image(path)
         return super().transform(results)

@@ -1,0 +1,304 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Pose inference: keypoints of every person in images and videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import MMLogger
+from mmengine.structures import InstanceData
+from mmpose.apis.inference import dataset_meta_from_config
+from mmpose.models.utils.tta import flip_heatmaps
+from torch import Tensor
+
+from sapiens_common.inference.boxes import BoxFinder
+from sapiens_common.inference.inferencer import Inferencer
+from sapiens_common.inference.items import Item
+from sapiens_common.inference.models import build_test_pipeline
+from sapiens_common.inference.results import Result, Source
+from sapiens_common.inference.tracking import KeypointSmoother
+from sapiens_common.inference.writers import TaskFiles, write_json
+from sapiens_common.visualization import beside, draw_people, legend
+
+from .selection import Selection, select_keypoints
+from .style import style_of
+
+
+@dataclass
+class PoseResult(Result):
+    """Keypoints of the people of one image.
+
+    Attributes:
+        boxes: float32 (N, 4) xyxy in pixels.
+        box_scores: float32 (N,).
+        box_origin: 'detector', 'given', 'whole image' or 'whole image (nobody detected)'.
+        keypoints: float (N, K, 2), x and y in pixels of the image; NaN where the chosen layout has a point
+            that the model does not.
+        scores: float32 (N, K), raw maxima of the heatmaps: about 1 for a clear point, above or below at
+            times; 0 where the model has no such point.
+        names: K keypoint names.
+        track_ids: int64 (N,), the same number for the same person in a video; None for images.
+    """
+
+    boxes: np.ndarray
+    box_scores: np.ndarray
+    box_origin: str
+    keypoints: np.ndarray
+    scores: np.ndarray
+    names: list[str]
+    track_ids: np.ndarray | None = None
+    task: ClassVar[str] = 'pose'
+
+    def people(self, digits: int | None = None) -> list[dict[str, Any]]:
+        """One JSON-serialisable dict per person; None stands for a point the model does not have.
+
+        Args:
+            digits: Decimals of the coordinates; None keeps all.
+        """
+        people = []
+        for row in range(len(self.boxes)):
+            points = [
+                [_number(x, digits), _number(y, digits)] if np.isfinite(x) else None
+                for x, y in self.keypoints[row].tolist()
+            ]
+            person: dict[str, Any] = {
+                'box': [_number(v, digits) for v in self.boxes[row].tolist()],
+                'box_score': float(self.box_scores[row]),
+                'keypoints': points,
+                'scores': [_number(v, digits) for v in self.scores[row].tolist()],
+            }
+            if self.track_ids is not None:
+                person['track_id'] = int(self.track_ids[row])
+            people.append(person)
+        return people
+
+    def to_dict(self, digits: int | None = None) -> dict[str, Any]:
+        """JSON-serialisable content, one entry per person.
+
+        Args:
+            digits: Decimals of coordinates and scores; None keeps all, and ``from_dict`` gives the same back.
+        """
+        return {
+            'task': self.task,
+            'ok': True,
+            'source': asdict(self.source),
+            'box_origin': self.box_origin,
+            'names': self.names,
+            'people': self.people(digits),
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> PoseResult:
+        """The result that ``to_dict`` described, or the content of a ``<stem>.json``.
+
+        Raises:
+            ValueError: The content is of another task.
+        """
+        if content.get('task') != cls.task:
+            raise ValueError(f'expected a result of task {cls.task!r}, got {content.get("task")!r}')
+        people, names = content['people'], content['names']
+        points = [[p or (np.nan, np.nan) for p in person['keypoints']] for person in people]
+        size = content['source']['size']
+        source = Source(**{**content['source'], 'size': None if size is None else tuple(size)})
+        tracked = bool(people) and 'track_id' in people[0]
+        return cls(
+            source=source,
+            boxes=np.array([p['box'] for p in people], np.float32).reshape(-1, 4),
+            box_scores=np.array([p['box_score'] for p in people], np.float32),
+            box_origin=content['box_origin'],
+            keypoints=np.array(points, np.float64).reshape(-1, len(names), 2),
+            scores=np.array([p['scores'] for p in people], np.float32).reshape(-1, len(names)),
+            names=names,
+            track_ids=np.array([p['track_id'] for p in people]) if tracked else None,
+        )
+
+
+def _number(value: float, digits: int | None) -> float:
+    return value if digits is None else round(value, digits)
+
+
+class PoseInferencer(Inferencer):
+    """Keypoints of people.
+
+    Args:
+        model: Config file, parsed config, or a name such as ``sapiens_1b/pose_goliath``.
+        weights: Checkpoint file or published name.
+        keypoints: Which points to return, chosen before decoding: None for all of the model; a layout
+            (``coco`` for 17, ``coco_wholebody`` for 133, ``goliath`` for 308); a group (``body``, ``foot``,
+            ``face``, ``left_hand``, ``right_hand``), or a list of groups, names and ids.
+        flip_test: Average with the mirrored image; None as the config says (the published scores use it,
+            it doubles the cost).
+        kpt_thr: Points with a lower score are not drawn; they are returned all the same.
+        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``device``, ``dtype``, ``compile``,
+            ``detector``, ``workers``.
+    """
+
+    task = 'pose'
+    needs_boxes = True
+
+    def __init__(
+        self,
+        model: str | Path | Config,
+        weights: str | Path | None = None,
+        *,
+        keypoints: str | Sequence[str | int] | None = None,
+        flip_test: bool | None = None,
+        kpt_thr: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, weights, **kwargs)
+        config = self.loaded.config
+        self.pipeline = Compose(build_test_pipeline(config))
+        self.meta = dataset_meta_from_config(config, 'test')
+        if self.meta is None:
+            raise ValueError(f'{config.filename}: test_dataloader.dataset names no keypoint layout')
+        if flip_test is not None:
+            self.loaded.model.test_cfg['flip_test'] = flip_test  # type: ignore[operator, union-attr]
+        self.selection: Selection = select_keypoints(self.meta, keypoints)
+        self.style = style_of(self.meta, self.selection.names)
+        self.kpt_thr = kpt_thr
+        _compare_layouts(self.loaded.meta.get('dataset_meta'), self.meta, str(self.loaded.weights))
+
+    def default_detector(self) -> BoxFinder:
+        """The published RTMDet-m person detector, on this model's device."""
+        from sapiens_det.person_detector import PersonDetector
+
+        return PersonDetector(device=self.loaded.device)
+
+    def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
+        """The boxes, xyxy (4,)."""
+        return [] if item.boxes is None else list(item.boxes.xyxy)
+
+    def prepare(self, item: Item, view: np.ndarray | None) -> Any:
+        """The test pipeline of the config on one box."""
+        if view is None:
+            raise ValueError(f'{item.label}: pose needs a box')
+        shape = item.pixels.shape[:2]
+        info = {
+            'img': item.pixels,
+            'img_path': item.label,
+            'img_shape': shape,
+            'ori_shape': shape,
+            'bbox': view[None].astype(np.float32),
+            'bbox_score': np.ones(1, np.float32),
+            **(self.meta or {}),
+        }
+        return self.pipeline(info)
+
+    def predict(self, samples: list[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Keypoints (S, 2) in pixels of the image, and scores (S,), of the S selected points per sample."""
+        model: Any = self.loaded.model
+        data = model.data_preprocessor(pseudo_collate(samples), False)
+        ids = self.selection.ids
+        if hasattr(model.head.decoder, 'decode_batch'):
+            heatmaps = self._heatmaps(data['inputs'], data['data_samples'])
+            points, scores = model.head.decoder.batch_decode(heatmaps, ids)
+            found = [
+                InstanceData(keypoints=p, keypoint_scores=s)
+                for p, s in zip(points, scores, strict=True)
+            ]
+            predicted = model.add_pred_to_datasample(found, None, data['data_samples'])
+            ids = np.arange(len(ids))
+        else:  # another head of mmpose: decode all, then select
+            predicted = model.predict(data['inputs'], data['data_samples'])
+        instances = [sample.pred_instances for sample in predicted]
+        return [(i.keypoints[0][ids], np.asarray(i.keypoint_scores)[0][ids]) for i in instances]
+
+    def _heatmaps(self, inputs: Tensor, data_samples: list[Any]) -> Tensor:
+        """Heatmaps (B, K, h, w) of normalised inputs, averaged with those of the mirrored ones if asked."""
+        model: Any = self.loaded.model
+        heatmaps = model.head.forward(model.extract_feat(inputs))
+        if not model.test_cfg.get('flip_test', False):
+            return heatmaps
+        mirrored = flip_heatmaps(
+            model.head.forward(model.extract_feat(inputs.flip(-1))),
+            flip_mode=model.test_cfg.get('flip_mode', 'heatmap'),
+            flip_indices=data_samples[0].metainfo['flip_indices'],
+            shift_heatmap=model.test_cfg.get('shift_heatmap', False),
+        )
+        return (heatmaps + mirrored) * 0.5
+
+    def assemble(self, item: Item, views: list, outputs: list[Any]) -> PoseResult:
+        """People of an image, their points in the order of the chosen layout."""
+        boxes, selection = item.boxes, self.selection
+        assert boxes is not None  # needs_boxes
+        count = len(selection.names)
+        keypoints = np.full((len(outputs), count, 2), np.nan)
+        scores = np.zeros((len(outputs), count), np.float32)
+        for row, (points, values) in enumerate(outputs):
+            keypoints[row, selection.slots] = points
+            scores[row, selection.slots] = values
+        return PoseResult(
+            Source.of(item),
+            boxes.xyxy,
+            boxes.scores,
+            boxes.origin,
+            keypoints,
+            scores,
+            list(selection.names),
+            boxes.track_ids,
+        )
+
+    def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
+        """One-Euro smoothing over the frames of a video, if asked for."""
+        if not smooth:
+            return []
+        smoother = KeypointSmoother()
+
+        def finish(item: Item) -> None:
+            result = item.results[self.task]
+            assert isinstance(result, PoseResult)
+            if item.frame is not None and result.track_ids is not None:
+                smoother.update(result.track_ids, result.keypoints, result.boxes, item.frame)
+
+        return [finish]
+
+    def draw(self, item: Item) -> np.ndarray:
+        """Skeletons on the photo, and a legend."""
+        result = item.results[self.task]
+        assert isinstance(result, PoseResult)
+        picture = draw_people(
+            item.pixels,
+            result.keypoints,
+            result.scores,
+            result.boxes,
+            self.style,
+            self.kpt_thr,
+            None if result.track_ids is None else result.track_ids.tolist(),
+        )
+        return beside(picture, legend(self.style.entries, picture.shape[0]))
+
+    def files(self) -> TaskFiles:
+        """``<stem>.json`` with boxes, keypoints, scores and names; ``<stem>.jpg``."""
+
+        def save(result: Result, stem: Path) -> None:
+            assert isinstance(result, PoseResult)
+            write_json(stem.with_name(f'{stem.name}.json'), result.to_dict(digits=3))
+
+        def record(result: Result) -> dict[str, Any]:
+            assert isinstance(result, PoseResult)
+            return {'box_origin': result.box_origin, 'people': result.people(digits=3)}
+
+        header = {'task': self.task, 'names': list(self.selection.names)}
+        return TaskFiles(self.task, save, self.draw, record, header)
+
+
+def _compare_layouts(stored: Any, used: dict[str, Any], path: str) -> None:
+    """Say so if a checkpoint's own metadata differs from the config's, which is what counts here."""
+    if not isinstance(stored, dict):
+        return
+    for key in ('keypoint_id2name', 'flip_indices'):
+        if stored.get(key) is not None and list(_values(stored[key])) != list(_values(used[key])):
+            MMLogger.get_current_instance().warning(
+                f'{path}: its {key} differs from the config; the config is used'
+            )
+
+
+def _values(content: Any) -> Any:
+    return content.values() if isinstance(content, dict) else content

@@ -1,0 +1,66 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""From an encoded photo to the input of the model in one warp."""
+
+import cv2
+import numpy as np
+from mmpose.datasets.transforms import TopdownAffine as MMPoseTopdownAffine
+from mmpose.structures.bbox import get_udp_warp_matrix, get_warp_matrix
+
+from sapiens_common.images import choose_reduction, decode_image
+from sapiens_pose.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class TopdownAffine(MMPoseTopdownAffine):
+    """mmpose's transform, which also decodes what ``LoadImage(defer=True)`` left encoded.
+
+    A photo is decoded at a half, a quarter or an eighth where the person's box then still has the size
+    of the model's input or more, and mirrored by the same warp. With an image in ``img`` it is upstream's.
+
+    Args:
+        input_size: (width, height) of the model's input in pixels.
+        use_udp: Whether the warp is that of Unbiased Data Processing.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        """Decode and warp.
+
+        Raises:
+            ValueError: The file cannot be decoded.
+        """
+        encoded = results.pop('encoded', None)
+        results = super().transform(results)
+        if encoded is None:
+            return results
+        width, height = self.input_size
+        box_width, box_height = results['input_scale']
+        reduction = choose_reduction((box_height, box_width), (height, width))
+        image = decode_image(encoded, results['img_path'], reduction)
+        matrix = self._warp(results) @ self._from_decoded(results, reduction)
+        results['img'] = cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR)
+        return results
+
+    def _warp(self, results: dict) -> np.ndarray:
+        """The (3, 3) matrix from the mirrored photo to the input."""
+        rotation = results['bbox_rotation'][0] if 'bbox_rotation' in results else 0.0
+        make = get_udp_warp_matrix if self.use_udp else get_warp_matrix
+        matrix = make(
+            results['input_center'], results['input_scale'], rotation, output_size=self.input_size
+        )
+        return np.vstack([matrix, [0, 0, 1]])
+
+    @staticmethod
+    def _from_decoded(results: dict, reduction: int) -> np.ndarray:
+        """The (3, 3) matrix from the decoded pixels to the full-size, mirrored photo.
+
+        A decoded pixel covers ``reduction`` pixels, so their centres differ.
+        """
+        offset = (reduction - 1) / 2
+        matrix = np.array([[reduction, 0, offset], [0, reduction, offset], [0, 0, 1]], np.float64)
+        direction = results.get('flip_direction') or ''
+        height, width = results['ori_shape']
+        if direction in ('horizontal', 'diagonal'):
+            matrix = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]]) @ matrix
+        if direction in ('vertical', 'diagonal'):
+            matrix = np.array([[1, 0, 0], [0, -1, height - 1], [0, 0, 1]]) @ matrix
+        return matrix
