@@ -9,22 +9,13 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image, ImageOps
 
+from sapiens_common.images import choose_reduction, upright_size
 from sapiens_pretrain.registry import TRANSFORMS
 
-_ORIENTATION = 0x0112  # EXIF tag
-_SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
 _TRIES = 10
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
-
-
-def image_size(image: Image.Image) -> Size:
-    """(height, width) of an opened image as it is to be shown, from its header alone."""
-    width, height = image.size
-    if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
-        return width, height
-    return height, width
 
 
 def decode_crop(encoded: bytes, box: Box | None, size: Size) -> np.ndarray:
@@ -45,12 +36,11 @@ def decode_crop(encoded: bytes, box: Box | None, size: Size) -> np.ndarray:
         OSError: The image is damaged.
     """
     with Image.open(io.BytesIO(encoded)) as image:
-        height, width = image_size(image)
+        height, width = upright_size(image)
         left, top, right, bottom = box or (0, 0, width, height)
-        for reduction in (8, 4, 2):
-            if (bottom - top) // reduction >= size[0] and (right - left) // reduction >= size[1]:
-                image.draft('RGB', (image.width // reduction, image.height // reduction))
-                break
+        reduction = choose_reduction((bottom - top, right - left), size)
+        if reduction > 1:
+            image.draft('RGB', (image.width // reduction, image.height // reduction))
         upright = ImageOps.exif_transpose(image).convert('RGB')
     x, y = upright.width / width, upright.height / height
     part = (left * x, top * y, min(right * x, upright.width), min(bottom * y, upright.height))
@@ -103,7 +93,7 @@ class DecodeRandomResizedCrop(BaseTransform):
         """Decode a crop."""
         encoded = results.pop('encoded')
         with Image.open(io.BytesIO(encoded)) as image:
-            height, width = image_size(image)
+            height, width = upright_size(image)
         results['img'] = decode_crop(encoded, self.choose_box(height, width), self.size)
         results['img_shape'] = results['img'].shape[:2]
         return results
