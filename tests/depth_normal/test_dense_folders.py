@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Readers find the same sorted samples in every process, read every format, and name what is wrong."""
 
+import json
 import os
 import subprocess
 import sys
@@ -86,13 +87,17 @@ def test_masks_from_elsewhere(tmp_path):
 
 
 def test_scan_layouts(tmp_path):
-    for framing in ('face', 'upper_body', 'full_body'):
-        write_sample(tmp_path / 'th' / framing, '0001_0')
+    images = []
+    for index, framing in enumerate(('face', 'upper', 'full')):
+        write_sample(tmp_path / 'th', f'00000{index}')
+        images.append(dict(file_name=f'00000{index}.png', framing=framing))
+    (tmp_path / 'th/annotations').mkdir()
+    (tmp_path / 'th/annotations/train.json').write_text(json.dumps(dict(images=images[:2])))
+    with pytest.raises(ValueError, match=r"1 of 3 samples have no framing in .*first '000002'"):
+        THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
+    (tmp_path / 'th/annotations/val.json').write_text(json.dumps(dict(images=images[2:])))
     found = THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
-    assert ids(found) == ['face/0001_0', 'upper_body/0001_0', 'full_body/0001_0']
-    assert found.get_data_info(1)['framing'] == 'upper_body'
-    one = THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'], framings=('face',))
-    assert ids(one) == ['face/0001_0']
+    assert [found.get_data_info(i)['framing'] for i in range(3)] == ['face', 'upper', 'full']
     folders = ('images/4', 'seg/img_seg_mask/4/all', 'depth/4', 'normal/4')
     for action in ('pair28/dance28', 'pair32_1/hug32', 'pair32_2/hug32'):
         for frame in ('000002', '000001'):

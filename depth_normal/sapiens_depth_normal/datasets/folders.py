@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Samples from folders of images, masks and target maps that share their file names."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ class DenseFolderDataset(BaseDataset):
         ann_file: Text file in ``data_root`` with one name per line that selects samples (``train.txt``).
         folders: Folder per kind (``image``, ``mask``, ``depth``, ...) where the usual names do not fit;
             relative to ``data_root`` or absolute, so masks may come from any source.
-        framing: Name of the set's framing (``face``, ...), under which the metrics tabulate its samples.
+        framing: The framing under which the metrics tabulate samples: one name for all (``face``), or
+            where each image's stands: a COCO file whose images have a ``framing``, or a folder of such
+            files, relative to ``data_root`` (``annotations`` in sets of tools/data/render_humans.py).
         **kwargs: Arguments of mmengine's ``BaseDataset`` (``pipeline``, ``indices``, ...).
 
     Raises:
@@ -71,7 +74,8 @@ class DenseFolderDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Paths of every sample, sorted by name."""
-        samples = self.match(Path(self.data_root), self.folders, self.framing)
+        samples = self.match(Path(self.data_root), self.folders)
+        self._set_framings(samples)
         if not self.ann_file:
             return samples
         if not Path(self.ann_file).is_file():
@@ -86,15 +90,30 @@ class DenseFolderDataset(BaseDataset):
             )
         return [by_name[name] for name in listed]
 
+    def _set_framings(self, samples: list[dict[str, Any]]) -> None:
+        """Give every sample its framing, or None."""
+        source = Path(self.data_root) / self.framing if self.framing else None
+        if source is None or not source.exists():
+            for sample in samples:
+                sample['framing'] = self.framing
+            return
+        files = sorted(source.glob('*.json')) if source.is_dir() else [source]
+        framings = {
+            Path(image['file_name']).with_suffix('').as_posix(): image.get('framing')
+            for file in files
+            for image in json.loads(file.read_text(encoding='utf-8'))['images']
+        }
+        for sample in samples:
+            sample['framing'] = framings.get(sample['sample_id'])
+
     def match(
-        self, root: Path, folders: dict[str, str], framing: str | None = None, prefix: str = ''
+        self, root: Path, folders: dict[str, str], prefix: str = ''
     ) -> list[dict[str, Any]]:
         """Samples of one root folder, sorted by name; names in some folders only are logged.
 
         Args:
             root: Folder of the set.
             folders: Folder per kind where the usual names do not fit.
-            framing: As the class's.
             prefix: What the samples' ids start with.
         """
         files = {kind: _index(root, kind, folders.get(kind)) for kind in self.kinds}
@@ -112,7 +131,6 @@ class DenseFolderDataset(BaseDataset):
         return [
             {
                 'sample_id': prefix + name,
-                'framing': framing,
                 'img_path': str(files['image'][name]),
                 **{f'{kind}_path': str(files[kind][name]) for kind in self.kinds[1:]},
             }

@@ -8,31 +8,35 @@ from sapiens_depth_normal.registry import DATASETS
 
 from .folders import DenseFolderDataset
 
-FRAMINGS = ('face', 'upper_body', 'full_body')
-
 
 @DATASETS.register_module()
 class THuman2Renders(DenseFolderDataset):
-    """Renders of the THuman2.0 scans in the paper's three framings.
+    """Renders of the THuman2.0 scans in the paper's three framings: face, upper and full body.
 
-    The paper's own renders are not shared. Expected are the folders ``face``, ``upper_body`` and
-    ``full_body`` below ``data_root``, each laid out as :class:`DenseFolderDataset` reads it. Metrics
-    tabulate each framing alone.
+    The paper's own renders are not shared; ``tools/data/render_humans.py --preset thuman2 --scans DIR`` makes
+    such a set. Metrics tabulate each framing alone.
 
     Args:
-        framings: Which of the folders to read.
+        framing: As :class:`DenseFolderDataset`.
         **kwargs: As :class:`DenseFolderDataset`.
+
+    Raises:
+        ValueError: A sample has no framing.
     """
 
-    def __init__(self, framings: tuple[str, ...] = FRAMINGS, **kwargs: Any) -> None:
-        self.framings = tuple(framings)
-        super().__init__(**kwargs)
+    def __init__(self, framing: str = 'annotations', **kwargs: Any) -> None:
+        super().__init__(framing=framing, **kwargs)
 
-    def match(self, root: Path, folders: dict[str, str], *args: Any) -> list[dict[str, Any]]:
-        """Samples of all framings, in their order, sorted by name within each."""
-        samples: list[dict[str, Any]] = []
-        for framing in self.framings:
-            samples += super().match(root / framing, folders, framing, f'{framing}/')
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Paths of every sample, sorted by name, each with its framing."""
+        samples = super().load_data_list()
+        without = [sample['sample_id'] for sample in samples if not sample['framing']]
+        if without:
+            raise ValueError(
+                f'{self.data_root}: {len(without)} of {len(samples)} samples have no framing in '
+                f'{self.framing}/*.json, first {without[0]!r}; renders of one framing can be read as '
+                "sapiens_depth_normal.DenseFolderDataset with framing='face'"
+            )
         return samples
 
 
@@ -61,7 +65,9 @@ class Hi4DRenders(DenseFolderDataset):
         self.camera = camera
         super().__init__(**kwargs)
 
-    def match(self, root: Path, folders: dict[str, str], *args: Any) -> list[dict[str, Any]]:
+    def match(
+        self, root: Path, folders: dict[str, str], prefix: str = ''
+    ) -> list[dict[str, Any]]:
         """Samples of all pairs and actions, sorted."""
         folders = {
             'image': f'images/{self.camera}',
@@ -78,6 +84,7 @@ class Hi4DRenders(DenseFolderDataset):
             if not actions:
                 raise ValueError(f'{root}: no pair{pair:02d}*/<action>/images/{self.camera}')
             for action in actions:
-                prefix = f'{action.relative_to(root).as_posix()}/'
-                samples += super().match(action, folders, None, prefix)
+                samples += super().match(
+                    action, folders, f'{prefix}{action.relative_to(root).as_posix()}/'
+                )
         return samples

@@ -96,7 +96,8 @@ class CosineLoss(MaskedLoss):
 
     def compute(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Loss of vectors (B, 3, H, W) of any length."""
-        cosine = nn.functional.cosine_similarity(pred, target, dim=1, eps=1e-6)
+        lengths = [v.square().sum(1).clamp(min=1e-12).sqrt() for v in (pred, target)]
+        cosine = (pred * target).sum(1) / (lengths[0] * lengths[1])
         return _mean_over(1 - cosine, mask[:, 0])
 
 
