@@ -63,7 +63,7 @@ def _left_body() -> dict[int, tuple[np.ndarray, float]]:
         62: (WRIST, 0.045),
         63: (ELBOW - 0.006 * ARM - 0.036 * front, 0.030),
         65: (ELBOW + 0.005 * ARM + 0.034 * front, 0.030),
-        67: (SHOULDER + np.array([-0.004, 0.046, 0.002]), 0.035),
+        67: (SHOULDER + np.array([-0.004, 0.038, 0.014]), 0.060),
         69: (np.array([0, 1.425, -0.020]), 0.095),
         17: (np.array([0.114, 0.034, -0.080]), 0.030),
     }
@@ -74,7 +74,9 @@ def _left_body() -> dict[int, tuple[np.ndarray, float]]:
         along = (joints[3] - joints[2]) / np.linalg.norm(joints[3] - joints[2])
         joints[3] -= 0.5 * radii[3] * along
         for j in range(4):
-            out[42 + 4 * i + j] = (joints[3 - j], radii[3 - j] + 0.006)
+            # Knuckles lie in the palm, which is thicker than a finger.
+            extra = 0.013 if j == 3 else 0.006
+            out[42 + 4 * i + j] = (joints[3 - j], radii[3 - j] + extra)
     return out
 
 

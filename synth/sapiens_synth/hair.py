@@ -115,7 +115,7 @@ def hat_mesh(style: str, cell: float) -> Mesh:
             q = p.copy()
             # The brim bends down at its sides.
             q[:, 1] += 3.2 * q[:, 0] ** 2
-            crown = np.maximum(skull(p) - 0.017, 0.050 - 0.10 * p[:, 2] - p[:, 1])
+            crown = np.maximum(skull(p) - 0.025, 0.050 - 0.10 * p[:, 2] - p[:, 1])
             return np.minimum(crown, brim(q)).astype(np.float32)
 
         edge = -1.0
@@ -124,7 +124,7 @@ def hat_mesh(style: str, cell: float) -> Mesh:
         def field(p: np.ndarray) -> np.ndarray:
             lump = 0.0015 * np.sin(330 * np.arctan2(p[:, 0], p[:, 2] + 0.02) * 0.07)
             fold = 0.004 * smoothstep(0.075, 0.068, p[:, 1] - 0.3 * p[:, 2])
-            return (skull(p) - 0.018 - fold - lump).astype(np.float32)
+            return (skull(p) - 0.025 - fold - lump).astype(np.float32)
 
         edge = 0.035
     v, f = surface_nets(field, (-2 * cell, 0.0, -0.18), (0.14, 0.17, 0.19), cell, polish=1)

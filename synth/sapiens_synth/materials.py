@@ -18,15 +18,19 @@ from sapiens_synth.hair import hairline
 from sapiens_synth.skeleton import ARM, ELBOW, HEAD_ORIGIN, WRIST, finger_joints
 from sapiens_synth.spec import Cloth, PersonSpec
 
+_CELLS = 96
+_BLUR = 2.2
+
 
 @lru_cache(maxsize=1)
 def _noise_volume() -> np.ndarray:
-    rng = np.random.default_rng(7)
-    v = rng.random((64, 64, 64)).astype(np.float32)
-    for axis in range(3):
-        v = (v + np.roll(v, 1, axis) + np.roll(v, -1, axis)) / 3
-    v -= v.mean()
-    return v / v.std()
+    # White noise, blurred periodically so that it tiles; fixed seed: a texture, not a draw.
+    white = np.random.default_rng(7).standard_normal((_CELLS, _CELLS, _CELLS)).astype(np.float32)
+    f = np.fft.fftfreq(_CELLS)
+    low = np.exp(-2 * (np.pi * _BLUR * f) ** 2)
+    kernel = low[:, None, None] * low[None, :, None] * low[None, None, : _CELLS // 2 + 1]
+    volume = np.fft.irfftn(np.fft.rfftn(white) * kernel, s=white.shape, axes=(0, 1, 2))
+    return (volume / volume.std()).astype(np.float32)
 
 
 def noise(points: np.ndarray, frequency: float) -> np.ndarray:
@@ -36,9 +40,8 @@ def noise(points: np.ndarray, frequency: float) -> np.ndarray:
         points: Metres.
         frequency: Blobs per metre.
     """
-    volume = _noise_volume()
-    i = np.floor(points * (frequency * 3)).astype(np.int64) & 63
-    return volume[i[:, 0], i[:, 1], i[:, 2]]
+    i = (np.floor(points * (frequency * 4 * _BLUR)).astype(np.int64)) % _CELLS
+    return _noise_volume()[i[:, 0], i[:, 1], i[:, 2]]
 
 
 def _sided(points: np.ndarray, left: int | np.ndarray, right: int | np.ndarray) -> np.ndarray:
@@ -139,7 +142,7 @@ def _face(spec: PersonSpec, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         c *= (1 - 0.14 * socket)[:, None]
         if spec.stubble:
             beard = smoothstep(-0.052, -0.066, f[:, 1] - 0.55 * np.maximum(ax - 0.03, 0))
-            grain = 0.75 + 0.25 * noise(p[ids], 900)
+            grain = 0.8 + 0.2 * noise(p[ids], 700)
             amount = 0.42 * spec.stubble * beard * np.clip(grain, 0, 1.3)
             c += amount[:, None] * (np.array(spec.hair_color) - c)
         up = fc.in_upper_lip(f) & (z[ids] > 0.055)
@@ -158,8 +161,11 @@ def _face(spec: PersonSpec, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         label[ids[up]] = PART['Upper_Lip']
         label[ids[low]] = PART['Lower_Lip']
         brow = fc.in_brow(f)
-        strands = 0.65 + 0.35 * np.clip(noise(p[ids[brow]] * [1, 2, 1], 500), -1, 1)
-        c[brow] += strands[:, None] * 0.9 * (np.array(spec.hair_color) - c[brow])
+        # Hairs slant outwards; the band thins towards its edges.
+        slant = f[brow, 0] * np.sign(f[brow, 0]) * 1.0 - 0.9 * f[brow, 1]
+        hairs = 0.5 + 0.5 * np.sin(1500 * slant + 2.5 * noise(p[ids[brow]], 160))
+        cover = 0.72 + 0.20 * hairs
+        c[brow] += cover[:, None] * (np.array(spec.hair_color) - c[brow])
         near = np.flatnonzero((ax > 0.013) & (ax < 0.050) & (np.abs(f[:, 1]) < 0.016))
         if len(near):
             lash = np.exp(-((fc.distance_to(fc.upper_lash(_T), f[near]) / 0.0011) ** 2))

@@ -251,7 +251,7 @@ def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
             bust=float(np.clip(n(1.5 * feminine - 0.75, 0.35), -0.35, 1.2)),
         ),
         face=FaceShape(
-            n(0, 0.7), n(0, 0.6), n(0.4 - 0.8 * feminine, 0.6), n(0, 0.8), n(0, 0.8),
+            n(0, 0.7), n(0, 0.6), n(0.4 - 0.8 * feminine, 0.6), n(0, 0.7), n(-0.1, 0.5),
             n(0.3, 0.7), n(0.5 - feminine, 0.6), n(0, 0.7), n(0.2, 0.7),
         ),
         expression=Expression(
