@@ -1,0 +1,250 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Training with parameters, gradients and optimizer state split over the ranks (PyTorch FSDP2).
+
+A checkpoint is a folder ``<name>.shards``, which every rank writes its part of, and the small file
+``<name>.pth`` with all else, written last. It loads at any number of ranks.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+from mmengine.device import get_device
+from mmengine.dist import broadcast, is_main_process
+from torch import distributed as dist
+from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+from sapiens_common.checkpoint import Checkpoint, read_checkpoint
+from sapiens_common.registry import RUNNERS
+
+from .checkpoint_files import PARTIAL_SUFFIX, save_checkpoint_file
+from .runner import SapiensRunner, _state_dicts, _to_cpu
+
+_SHARDS = '.shards'
+
+
+@RUNNERS.register_module()
+class ShardedRunner(SapiensRunner):
+    """``SapiensRunner`` for models that do not fit one GPU with their optimizer state.
+
+    The config's ``sharding`` says how: ``blocks``, names of module lists whose items are gathered one
+    at a time; ``param_dtype``, in which parameters travel and compute (None: as stored);
+    ``reshard_after_forward``, whether they are dropped again before the backward pass (less memory,
+    more traffic). Gradients are reduced in fp32.
+    """
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Initialise the model, alike on all ranks, and split it.
+
+        Raises:
+            ValueError: There is no process group, a wrapper is configured, or ``blocks`` names no
+                module list.
+        """
+        if not self.distributed:
+            raise ValueError(
+                'ShardedRunner splits a model over processes; start it with tools/dist_train.sh CONFIG '
+                'GPUS (1 is possible) or tools/slurm_train.sh'
+            )
+        if model_wrapper_cfg is not None:
+            raise ValueError(f'ShardedRunner takes no model_wrapper_cfg, got {model_wrapper_cfg}')
+        model = model.to(get_device())
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
+        for tensor in (*model.parameters(), *model.buffers()):
+            broadcast(tensor.data)
+        shard_model(model, **self.cfg.get('sharding', {}))
+        local = sum(p.to_local().numel() for p in model.parameters())
+        total = sum(p.numel() for p in model.parameters())
+        self.logger.info(f'{local} of {total} parameters on this rank')
+        return model
+
+    def _init_model_weights(self) -> None:
+        """Done before the split: initialisers need whole tensors."""
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = True,
+        revise_keys: list | None = None,
+    ) -> dict[str, Any]:
+        """Load the model strictly from a sharded or a whole checkpoint.
+
+        Raises:
+            ValueError: The file cannot be read or does not fit the model.
+        """
+        content = read_checkpoint(filename)
+        checkpoint = {'state_dict': content.state_dict, 'meta': content.meta, **content.training}
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        shards = shards_of(filename)
+        try:
+            if shards.is_dir():
+                state: dict[str, Any] = {'model': get_model_state_dict(self.model)}
+                dcp.load(state, checkpoint_id=shards)
+                set_model_state_dict(self.model, state['model'])
+            else:
+                options = StateDictOptions(full_state_dict=True)
+                set_model_state_dict(self.model, checkpoint['state_dict'], options=options)
+        except (RuntimeError, CheckpointException) as error:
+            name = type(self.model).__name__
+            raise ValueError(f'checkpoint {filename} does not fit {name}: {error}') from error
+        self._has_loaded = True
+        self._loaded_meta = content.meta
+        return checkpoint
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'default',
+    ) -> None:
+        """Restore model, optimizer, schedulers and the position in the training data.
+
+        Raises:
+            ValueError: The checkpoint is a whole one; it can be loaded, not resumed from.
+        """
+        shards = shards_of(filename)
+        if not shards.is_dir():
+            raise ValueError(
+                f'{filename} was not written by a sharded run ({shards} is missing): start from its '
+                'weights with load_from instead of resuming'
+            )
+        # The optimizer comes first: schedulers must find its groups as they were.
+        optimizer = self.optim_wrapper.optimizer
+        if resume_optimizer:
+            state = {'optimizer': get_optimizer_state_dict(self.model, optimizer)}
+            dcp.load(state, checkpoint_id=shards)
+            set_optimizer_state_dict(self.model, optimizer, state['optimizer'])
+            own = read_checkpoint(filename).training['optimizer']
+            self.optim_wrapper.load_state_dict({**own, **optimizer.state_dict()})
+        super().resume(filename, False, resume_param_scheduler, map_location)
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Write a sharded checkpoint, completely or not at all. All ranks take part.
+
+        Raises:
+            ValueError: The folder is no local (or mounted) path.
+        """
+        if '://' in str(out_dir) or file_client_args or backend_args:
+            raise ValueError(f'sharded checkpoints need a mounted folder, got {out_dir}')
+        path = Path(out_dir, filename)
+        aside = path.with_name(f'.{path.stem}{_SHARDS}{PARTIAL_SUFFIX}')
+        if is_main_process():
+            shutil.rmtree(aside, ignore_errors=True)
+        dist.barrier()
+        state: dict[str, Any] = {'model': get_model_state_dict(self.model)}
+        if save_optimizer:
+            state['optimizer'] = get_optimizer_state_dict(self.model, self.optim_wrapper.optimizer)
+        dcp.save(state, checkpoint_id=aside)
+        wrapper_state = self.optim_wrapper.state_dict()
+        for name in ('state', 'param_groups'):
+            del wrapper_state[name]
+        rest = {
+            'meta': self._checkpoint_meta(dict(meta or {}), by_epoch),
+            'state_dict': {},
+            'message_hub': _to_cpu(self.message_hub.state_dict()),
+            'optimizer': wrapper_state,  # the optimizer's own is in the shards
+        }
+        if save_param_scheduler and self.param_schedulers is not None:
+            rest['param_schedulers'] = _state_dicts(self.param_schedulers)
+        self.call_hook('before_save_checkpoint', checkpoint=rest)
+        if is_main_process():
+            shutil.rmtree(shards_of(path), ignore_errors=True)
+            aside.rename(shards_of(path))
+            save_checkpoint_file(rest, path)
+            _remove_orphans(path.parent)
+        dist.barrier()
+
+
+def shard_model(
+    model: nn.Module,
+    blocks: tuple[str, ...] = ('backbone.layers',),
+    param_dtype: str | None = None,
+    reshard_after_forward: bool = True,
+) -> None:
+    """Split a model over all ranks, in place; see :class:`ShardedRunner`.
+
+    Raises:
+        ValueError: ``blocks`` names no module list of the model.
+    """
+    mesh = init_device_mesh(torch.device(get_device()).type, (dist.get_world_size(),))
+    # Autocast decides what is computed in which precision; inputs stay as they are, as the targets
+    # of masked pretraining are made from them.
+    policy = MixedPrecisionPolicy(
+        param_dtype=getattr(torch, param_dtype) if param_dtype else None,
+        reduce_dtype=torch.float32,
+        cast_forward_inputs=False,
+    )
+    options = {'mesh': mesh, 'mp_policy': policy, 'reshard_after_forward': reshard_after_forward}
+    for name in blocks:
+        items = dict(model.named_modules()).get(name)
+        if not isinstance(items, nn.ModuleList):
+            raise ValueError(
+                f'sharding.blocks: {name!r} is no module list of {type(model).__name__}; expected a '
+                "name such as 'backbone.layers'"
+            )
+        for item in items:
+            fully_shard(item, **options)
+    for child in model.children():
+        # Each part gathers its own parameters, so that it can also be called alone.
+        if any(True for _ in child.parameters()):
+            fully_shard(child, **options)
+    fully_shard(model, **options)
+
+
+def shards_of(path: str | Path) -> Path:
+    """The folder of a checkpoint's shards."""
+    return Path(path).with_suffix(_SHARDS)
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Delete shards whose checkpoint the hook has deleted, or that a killed run left half-written."""
+    for path in (*folder.glob(f'*{_SHARDS}'), *folder.glob(f'.*{_SHARDS}{PARTIAL_SUFFIX}')):
+        if path.name.startswith('.') or not path.with_suffix('.pth').exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_whole_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint of either kind in one process; a sharded one is joined (model only).
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    content = read_checkpoint(path)
+    shards = shards_of(path)
+    if content.state_dict or not shards.is_dir():
+        return content
+    prefix = 'model.'
+    stored = dcp.FileSystemReader(shards).read_metadata().state_dict_metadata
+    state = {
+        name: torch.empty(entry.size, dtype=entry.properties.dtype)
+        for name, entry in stored.items()
+        if name.startswith(prefix)
+    }
+    dcp.load(state, checkpoint_id=shards, no_dist=True)
+    tensors = {name.removeprefix(prefix): value for name, value in state.items()}
+    return Checkpoint(tensors, content.meta, content.training)

@@ -1,0 +1,110 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""A small masked-pretraining run of the shipped recipe: as a config, and as a program of several ranks."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCH = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+DECODER = dict(decoder_embed_dims=16, decoder_depth=1, decoder_num_heads=2)
+SIZE = (64, 48)
+
+
+def make_config(work_dir, images, name='sapiens_tiny_images', **options):
+    """The recipe in a size that trains in milliseconds."""
+    from mmengine.config import Config
+
+    config = Config.fromfile(ROOT / f'configs/pretrain/{name}.py')
+    config.merge_from_dict(
+        {
+            'work_dir': str(work_dir),
+            'launcher': 'none',
+            'model.backbone.img_size': SIZE,
+            'model.backbone.with_cp': True,
+            'model.neck': dict(embed_dims=16, img_size=SIZE, with_cp=False, **DECODER),
+            'train_dataloader.batch_size': 2,
+            'train_dataloader.num_workers': 1,
+            'train_dataloader.dataset.images': str(images),
+            'train_cfg.max_iters': 6,
+            'default_hooks.checkpoint.interval': 2,
+            'default_hooks.checkpoint.max_keep_ckpts': 5,
+            'default_hooks.logger.interval': 1,
+            'custom_hooks': [],
+            'optim_wrapper.dtype': 'float32',
+            'optim_wrapper.optimizer.lr': 1e-2,
+            'auto_scale_lr.enable': False,
+            'bad_samples': dict(max_share=0.5),
+            **options,
+        }
+    )
+    config.model.backbone.arch = ARCH
+    config.train_dataloader.dataset.pipeline[0].size = SIZE
+    return config
+
+
+@HOOKS.register_module(force=True)
+class DieHook(Hook):
+    """Ends the process as a power failure would, after some iterations."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(work_dir, images, sharded=False, stop=6, hooks=(), **options):
+    """Train on all ranks; returns the runner."""
+    from mmengine.registry import RUNNERS
+
+    config = make_config(work_dir, images, launcher='pytorch', **options)
+    config.experiment_name = Path(work_dir).name
+    config.train_cfg.max_iters = stop
+    config.custom_hooks = list(hooks)
+    if sharded:
+        config.runner_type = 'sapiens_common.ShardedRunner'
+        config.sharding = dict(blocks=('backbone.layers', 'neck.decoder_blocks'))
+    runner = RUNNERS.build(config)
+    runner.train()
+    return runner
+
+
+def weights(runner):
+    """Whole weights of a run, sharded or not."""
+    state = runner._unwrapped_model().state_dict()
+    return {k: v.full_tensor() if hasattr(v, 'full_tensor') else v for k, v in state.items()}
+
+
+def main():
+    """argv: folder of the runs, images, job. Started by torchrun."""
+    sys.path[:0] = [str(ROOT / 'common'), str(ROOT / 'pretrain')]
+    from sapiens_common.engine.dist import init_process_group
+
+    torch.set_num_threads(1)
+    folder, images, job = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    init_process_group('pytorch')
+    results = {}
+    if job == 'first':
+        results['plain'] = weights(train(folder / 'plain', images))
+        picture = [dict(type='sapiens_pretrain.ReconstructionHook', interval=3, num_images=1)]
+        results['whole'] = weights(train(folder / 'whole', images, sharded=True, hooks=picture))
+        train(folder / 'sharded', images, sharded=True, stop=4)
+        results['sharded'] = weights(train(folder / 'sharded', images, sharded=True, resume=True))
+    else:
+        results['killed'] = weights(train(folder / 'killed', images, resume=True))
+    if torch.distributed.get_rank() == 0:
+        torch.save(results, folder / f'{job}.pt')
+    torch.distributed.barrier()
+    if job == 'first':
+        train(folder / 'killed', images, hooks=[dict(type='DieHook', after=5)])
+
+
+if __name__ == '__main__':
+    main()
