@@ -18,7 +18,7 @@ train_pipeline = [
     load,
     dict(_base_.warp, rotate_prob=0.5),
     dict(type='sapiens_depth_normal.NormalizeDepth'),
-    dict(type='PhotoMetricDistortion'),
+    dict(type='sapiens_common.PhotometricDistortion'),
     dict(type='sapiens_depth_normal.PackMaps')]
 test_pipeline = [load, *_base_.test_pipeline[1:]]
 
