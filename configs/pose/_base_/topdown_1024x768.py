@@ -61,7 +61,6 @@ train_pipeline = [
                 max_height=0.4,
                 min_width=0.2,
                 max_width=0.4,
-                fill_value=0,
                 p=1.0)
         ]),
     dict(type='sapiens_pose.PackKeypoints')]

@@ -1,6 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Pixel augmentation by albumentations, reproducible."""
 
+import warnings
+
 import numpy as np
 from mmpose.datasets.transforms import Albumentation as MMPoseAlbumentation
 
@@ -15,7 +17,18 @@ class Albumentation(MMPoseAlbumentation):
     loader workers inherit equal ones, so that all workers draw the same numbers. Each transform gets
     its own seed: with the one seed that ``Compose.set_random_seed`` would hand to all, independent
     transforms fire together.
+
+    Args:
+        transforms: Configs of albumentations' pixel transforms.
+        keymap: As upstream's.
     """
+
+    def __init__(self, transforms: list[dict], keymap: dict | None = None) -> None:
+        with warnings.catch_warnings():
+            # Upstream takes blurs and holes for transforms that move pixels; and albumentations 1.4 has
+            # shares of the image side under its deprecated names only.
+            warnings.simplefilter('ignore')
+            super().__init__(transforms, keymap)
 
     def transform(self, results: dict) -> dict:
         """Augment ``img``."""

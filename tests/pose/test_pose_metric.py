@@ -1,0 +1,136 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from sapiens_pose.datasets.goliath import read_goliath_keypoints
+from sapiens_pose.evaluation import Humans5KMetric
+from sapiens_pose.evaluation.group_eval import (
+    ROWS,
+    STATS,
+    evaluate_groups,
+    format_paper_row,
+    format_table,
+)
+from sapiens_pose.metainfo import group_ids, layout_metainfo
+
+
+@pytest.fixture
+def reference(golden_dir):
+    """Annotations, predictions and expected figures."""
+    names = ('annotations', 'predictions', 'expected')
+    return [json.loads((golden_dir / f'goliath_eval/{name}.json').read_text()) for name in names]
+
+
+def evaluate(truth, predictions, **kwargs):
+    return evaluate_groups(
+        truth,
+        [read_goliath_keypoints(annotation) for annotation in truth['annotations']],
+        predictions,
+        [read_goliath_keypoints(prediction) for prediction in predictions],
+        **kwargs,
+    )
+
+
+def test_golden_evaluation(reference):
+    truth, predictions, expected = reference
+    results = evaluate(truth, predictions)
+    for group, figures in expected.items():
+        for stat, value in figures.items():
+            assert results[group][stat] == pytest.approx(value, abs=1e-6), (group, stat)
+
+
+def feed(metric, truth, predictions):
+    """Run a metric over predictions as a model would leave them, one person per sample."""
+    metric.dataset_meta = layout_metainfo('goliath')
+    samples = []
+    for index, prediction in enumerate(predictions):
+        points = read_goliath_keypoints(prediction)[None]
+        samples.append(
+            {
+                'id': index,
+                'img_id': prediction['image_id'],
+                'pred_instances': {
+                    'keypoints': points[..., :2],
+                    'keypoint_scores': np.ones((1, 308), np.float32),
+                    'bboxes': np.array([[0, 0, 5, 5]]),
+                },
+                'gt_instances': {
+                    'bbox_scores': np.array([prediction['score']]),
+                    'bbox_scales': np.array([[300.0, 400.0]]),
+                },
+            }
+        )
+    metric.process([], samples)
+    return metric.evaluate(size=len(samples))
+
+
+def test_metric_returns_every_group_and_dumps_coco_json(reference, tmp_path, golden_dir):
+    truth, predictions, expected = reference
+    annotations = str(golden_dir / 'goliath_eval/annotations.json')
+    metric = Humans5KMetric(annotations, outfile_prefix=str(tmp_path / 'results'))
+    figures = feed(metric, truth, predictions)
+    assert len(figures) == len(ROWS) * len(STATS)
+    for stat in STATS:
+        assert figures[f'goliath/{stat}'] == pytest.approx(expected['whole'][stat], abs=1e-6)
+        for group in group_ids():
+            assert figures[f'goliath/{group}_{stat}'] == pytest.approx(
+                expected[group][stat], abs=1e-6
+            )
+    hands = [expected[f'{side}_hand']['AP'] for side in ('left', 'right')]
+    assert figures['goliath/hand_AP'] == pytest.approx(np.mean(hands), abs=1e-6)
+
+    dumped = json.loads((tmp_path / 'results.keypoints.json').read_text())
+    assert len(dumped) == len(predictions)
+    assert {len(entry['keypoints']) for entry in dumped} == {308 * 3}
+    assert set(dumped[0]) >= {'image_id', 'category_id', 'keypoints', 'score'}
+
+
+def test_duplicates_are_suppressed_by_oks(reference, golden_dir):
+    truth, predictions, expected = reference
+    doubled = copy.deepcopy(predictions) + copy.deepcopy(predictions)
+    for entry in doubled[len(predictions) :]:
+        entry['score'] -= 0.001
+    metric = Humans5KMetric(str(golden_dir / 'goliath_eval/annotations.json'))
+    assert feed(metric, truth, doubled)['goliath/AP'] == pytest.approx(
+        expected['whole']['AP'], abs=1e-6
+    )
+
+
+def test_a_group_without_annotations_has_no_figure(reference):
+    truth, predictions, _ = copy.deepcopy(reference)
+    for annotation in truth['annotations']:
+        points = np.array(annotation['goliath_wholebody_kpts']).reshape(308, 3)
+        points[group_ids()['left_hand'], 2] = 0
+        annotation['goliath_wholebody_kpts'] = points.ravel().tolist()
+    results = evaluate(truth, predictions)
+    assert results['left_hand']['AP'] == -1
+    assert results['hand']['AP'] == results['right_hand']['AP'] > 0
+    assert 'left hand        -' in format_table(results)
+
+
+def test_nothing_found_scores_zero(reference):
+    results = evaluate(reference[0], [])
+    assert {value for figures in results.values() for value in figures.values()} == {0.0}
+
+
+def test_tables_are_in_percent(reference):
+    truth, predictions, expected = reference
+    results = evaluate(truth, predictions)
+    whole = f'{100 * expected["whole"]["AP"]:.1f}'
+    assert f'whole         {whole}' in format_table(results)
+    header, row = format_paper_row(results).splitlines()
+    assert header.split(' | ')[-1].split() == ['Whole', 'AP', 'AR']
+    assert row.split(' | ')[-1].split() == [whole, f'{100 * expected["whole"]["AR"]:.1f}']
+
+
+def test_missing_area_is_named(reference):
+    truth, predictions, _ = copy.deepcopy(reference)
+    truth['annotations'][3].pop('area')
+    with pytest.raises(
+        ValueError, match='annotation 4 lacks the key area; add it, or set use_area=F'
+    ):
+        evaluate(truth, predictions)
+    assert evaluate(truth, predictions, use_area=False)['whole']['AP'] > 0
