@@ -1,0 +1,125 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Depth and normal inference on images and videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sapiens_common.inference.dense import DenseInferencer, paste
+from sapiens_common.inference.items import Item
+from sapiens_common.inference.results import Result, Source
+from sapiens_common.inference.writers import TaskFiles, write_image
+from sapiens_common.visualization import beside, depth_picture, normal_picture
+from sapiens_common.visualization.dense import depth_range, depth_scale
+
+
+@dataclass
+class DepthResult(Result):
+    """Relative depth of one image.
+
+    Attributes:
+        depth: float32 (H, W), the model's raw output at the size of the image: 0 is the nearest point of
+            the person and 1 the farthest, without unit. Values off the person mean nothing; NaN where no
+            crop was. Compare with metric depth after :func:`sapiens_depth_normal.geometry.align_depth`.
+        mask: bool (H, W), True on people, if a mask was given.
+    """
+
+    depth: np.ndarray
+    mask: np.ndarray | None = None
+    task: ClassVar[str] = 'depth'
+
+
+@dataclass
+class NormalResult(Result):
+    """Surface normals of one image.
+
+    Attributes:
+        normal: float32 (H, W, 3) unit vectors in camera coordinates: X right, Y up, Z to the camera
+            (OpenGL; see :func:`sapiens_depth_normal.geometry.convert_normals`). Values off the person mean
+            nothing; zero where no crop was.
+        mask: bool (H, W), True on people, if a mask was given.
+    """
+
+    normal: np.ndarray
+    mask: np.ndarray | None = None
+    task: ClassVar[str] = 'normal'
+
+
+class DepthInferencer(DenseInferencer):
+    """Relative depth of people, raw; with ``masks=...`` pictures show people only.
+
+    Arguments as :class:`sapiens_common.inference.Inferencer`: ``model``, ``weights``, ``device``,
+    ``dtype``, ``compile``, ``detector``, ``workers``.
+    """
+
+    task = 'depth'
+
+    def extract(self, sample: Any) -> np.ndarray:
+        """Depth (H, W) of a predicted data sample."""
+        return sample.pred_depth_map.data.squeeze(0).float().cpu().numpy()
+
+    def assemble(self, item: Item, views: list, outputs: list[Any]) -> DepthResult:
+        """Depth of an image; every crop is relative to its own person."""
+        depth = paste(item.pixels.shape, views, outputs, np.nan)
+        return DepthResult(Source.of(item), depth, item.mask)
+
+    def draw(self, item: Item) -> np.ndarray:
+        """Photo, depth with near bright, and its scale."""
+        result = item.results[self.task]
+        assert isinstance(result, DepthResult)
+        limits = depth_range(result.depth, result.mask)
+        picture = depth_picture(result.depth, result.mask, limits)
+        return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))
+
+    def files(self) -> TaskFiles:
+        """``<stem>.npy`` float32 raw; ``<stem>.png`` 16 bit, 0..1 as 0..65535 and clipped; ``<stem>.jpg``."""
+
+        def save(result: Result, stem: Path) -> None:
+            assert isinstance(result, DepthResult)
+            np.save(stem.with_name(f'{stem.name}.npy'), result.depth)
+            levels = np.nan_to_num(result.depth, nan=1.0).clip(0, 1) * 65535
+            if result.mask is not None:
+                levels[~result.mask] = 65535
+            write_image(stem.with_name(f'{stem.name}.png'), levels.round().astype(np.uint16))
+
+        return TaskFiles(self.task, save, self.draw)
+
+
+class NormalInferencer(DenseInferencer):
+    """Surface normals of people; with ``masks=...`` pictures show people only.
+
+    Arguments as :class:`sapiens_common.inference.Inferencer`: ``model``, ``weights``, ``device``,
+    ``dtype``, ``compile``, ``detector``, ``workers``.
+    """
+
+    task = 'normal'
+
+    def extract(self, sample: Any) -> np.ndarray:
+        """Normals (H, W, 3) of a predicted data sample."""
+        return sample.pred_normal_map.data.float().permute(1, 2, 0).cpu().numpy()
+
+    def assemble(self, item: Item, views: list, outputs: list[Any]) -> NormalResult:
+        """Normals of an image."""
+        normal = paste(item.pixels.shape, views, outputs, 0.0)
+        if normal.ndim == 2:  # no crop at all
+            normal = np.zeros((*normal.shape, 3), np.float32)
+        return NormalResult(Source.of(item), np.ascontiguousarray(normal), item.mask)
+
+    def draw(self, item: Item) -> np.ndarray:
+        """Photo and normals, RGB = XYZ."""
+        result = item.results[self.task]
+        assert isinstance(result, NormalResult)
+        return beside(item.pixels, normal_picture(result.normal, result.mask))
+
+    def files(self) -> TaskFiles:
+        """``<stem>.npy`` float32 (H, W, 3) unit vectors; ``<stem>.jpg``."""
+
+        def save(result: Result, stem: Path) -> None:
+            assert isinstance(result, NormalResult)
+            np.save(stem.with_name(f'{stem.name}.npy'), result.normal)
+
+        return TaskFiles(self.task, save, self.draw)

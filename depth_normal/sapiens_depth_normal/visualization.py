@@ -1,0 +1,80 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Predictions beside the truth, with a map of the error."""
+
+import cv2
+import numpy as np
+from mmengine.structures import BaseDataElement
+
+from sapiens_common.visualization import depth_picture, normal_picture, sheet
+from sapiens_common.visualization.dense import BACKGROUND, depth_range
+
+from .evaluation.normal_metric import angles_between
+from .geometry import align_depth
+
+WORST_ANGLE = 45.0  # degrees; errors from here on have the last colour
+
+
+def comparison(
+    image: np.ndarray, sample: BaseDataElement, unit: str = ''
+) -> list[tuple[str, np.ndarray]]:
+    """Titled pictures of one sample: photo, then truth, prediction and error of each target it has.
+
+    Args:
+        image: BGR uint8 (H, W, 3), at the size of the maps.
+        sample: With ``gt_mask`` and, for depth, normals or both, ``gt_<target>_map`` and
+            ``pred_<target>_map``. Depth is shown with scale and shift fitted to the truth.
+        unit: Of the true depth.
+    """
+    mask = _numpy(sample, 'gt_mask')[0] > 0
+    pictures = [('photo', image)]
+    if not mask.any():
+        return pictures
+    if 'pred_depth_map' in sample and 'gt_depth_map' in sample:
+        truth, pred = _numpy(sample, 'gt_depth_map')[0], _numpy(sample, 'pred_depth_map')[0]
+        pred = align_depth(pred, truth, mask).depth
+        limits = depth_range(truth, mask)
+        worst = max((limits[1] - limits[0]) / 2, 1e-6)
+        pictures += [
+            ('depth, true', depth_picture(truth, mask, limits)),
+            ('depth, predicted', depth_picture(pred, mask, limits)),
+            (f'error, 0 to {worst:.2g} {unit}'.rstrip(), error_picture(abs(pred - truth), mask, worst)),
+        ]
+    if 'pred_normal_map' in sample and 'gt_normal_map' in sample:
+        truth, pred = (
+            _numpy(sample, name).transpose(1, 2, 0) for name in ('gt_normal_map', 'pred_normal_map')
+        )
+        angles = angles_between(pred.reshape(-1, 3), truth.reshape(-1, 3)).reshape(mask.shape)
+        pictures += [
+            ('normals, true', normal_picture(truth, mask)),
+            ('normals, predicted', normal_picture(pred, mask)),
+            (f'error, 0 to {WORST_ANGLE:g} degrees', error_picture(angles, mask, WORST_ANGLE)),
+        ]
+    return pictures
+
+
+def error_picture(error: np.ndarray, mask: np.ndarray, worst: float) -> np.ndarray:
+    """Errors (H, W) in the turbo colours, blue for none to red for ``worst`` and above, background grey."""
+    levels = (error / worst * 255).clip(0, 255).astype(np.uint8)
+    picture = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
+    picture[~mask] = BACKGROUND
+    return picture
+
+
+def comparison_sheet(rows: list[list[tuple[str, np.ndarray]]], height: int = 384) -> np.ndarray:
+    """Comparisons of several samples as one picture, a row each.
+
+    Args:
+        rows: Results of :func:`comparison`; all with the same number of pictures.
+        height: Of each picture, in pixels.
+    """
+    pictures = []
+    for row in rows:
+        for title, picture in row:
+            width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+            pictures.append((title, cv2.resize(picture, (width, height))))
+    return sheet(pictures, columns=len(rows[0]))
+
+
+def _numpy(sample: BaseDataElement, name: str) -> np.ndarray:
+    """A map (C, H, W) of a sample."""
+    return sample.get(name).data.cpu().numpy()
