@@ -12,7 +12,7 @@ from mmengine.registry import MODELS
 from sapiens_pretrain.mae.decoder import MAEDecoder
 from sapiens_pretrain.mae.encoder import MaskedSapiensViT, random_masking
 from sapiens_pretrain.mae.head import MAEHead, patchify, unpatchify
-from sapiens_pretrain.mae.sincos import sincos_pos_embed
+from sapiens_pretrain.models.sincos import sincos_pos_embed
 
 TINY = dict(embed_dims=48, num_layers=2, num_heads=4, feedforward_channels=96)
 DECODER = dict(decoder_embed_dims=32, decoder_depth=2, decoder_num_heads=4)
@@ -252,5 +252,7 @@ def test_mmpretrain_stays_out(root):
         '    getattr(registries, name).import_from_location()\n'
         "assert 'mmpretrain' not in sys.modules\n"
     )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr

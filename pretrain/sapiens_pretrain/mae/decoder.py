@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.init import normal_
 from torch.utils.checkpoint import checkpoint
 
+from sapiens_pretrain.models.sincos import sincos_pos_embed
 from sapiens_pretrain.models.vit import Block
 from sapiens_pretrain.registry import MODELS
 
 from .encoder import MAE_INIT
-from .sincos import sincos_pos_embed
 
 
 @MODELS.register_module()

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.init import normal_, xavier_uniform_
 
+from sapiens_pretrain.models.sincos import sincos_pos_embed
 from sapiens_pretrain.models.vit import SapiensViT
 from sapiens_pretrain.registry import MODELS
-
-from .sincos import sincos_pos_embed
 
 # Glorot's initialisation of MAE; encoder and decoder share it.
 MAE_INIT = (

@@ -22,6 +22,7 @@ from sapiens_common.checkpoint import load_encoder
 from sapiens_pretrain.registry import MODELS
 
 from .pos_embed import adapt_pos_embed, resize_pos_embed
+from .sincos import sincos_pos_embed
 
 ARCH_KEYS = ('embed_dims', 'num_layers', 'num_heads', 'feedforward_channels')
 
@@ -257,12 +258,17 @@ class SapiensViT(BaseModule):
         return self
 
     def init_weights(self) -> None:
-        """Truncated normal (std 0.02) weights, or the checkpoint that ``init_cfg`` names."""
+        """Load the checkpoint that ``init_cfg`` names, or start anew.
+
+        Anew means truncated normal weights (std 0.02) and the sine-cosine table that the published
+        encoders were pretrained with.
+        """
         if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
             load_encoder(self, self.init_cfg['checkpoint'])
             return
         super().init_weights()
-        trunc_normal_(self.pos_embed, std=0.02)
+        table = sincos_pos_embed(self.grid, self.embed_dims, self.num_extra_tokens)
+        self.pos_embed.data.copy_(table)
         if self.num_extra_tokens:
             trunc_normal_(self.cls_token, std=0.02)
 
