@@ -134,10 +134,15 @@ def test_training_rules_of_308_points(tmp_path, rng, caplog):
     np.testing.assert_allclose(evaluated.get_data_info(0)['bbox'][0], [0, 0, 119, 159])
 
 
-def test_greyscale_training_photos_are_replaced(tmp_path, rng):
+@pytest.mark.parametrize('defer', [False, True])
+def test_greyscale_training_photos_are_replaced(tmp_path, rng, defer):
     annotations = [humans5k_annotation(make_points(rng, 308)) for _ in range(3)]
     path = write_set(tmp_path / 'set', annotations, grey=(1, 3))
-    pipeline = [{'type': 'sapiens_pose.LoadImage'}]
+    pipeline = [
+        {'type': 'sapiens_pose.LoadImage', 'defer': defer},
+        {'type': 'GetBBoxCenterScale'},
+        {'type': 'sapiens_pose.TopdownAffine', 'input_size': (48, 64), 'use_udp': True},
+    ]
     dataset = open_set(GoliathDataset, path, pipeline=pipeline)
     assert [dataset[index]['img_id'] for index in range(3)] == [2, 2, 2]
     evaluated = open_set(GoliathDataset, path, pipeline=pipeline, test_mode=True)

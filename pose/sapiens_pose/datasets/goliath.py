@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_common.images import read_image
 from sapiens_pose.metainfo import NUM_RAW_KEYPOINTS, drop_teeth, goliath308_metainfo
 from sapiens_pose.registry import DATASETS
 
@@ -106,9 +105,7 @@ class GoliathDataset(CheckedCocoStyleDataset):
         self.full_init()
         data_info = self.get_data_info(idx)
         if not self.test_mode:
-            data_info['img'] = read_image(data_info['img_path'])
-            if is_greyscale(data_info['img']):
-                return None
+            data_info['reject_greyscale'] = True  # LoadImage and TopdownAffine heed it
         data_info['dataset'] = self
         return self.pipeline(data_info)
 
@@ -117,11 +114,3 @@ def _outside(points: np.ndarray, image: dict[str, Any]) -> np.ndarray:
     """Which of the points (K, 3) lie on or beyond the image border."""
     x, y = points[:, 0], points[:, 1]
     return (x <= 0) | (y <= 0) | (x >= image['width']) | (y >= image['height'])
-
-
-def is_greyscale(image: np.ndarray) -> bool:
-    """Whether the three channels of an image (H, W, 3) are equal everywhere."""
-    for view in (image[::16, ::16], image):  # nearly every colour image is told by its first pixels
-        if (view[..., 0] != view[..., 1]).any() or (view[..., 0] != view[..., 2]).any():
-            return False
-    return True

@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmpose.datasets.transforms import LoadImage as MMPoseLoadImage
 
 from sapiens_common.images import encoded_size, read_image
@@ -30,8 +31,8 @@ class LoadImage(MMPoseLoadImage):
         super().__init__(**kwargs)
         self.defer = defer
 
-    def transform(self, results: dict) -> dict:
-        """Add the image."""
+    def transform(self, results: dict) -> dict | None:
+        """Add the image; None for a greyscale one where the dataset wants none."""
         path = results.get('img_path')
         if 'img' not in results and self.defer:
             if not Path(path).is_file():
@@ -42,4 +43,14 @@ class LoadImage(MMPoseLoadImage):
             return results
         if 'img' not in results:
             results['img'] = read_image(path)
+        if results.get('reject_greyscale') and is_greyscale(results['img']):
+            return None
         return super().transform(results)
+
+
+def is_greyscale(image: np.ndarray) -> bool:
+    """Whether the three channels of an image (H, W, 3) are equal everywhere."""
+    for view in (image[::16, ::16], image):  # nearly every colour image is told by its first pixels
+        if (view[..., 0] != view[..., 1]).any() or (view[..., 0] != view[..., 2]).any():
+            return False
+    return True

@@ -9,6 +9,8 @@ from mmpose.structures.bbox import get_udp_warp_matrix, get_warp_matrix
 from sapiens_common.images import choose_reduction, decode_image
 from sapiens_pose.registry import TRANSFORMS
 
+from .loading import is_greyscale
+
 
 @TRANSFORMS.register_module()
 class TopdownAffine(MMPoseTopdownAffine):
@@ -23,7 +25,7 @@ class TopdownAffine(MMPoseTopdownAffine):
     """
 
     def transform(self, results: dict) -> dict | None:
-        """Decode and warp.
+        """Decode and warp; None for a greyscale photo where the dataset wants none.
 
         Raises:
             ValueError: The file cannot be decoded.
@@ -36,6 +38,8 @@ class TopdownAffine(MMPoseTopdownAffine):
         box_width, box_height = results['input_scale']
         reduction = choose_reduction((box_height, box_width), (height, width))
         image = decode_image(encoded, results['img_path'], reduction)
+        if results.get('reject_greyscale') and is_greyscale(image):
+            return None
         matrix = self._warp(results) @ self._from_decoded(results, reduction)
         results['img'] = cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR)
         return results
