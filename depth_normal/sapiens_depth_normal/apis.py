@@ -75,6 +75,12 @@ class DepthInferencer(DenseInferencer):
         picture = depth_picture(result.depth, result.mask, limits)
         return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))
 
+    def tile(self, item: Item) -> np.ndarray:
+        """Depth, near bright."""
+        result = item.results[self.task]
+        assert isinstance(result, DepthResult)
+        return depth_picture(result.depth, result.mask)
+
     def files(self) -> TaskFiles:
         """``<stem>.npy`` float32 raw; ``<stem>.png`` 16 bit, 0..1 as 0..65535 and clipped; ``<stem>.jpg``."""
 
@@ -86,7 +92,7 @@ class DepthInferencer(DenseInferencer):
                 levels[~result.mask] = 65535
             write_image(stem.with_name(f'{stem.name}.png'), levels.round().astype(np.uint16))
 
-        return TaskFiles(self.task, save, self.draw)
+        return TaskFiles(self.task, save, self.draw, tile=self.tile)
 
 
 class NormalInferencer(DenseInferencer):
@@ -110,10 +116,14 @@ class NormalInferencer(DenseInferencer):
         return NormalResult(Source.of(item), np.ascontiguousarray(normal), item.mask)
 
     def draw(self, item: Item) -> np.ndarray:
-        """Photo and normals, RGB = XYZ."""
+        """Photo and normals."""
+        return beside(item.pixels, self.tile(item))
+
+    def tile(self, item: Item) -> np.ndarray:
+        """Normals, RGB = XYZ."""
         result = item.results[self.task]
         assert isinstance(result, NormalResult)
-        return beside(item.pixels, normal_picture(result.normal, result.mask))
+        return normal_picture(result.normal, result.mask)
 
     def files(self) -> TaskFiles:
         """``<stem>.npy`` float32 (H, W, 3) unit vectors; ``<stem>.jpg``."""
@@ -122,4 +132,4 @@ class NormalInferencer(DenseInferencer):
             assert isinstance(result, NormalResult)
             np.save(stem.with_name(f'{stem.name}.npy'), result.normal)
 
-        return TaskFiles(self.task, save, self.draw)
+        return TaskFiles(self.task, save, self.draw, tile=self.tile, title='normals')

@@ -159,7 +159,8 @@ class PoseInferencer(Inferencer):
         if self.meta is None:
             raise ValueError(f'{config.filename}: test_dataloader.dataset names no keypoint layout')
         if flip_test is not None:
-            self.loaded.model.test_cfg['flip_test'] = flip_test  # type: ignore[operator, union-attr]
+            built: Any = self.loaded.model
+            built.test_cfg['flip_test'] = flip_test
         self.selection: Selection = select_keypoints(self.meta, keypoints)
         self.style = style_of(self.meta, self.selection.names)
         self.kpt_thr = kpt_thr
@@ -286,7 +287,7 @@ class PoseInferencer(Inferencer):
             return {'box_origin': result.box_origin, 'people': result.people(digits=3)}
 
         header = {'task': self.task, 'names': list(self.selection.names)}
-        return TaskFiles(self.task, save, self.draw, record, header)
+        return TaskFiles(self.task, save, self.draw, record, header, title='keypoints')
 
 
 def _compare_layouts(stored: Any, used: dict[str, Any], path: str) -> None:

@@ -65,11 +65,13 @@ def style_of(meta: dict[str, Any], names: Sequence[str]) -> SkeletonStyle:
                 colors[index], sizes[index] = color, _FACE_SIZE
             if chosen:
                 entries.append((label, color))
-    links, link_colors = [], []
+    links: list[tuple[int, int]] = []
+    link_colors: list[Color] = []
     for (a, b), color in zip(meta['skeleton_links'], meta['skeleton_link_colors'], strict=True):
         if all_names[a] in index_of and all_names[b] in index_of:
             links.append((index_of[all_names[a]], index_of[all_names[b]]))
-            link_colors.append(tuple(int(value) for value in color))
+            red, green, blue = (int(value) for value in color)
+            link_colors.append((red, green, blue))
     return SkeletonStyle(colors, links, link_colors, sizes, entries)
 
 

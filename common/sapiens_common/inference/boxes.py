@@ -174,7 +174,7 @@ def read_boxes_json(path: str | Path) -> dict[str, list]:
             return _from_annotations(content)
         if isinstance(content, dict) and 'people' in content:
             boxes = [[*person['box'], person['box_score']] for person in content['people']]
-            return {content['image']['name']: boxes}
+            return {content['source']['name']: boxes}
         if isinstance(content, dict) and 'frames' in content:
             return {
                 f'{content["video"]["name"]}/{frame["frame"]}': [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with one indent level where lists of numbers stay on one line."""
+    """Write JSON on one line: 308 points with an indent each would be mostly spaces."""
     path.write_text(json.dumps(content), encoding='utf-8')
 
 
@@ -46,12 +46,19 @@ class TaskFiles:
             that has only pictures.
         draw: Makes the picture of an item (its results are set).
         record: Entry of a result in a video's JSON file; None writes no such file.
+        header: What that file says once for all frames.
+        tile: The picture on a sheet of several tasks, where the photo is there already; None takes
+            ``draw``'s.
+        title: Title on the sheet; empty for the task's name.
     """
 
     task: str
     save: Callable[[Result, Path], None] | None
     draw: Callable[[Item], np.ndarray]
     record: Callable[[Result], dict[str, Any]] | None = None
+    header: dict[str, Any] = field(default_factory=dict)
+    tile: Callable[[Item], np.ndarray] | None = None
+    title: str = ''
 
 
 class Writer:
@@ -117,7 +124,8 @@ class Writer:
         if self.draw:
             self._writer = VideoWriter(stem.with_name(f'{stem.name}.mp4'), frame.video)
         if self.files.record is not None:
-            self._records = _Records(stem.with_name(f'{stem.name}.json'), frame.video)
+            path = stem.with_name(f'{stem.name}.json')
+            self._records = _Records(path, frame.video, self.files.header)
 
     def close(self) -> None:
         """Finish the open video, if any."""
@@ -138,7 +146,7 @@ class Writer:
 class _Records:
     """A JSON file written frame by frame: a long video must not gather in memory."""
 
-    def __init__(self, path: Path, video: Video) -> None:
+    def __init__(self, path: Path, video: Video, header: dict[str, Any]) -> None:
         self.started = False
         self._file = path.open('w', encoding='utf-8')
         head = {
@@ -146,7 +154,7 @@ class _Records:
             'path': None if video.path is None else str(video.path),
             'rate': float(video.rate),
         }
-        self._file.write(f'{{"video": {json.dumps(head)}, "frames": [')
+        self._file.write(json.dumps({**header, 'video': head})[:-1] + ', "frames": [')
 
     def write(self, text: str) -> None:
         self._file.write(text)

@@ -1,0 +1,78 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""One pass of several tasks over the same inputs: decoded once, people found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sapiens_common.visualization import sheet
+
+from .inferencer import Inferencer, make_plan, with_progress
+from .items import Item
+from .pipeline import Pipeline
+from .sources import open_source
+from .summary import Summary
+from .writers import TaskFiles, Writer
+
+
+def run_tasks(
+    tasks: Sequence[Inferencer],
+    inputs: Any,
+    out_dir: str | Path,
+    *,
+    boxes: Any = None,
+    masks: Any = None,
+    draw: bool = True,
+    save_frames: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Summary:
+    """Run tasks and write their files, and with several tasks a sheet of all pictures.
+
+    Args:
+        tasks: Inferencers; segmentation should come before the tasks that use its mask.
+        inputs: As in :meth:`Inferencer.__call__`.
+        out_dir: Each task gets a folder in it; ``summary.json`` lies beside them.
+        boxes: As in :meth:`Inferencer.__call__`.
+        masks: As in :meth:`Inferencer.__call__`; True takes the mask of the segmentation among the tasks.
+        draw: Whether to make pictures and videos.
+        save_frames: Whether video frames get data files too.
+        progress: Show a progress bar.
+        **options: As :func:`sapiens_common.inference.inferencer.make_plan`.
+
+    Returns:
+        What was done. An interrupt (Ctrl-C) ends the run early, with all files complete.
+
+    Raises:
+        ValueError: Inputs, boxes or masks of no known kind.
+    """
+    plan = make_plan(tasks, boxes, masks, **options)
+    source = open_source(inputs)
+    files = [task.files() for task in tasks]
+    if len(tasks) > 1 and draw:
+        files.append(TaskFiles('sheet', save=None, draw=_sheet_of(list(files))))
+    plan.writers = [Writer(out_dir, entry, draw, save_frames) for entry in files]
+    pipeline = Pipeline(source, plan)
+    items = with_progress(pipeline, progress)
+    try:
+        for _ in items:
+            pass
+    except KeyboardInterrupt:
+        items.close()  # type: ignore[attr-defined]  # a generator; closing it finishes the videos
+        pipeline.summary.notes['stopped by the user'] = 1
+    pipeline.summary.write(Path(out_dir) / 'summary.json')
+    return pipeline.summary
+
+
+def _sheet_of(files: Sequence[TaskFiles]) -> Callable[[Item], np.ndarray]:
+    """A function that draws the sheet of an item: the photo once, then every task."""
+
+    def draw(item: Item) -> np.ndarray:
+        tiles = [(entry.title or entry.task, (entry.tile or entry.draw)(item)) for entry in files]
+        return sheet([('photo', item.pixels), *tiles])
+
+    return draw

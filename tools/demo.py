@@ -1,0 +1,209 @@
+#!/usr/bin/env python
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Keypoints, body parts, depth and normals of people in images, folders, videos and webcams.
+
+    python tools/demo.py pose photo.jpg --weights sapiens_1b/pose_goliath --out out
+    python tools/demo.py all people.mp4 --weights pose=p.pth seg=s.pth depth=d.pth normal=n.pth --out out
+
+Results go to OUT/<task>; OUT/summary.json says what was done. Exit code: 0 when every input was
+processed, 1 when some failed (the others are done), 2 when nothing could start.
+"""
+
+import argparse
+import sys
+
+import _bootstrap  # noqa: F401  (puts the task folders on the path)
+
+TASKS = ('seg', 'pose', 'depth', 'normal')  # segmentation first: others use its mask
+DATA = {'pose': 'goliath', 'seg': 'goliath', 'depth': 'render_people', 'normal': 'render_people'}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('task', choices=['pose', 'seg', 'depth', 'normal', 'all'])
+    parser.add_argument(
+        'input', nargs='+', help='images, folders, globs, videos, .txt lists, or a webcam number'
+    )
+    parser.add_argument('--out', required=True, metavar='DIR', help='where results go')
+    parser.add_argument(
+        '--weights',
+        nargs='+',
+        required=True,
+        metavar='[TASK=]FILE',
+        help='checkpoint files or published names such as sapiens_1b/pose_goliath; with several '
+        'tasks TASK=FILE each, or a size such as sapiens_1b for all',
+    )
+    parser.add_argument(
+        '--model',
+        nargs='+',
+        default=[],
+        metavar='[TASK=]CONFIG',
+        help='config files or names; without, the config is told from the checkpoint',
+    )
+    people = parser.add_argument_group('people')
+    people.add_argument(
+        '--boxes', help="JSON file of boxes, 'image' for the whole image, 'detector'"
+    )
+    people.add_argument('--crops', action='store_true', help='run dense tasks person by person')
+    people.add_argument('--det-model', metavar='CONFIG', help='config of any mmdet detector')
+    people.add_argument('--det-weights', metavar='FILE', help='checkpoint of the detector')
+    people.add_argument('--bbox-thr', type=float, default=0.3, help='least box score')
+    people.add_argument('--nms-thr', type=float, default=0.3, help='IoU that makes boxes doubles')
+    people.add_argument(
+        '--mask',
+        default=None,
+        help="person mask of depth and normals: a folder or file, 'seg' (needs its weights), 'none' "
+        "(default: 'seg' for all, else 'none')",
+    )
+    pose = parser.add_argument_group('pose')
+    pose.add_argument(
+        '--keypoints', nargs='+', help='308, 133, 17, groups (body face left_hand ...) or names'
+    )
+    pose.add_argument('--kpt-thr', type=float, default=0.3, help='least score of a point to draw')
+    pose.add_argument(
+        '--flip-test', action=argparse.BooleanOptionalAction, help='mirror and average'
+    )
+    pose.add_argument('--smooth', action='store_true', help='One-Euro filter over video frames')
+    run = parser.add_argument_group('running')
+    run.add_argument('--batch-size', type=int, default=8)
+    run.add_argument('--device', help='cuda, cuda:1, cpu, mps (default: the best there is)')
+    run.add_argument('--dtype', default='float32', choices=['float32', 'float16', 'bfloat16'])
+    run.add_argument('--compile', action='store_true', help='use torch.compile')
+    run.add_argument('--workers', type=int, default=4, help='threads beside the model')
+    run.add_argument('--no-draw', action='store_true', help='write data files only')
+    run.add_argument('--save-frames', action='store_true', help='data files for every video frame')
+    run.add_argument('--quiet', action='store_true', help='no progress bar')
+    return parser.parse_args(argv)
+
+
+def by_task(entries: list[str], tasks: list[str]) -> dict[str, str]:
+    """Split TASK=VALUE entries; a value without a task stands for all.
+
+    Raises:
+        ValueError: An unknown task.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        task, sign, value = entry.partition('=')
+        if not sign:
+            found.update({name: entry for name in tasks if name not in found})
+        elif task in TASKS:
+            found[task] = value
+        else:
+            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(TASKS)}')
+    return found
+
+
+def build(args: argparse.Namespace) -> tuple[list, object]:
+    """The inferencers of the run, and where person masks come from."""
+    from mmengine.logging import MMLogger
+
+    from sapiens_common.inference.guess import guess_config
+    from sapiens_common.weights import find_weights, is_published
+
+    MMLogger.get_current_instance().setLevel('WARNING')
+    tasks = list(TASKS) if args.task == 'all' else [args.task]
+    mask = args.mask or ('seg' if args.task == 'all' else 'none')
+    weights = by_task(args.weights, [*tasks, *(['seg'] if mask == 'seg' else [])])
+    models = by_task(args.model, tasks)
+    common = {
+        'device': args.device,
+        'dtype': args.dtype,
+        'compile': args.compile,
+        'workers': args.workers,
+    }
+
+    def make(task: str) -> object:
+        if task not in weights:
+            raise ValueError(f'--weights names no checkpoint for {task}; add {task}=FILE')
+        named = weights[task]
+        if is_published(f'{named}/{task}_{DATA[task]}'):  # a size stands for its published model
+            named = f'{named}/{task}_{DATA[task]}'
+        path = find_weights(named)
+        default = named if is_published(named) else None
+        model = models.get(task) or default or guess_config(path, task)
+        options = dict(common)
+        if task == 'pose':
+            points = (
+                args.keypoints[0] if args.keypoints and len(args.keypoints) == 1 else args.keypoints
+            )
+            options.update(keypoints=points, flip_test=args.flip_test, kpt_thr=args.kpt_thr)
+        return inferencer_class(task)(model, path, **options)
+
+    built = [make(task) for task in tasks]
+    if mask == 'none':
+        return built, None
+    if mask != 'seg':
+        return built, mask
+    return built, True if 'seg' in tasks else make('seg')
+
+
+def inferencer_class(task: str) -> type:
+    """The class of a task, imported only now."""
+    if task == 'pose':
+        from sapiens_pose.apis import PoseInferencer
+
+        return PoseInferencer
+    if task == 'seg':
+        from sapiens_seg.apis import SegInferencer
+
+        return SegInferencer
+    from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
+
+    return DepthInferencer if task == 'depth' else NormalInferencer
+
+
+def set_detector(args: argparse.Namespace, tasks: list) -> None:
+    """Give the tasks the detector that the command line describes, if people must be found."""
+    needed = args.crops or any(task.needs_boxes for task in tasks)
+    if not needed or args.boxes not in (None, 'detector'):
+        return
+    from sapiens_det.person_detector import DEFAULT_MODEL, DEFAULT_WEIGHTS, PersonDetector
+
+    detector = PersonDetector(
+        args.det_model or DEFAULT_MODEL,
+        args.det_weights or DEFAULT_WEIGHTS,
+        device=args.device,
+        score_thr=args.bbox_thr,
+        nms_thr=args.nms_thr,
+    )
+    for task in tasks:
+        task.detector = detector
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit code."""
+    args = parse_args(argv)
+    try:
+        tasks, masks = build(args)
+        set_detector(args, tasks)
+        from sapiens_common.inference.run import run_tasks
+
+        single = args.input[0] if len(args.input) == 1 else args.input
+        if isinstance(single, str) and single.isdigit():
+            single = int(single)
+        summary = run_tasks(
+            tasks,
+            single,
+            args.out,
+            boxes=args.boxes,
+            masks=masks,
+            crops=args.crops or (False if args.task == 'all' else None),
+            smooth=args.smooth,
+            batch_size=args.batch_size,
+            draw=not args.no_draw,
+            save_frames=args.save_frames,
+            progress=not args.quiet,
+        )
+    except (ValueError, ImportError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(f'{summary}\nresults in {args.out}')
+    return 1 if summary.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
