@@ -68,7 +68,7 @@ def _left_body() -> dict[int, tuple[np.ndarray, float]]:
         17: (np.array([0.114, 0.034, -0.080]), 0.030),
     }
     for kid, (_, tip, _, radius) in ((15, TOES[0]), (16, TOES[4])):
-        out[kid] = (np.array(tip) + [0, 0, 0.5 * radius], 0.030)
+        out[kid] = (np.add(tip, [0, 0, 0.5 * radius]), 0.030)
     for i, finger in enumerate(FINGERS):
         joints, radii = finger_joints(finger)
         along = (joints[3] - joints[2]) / np.linalg.norm(joints[3] - joints[2])

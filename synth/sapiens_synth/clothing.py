@@ -183,7 +183,7 @@ def garment_surface(name: str, cell: float) -> Surface:
     low, high = boxes[garment.layer]
     if name == 'watch':
         low, high = WRIST - 0.08, WRIST + 0.06
-    v, f = surface_nets(field, low, high, cell)
+    v, f = surface_nets(field, low, high, cell, polish=1)
     if name == 'watch':
         along = (v - WRIST) @ ARM
         v, f = clip(v, f, 0.013 - np.abs(along + 0.028))

@@ -46,17 +46,35 @@ def lower_lid(t: np.ndarray) -> np.ndarray:
 
 def upper_lash(t: np.ndarray) -> np.ndarray:
     """Line where the upper lashes grow, just outside the lid's edge."""
-    return _arc(INNER_CANTHUS + [-0.0008, 0], OUTER_CANTHUS + [0.0010, 0.0003], 0.0078, t, 0.15)
+    return _arc(
+        np.add(INNER_CANTHUS, [-0.0008, 0]),
+        np.add(OUTER_CANTHUS, [0.0010, 0.0003]),
+        0.0078,
+        t,
+        0.15,
+    )
 
 
 def lower_lash(t: np.ndarray) -> np.ndarray:
     """Line where the lower lashes grow."""
-    return _arc(INNER_CANTHUS + [-0.0008, 0], OUTER_CANTHUS + [0.0010, 0.0003], -0.0058, t, 0.45)
+    return _arc(
+        np.add(INNER_CANTHUS, [-0.0008, 0]),
+        np.add(OUTER_CANTHUS, [0.0010, 0.0003]),
+        -0.0058,
+        t,
+        0.45,
+    )
 
 
 def crease(t: np.ndarray) -> np.ndarray:
     """Fold of the upper lid."""
-    return _arc(INNER_CANTHUS + [-0.0010, 0.0012], OUTER_CANTHUS + [0.0030, 0.0018], 0.0108, t, 0.2)
+    return _arc(
+        np.add(INNER_CANTHUS, [-0.0010, 0.0012]),
+        np.add(OUTER_CANTHUS, [0.0030, 0.0018]),
+        0.0108,
+        t,
+        0.2,
+    )
 
 
 def _through(points: list[tuple[float, float]], t: np.ndarray) -> np.ndarray:

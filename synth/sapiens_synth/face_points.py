@@ -61,10 +61,10 @@ def left_face_plane_points() -> dict[int, np.ndarray]:
         93: fc.upper_brow(np.array(0.75)),
         94: fc.lower_brow(np.array(0.25)),
         95: fc.lower_brow(np.array(0.75)),
-        96: fc.upper_lash(np.array(0.0)) + [0, 0.0005],
-        97: fc.upper_lash(np.array(1.0)) + [0, 0.0004],
-        144: fc.lower_lash(np.array(0.0)) - [0, 0.0005],
-        145: fc.lower_lash(np.array(1.0)) - [0, 0.0004],
+        96: np.add(fc.upper_lash(np.array(0.0)), [0, 0.0005]),
+        97: np.add(fc.upper_lash(np.array(1.0)), [0, 0.0004]),
+        144: np.subtract(fc.lower_lash(np.array(0.0)), [0, 0.0005]),
+        145: np.subtract(fc.lower_lash(np.array(1.0)), [0, 0.0004]),
     }
     out |= _line({0: 98, 2: 99, 1: 100, 6: 101, 5: 102, 4: 103, 3: 104}, fc.upper_lash)
     out |= _line({6: 113, 2: 114, 5: 115, 0: 116, 4: 117, 1: 118, 3: 119}, fc.crease)

@@ -31,7 +31,7 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
             color = tuple(link['color'][::-1])
             cv2.line(
                 out,
-                *(tuple(int(round(v)) for v in p[:2]) for p in (a, b)),
+                *(tuple(round(v) for v in p[:2]) for p in (a, b)),
                 color,
                 max(1, size // 500),
                 cv2.LINE_AA,
@@ -42,9 +42,7 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
             continue
         radius = max(1, size // (500 if point['group'] == 'face' else 220))
         color = tuple(point['color'][::-1])
-        cv2.circle(
-            out, (int(round(x)), int(round(y))), radius, color, -1 if flag == 2 else 1, cv2.LINE_AA
-        )
+        cv2.circle(out, (round(x), round(y)), radius, color, -1 if flag == 2 else 1, cv2.LINE_AA)
     return out
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_CHUNK = 512
+
 FAR = 1e3
 """Distance reported where no primitive was evaluated (metres)."""
 
@@ -54,12 +56,14 @@ class RoundCone:
         p = (points - a) / flat
         length2 = float(axis @ axis)
         if length2 < 1e-12:
-            return (np.linalg.norm(p, axis=1) - max(self.ra, self.rb)) * float(flat.min())
+            return (np.sqrt(np.einsum('ij,ij->i', p, p)) - max(self.ra, self.rb)) * float(
+                flat.min()
+            )
         rr = self.ra - self.rb
         a2 = length2 - rr * rr
         y = p @ axis
         z = y - length2
-        x2 = np.maximum(length2 * (p * p).sum(1) - y * y, 0) * length2
+        x2 = np.maximum(length2 * np.einsum('ij,ij->i', p, p) - y * y, 0) * length2
         y2, z2 = y * y * length2, z * z * length2
         k = np.sign(rr) * rr * rr * x2
         body = (np.sqrt(np.maximum(x2 * a2 / length2, 0)) + y * rr) / length2 - self.ra
@@ -99,8 +103,9 @@ class Ellipsoid:
         """Signed distance of points (N, 3)."""
         r = np.asarray(self.r, np.float32)
         q = (points - np.asarray(self.c, np.float32)) / r
-        k0 = np.linalg.norm(q, axis=1)
-        k1 = np.linalg.norm(q / r, axis=1)
+        k0 = np.sqrt(np.einsum('ij,ij->i', q, q))
+        q /= r
+        k1 = np.sqrt(np.einsum('ij,ij->i', q, q))
         return np.where(k1 > 1e-6, k0 * (k0 - 1) / np.maximum(k1, 1e-6), -float(r.min()))
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -138,27 +143,31 @@ def blend(primitives: Sequence[Primitive], margin: float = 0.06) -> Field:
 
     Args:
         primitives: What to blend; carving primitives act on what came before.
-        margin: Points further than this from a primitive's box are taken as outside it, so the field
-            is a true distance only within about this range of the surface.
+        margin: Primitives further than this from a chunk of points are left out, so the field is a true
+            distance only within about this range of the surface.
 
     Returns:
         Function from points (N, 3) to float32 distances (N,).
     """
+    boxes = np.array([prim.bounds() for prim in primitives], np.float32)
+    reach = np.array([[margin + prim.k] for prim in primitives], np.float32)
+    low, high = boxes[:, 0] - reach, boxes[:, 1] + reach
 
     def field(points: np.ndarray) -> np.ndarray:
         points = np.asarray(points, np.float32)
         out = np.full(len(points), FAR, np.float32)
-        for prim in primitives:
-            low, high = prim.bounds()
-            reach = margin + prim.k
-            near = np.flatnonzero(((points > low - reach) & (points < high + reach)).all(1))
-            if not len(near):
-                continue
-            d = prim.distance(points[near]).astype(np.float32)
-            if prim.sign > 0:
-                out[near] = smooth_min(out[near], d, prim.k)
-            else:
-                out[near] = -smooth_min(-out[near], d, prim.k)
+        # Neighbours in the list are neighbours in space: most primitives are out of a chunk's reach.
+        for start in range(0, len(points), _CHUNK):
+            chunk = points[start : start + _CHUNK]
+            near = ((chunk.min(0) < high) & (chunk.max(0) > low)).all(1)
+            value = out[start : start + _CHUNK]
+            for i in np.flatnonzero(near):
+                prim = primitives[i]
+                d = prim.distance(chunk).astype(np.float32)
+                if prim.sign > 0:
+                    value[:] = smooth_min(value, d, prim.k)
+                else:
+                    value[:] = -smooth_min(-value, d, prim.k)
         return out
 
     return field

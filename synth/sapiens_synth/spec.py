@@ -93,9 +93,9 @@ class PersonSpec:
 
     pose: np.ndarray
     proportions: Proportions = field(default_factory=Proportions.neutral)
-    body: BodyShape = BodyShape()
-    face: FaceShape = FaceShape()
-    expression: Expression = Expression()
+    body: BodyShape = field(default_factory=BodyShape)
+    face: FaceShape = field(default_factory=FaceShape)
+    expression: Expression = field(default_factory=Expression)
     skin: RGB = (0.66, 0.41, 0.28)
     hair_color: RGB = (0.03, 0.018, 0.012)
     iris: RGB = (0.13, 0.07, 0.03)

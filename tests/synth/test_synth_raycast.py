@@ -112,7 +112,7 @@ def test_framing_keeps_the_subject_inside():
 def test_hits_name_mesh_and_face():
     v = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
     f = np.array([[0, 1, 2]])
-    scene = RayScene([(v, f), (v + [0, 0, 1], np.repeat(f, 2, 0))])
+    scene = RayScene([(v, f), (v + np.array([0, 0, 1]), np.repeat(f, 2, 0))])
     rays = np.tile([0, 0, -1.0], (2, 1))
     hits = scene.cast(np.array([[0.2, 0.2, 0.5], [0.2, 0.2, 2.0]]), rays)
     assert hits.mesh.tolist() == [0, 1]
