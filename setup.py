@@ -49,6 +49,7 @@ pretrain = [
 ]
 synth = [
     'trimesh>=4.4',  # mesh reading and the ray caster's interface
+    'scipy',  # Delaunay triangulation of the template face
     'embreex>=2.17',  # Embree: CPU ray casting with no OpenGL context
 ]
 test = [
