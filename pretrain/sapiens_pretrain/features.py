@@ -1,0 +1,124 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Features of images from any Sapiens checkpoint, for anything that is not a task of this suite."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from PIL import Image
+from torch import nn
+
+from sapiens_common.checkpoint import LoadReport, encoder_state_dict, load_state_dict_strict
+from sapiens_common.engine.sharded import read_whole_checkpoint
+from sapiens_common.inference.precision import lower_precision, parse_dtype
+from sapiens_pretrain.models.pos_embed import infer_grid
+from sapiens_pretrain.models.vit import ARCH_ZOO, SapiensViT
+
+MEAN = (123.675, 116.28, 103.53)  # RGB, of values 0..255
+STD = (58.395, 57.12, 57.375)
+KINDS = ('map', 'pooled', 'cls')
+_OUT_TYPES = {'map': 'featmap', 'pooled': 'avg_featmap', 'cls': 'cls_token'}
+
+
+def infer_arch(state_dict: dict[str, torch.Tensor]) -> str:
+    """Name of the size whose encoder has these tensors.
+
+    Raises:
+        ValueError: None has.
+    """
+    width = state_dict['patch_embed.projection.weight'].shape[0]
+    depth = 1 + max(int(n.split('.')[1]) for n in state_dict if n.startswith('layers.'))
+    for name, arch in ARCH_ZOO.items():
+        if (arch['embed_dims'], arch['num_layers']) == (width, depth):
+            return name
+    raise ValueError(
+        f'an encoder of width {width} with {depth} blocks is none of {list(ARCH_ZOO)}; pass its arch'
+    )
+
+
+class FeatureExtractor:
+    """Dense maps or vectors of images.
+
+    Size, input shape and class token are taken from the checkpoint.
+
+    Args:
+        checkpoint: Pretrained (MAE, ``_clean``, sharded) or task checkpoint.
+        kind: ``map`` (D, h, w), ``pooled`` (D,), the mean over patches, or ``cls`` (D,).
+        layers: Blocks to read, -1 is the last; several are stacked in front: (layers, ...).
+        img_size: (height, width) in pixels the images are resized to, aspect ratio not kept; None is
+            what the checkpoint was trained at.
+        arch: Name or numbers of the encoder; None infers it.
+        patch_padding: 2 for the published pose and normal checkpoints, 0 for all others.
+        device: None picks the best.
+        dtype: Precision of the encoder; features are float32.
+
+    Raises:
+        ValueError: The checkpoint has no encoder, or no class token though ``cls`` is asked for.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        kind: str = 'map',
+        layers: Sequence[int] = (-1,),
+        img_size: tuple[int, int] | None = None,
+        arch: str | dict[str, int] | None = None,
+        patch_padding: int = 0,
+        device: str | torch.device | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f'kind {kind!r} is not one of {KINDS}')
+        weights, skipped = encoder_state_dict(read_whole_checkpoint(checkpoint), str(checkpoint))
+        has_token = 'cls_token' in weights
+        if kind == 'cls' and not has_token:
+            raise ValueError(f'checkpoint {checkpoint} has no class token; take kind map or pooled')
+        projection = weights['patch_embed.projection.weight']
+        if img_size is None:
+            found = infer_grid(weights['pos_embed'].shape[1] - has_token, (1, 1))
+            if found is None:
+                raise ValueError(f'checkpoint {checkpoint}: pass img_size, its grid is unusual')
+            img_size = (found[0][0] * projection.shape[2], found[0][1] * projection.shape[3])
+        self.device = torch.device(device or get_device())
+        self.img_size = img_size
+        self.encoder = SapiensViT(
+            arch=arch or infer_arch(weights),
+            img_size=img_size,
+            patch_size=projection.shape[2],
+            patch_padding=patch_padding,
+            out_type=_OUT_TYPES[kind],
+            out_indices=sorted({i % self._depth(weights) for i in layers}),
+            with_cls_token=has_token,
+        )
+        self.report: LoadReport = load_state_dict_strict(
+            self.encoder, weights, str(checkpoint), skipped
+        )
+        self.encoder.eval().to(self.device)
+        lower_precision(nn.ModuleDict({'backbone': self.encoder}), parse_dtype(dtype), self.device)
+        self.mean = torch.tensor(MEAN, device=self.device).view(3, 1, 1)
+        self.std = torch.tensor(STD, device=self.device).view(3, 1, 1)
+
+    @staticmethod
+    def _depth(weights: dict[str, torch.Tensor]) -> int:
+        """Number of blocks."""
+        return 1 + max(int(n.split('.')[1]) for n in weights if n.startswith('layers.'))
+
+    def prepare(self, image: np.ndarray) -> torch.Tensor:
+        """Resize (bicubic, antialiased) a BGR uint8 image (H, W, 3) to uint8 RGB (3, h, w)."""
+        height, width = self.img_size
+        rgb = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+        resized = rgb.resize((width, height), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
+
+    @torch.inference_mode()
+    def __call__(self, prepared: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        """Features, float32, of images from :meth:`prepare`."""
+        batch = torch.stack(list(prepared)).to(self.device, non_blocking=True)
+        outputs: Any = self.encoder((batch.float() - self.mean) / self.std)
+        stacked = torch.stack(outputs, dim=1)  # (B, layers, ...)
+        if stacked.shape[1] == 1:
+            stacked = stacked[:, 0]
+        return list(stacked.float().cpu().numpy())
