@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
+from sapiens_common.paths import leaves_root
+
 # Without these an annotation or image entry cannot even be indexed.
 _INDEX_KEYS = {
     'images': ('id', 'file_name', 'width', 'height'),
@@ -51,7 +53,7 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
         annotation, image = raw_data_info['raw_ann_info'], raw_data_info['raw_img_info']
         if annotation.get('iscrowd') or annotation.get('num_keypoints') == 0:
             return None
-        problem = self.find_problem(annotation, image)
+        problem = find_path_problem(image) or self.find_problem(annotation, image)
         if problem:
             where = f'{self.ann_file}: annotation {annotation["id"]} of {image["file_name"]}'
             return {'id': annotation['id'], 'error': f'{where}: {problem}'}
@@ -78,6 +80,13 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
         if 'error' in data_info:
             raise ValueError(data_info['error'])
         return data_info
+
+
+def find_path_problem(image: dict[str, Any]) -> str | None:
+    """What is wrong with the ``file_name`` of an image, or None."""
+    if leaves_root(str(image['file_name'])):
+        return 'expected a file_name below the image folder, it points out of it'
+    return None
 
 
 def find_box_problem(annotation: dict[str, Any], image: dict[str, Any]) -> str | None:

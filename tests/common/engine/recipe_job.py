@@ -1,0 +1,224 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The shipped recipes at 64 x 48 on invented data, for the tests that kill them.
+
+A server, so that the libraries are loaded once for all runs: each line of its input is a JSON list
+``[command, *arguments]``, answered by one line.
+"""
+
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+import cv2
+import mmpose.models  # noqa: F401  (loaded before the runs fork)
+import mmpretrain.models  # noqa: F401
+import mmseg.models  # noqa: F401
+import numpy as np
+import torch
+from mmengine.config import Config
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [
+    str(ROOT / name)
+    for name in ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+]
+ITERATIONS = 6
+PEOPLE = 6
+
+RECIPES = {
+    'pose': 'configs/pose/sapiens_tiny_synthetic.py',
+    'seg': 'configs/seg/sapiens_tiny_goliath.py',
+    'depth': 'configs/depth/sapiens_0.3b_render_people.py',
+    'mae': 'configs/pretrain/sapiens_tiny_images.py',
+}
+# A recipe's sizes (either order of height and width) to those of the test.
+_SIZES = {
+    'pose': {(256, 192): (64, 48), (192, 256): (48, 64), (48, 64): (12, 16)},
+    'seg': {(256, 192): (64, 48), (192, 256): (48, 64)},
+    'depth': {(1024, 768): (64, 48), (768, 1024): (48, 64)},
+    'mae': {(256, 256): (64, 64)},
+}
+
+
+def invent_data(folder):
+    """A data set of noise in all layouts: pictures, masks, labels, depth, normals, 308 keypoints."""
+    rng = np.random.default_rng(0)
+    for name in ('images', 'masks', 'segmentations', 'depths', 'normals', 'annotations'):
+        (folder / name).mkdir(parents=True)
+    images, annotations = [], []
+    for index in range(PEOPLE):
+        name = f'{index:06d}'
+        image = cv2.resize(rng.integers(0, 256, (8, 6, 3), dtype=np.uint8), (48, 64))
+        mask = np.zeros((64, 48), np.uint8)
+        mask[8:56, 8:40] = 255
+        cv2.imwrite(str(folder / f'images/{name}.jpg'), image)
+        cv2.imwrite(str(folder / f'masks/{name}.png'), mask)
+        labels = rng.integers(0, 28, (64, 48), dtype=np.uint8)
+        cv2.imwrite(str(folder / f'segmentations/{name}.png'), labels)
+        np.save(folder / f'depths/{name}.npy', rng.uniform(1, 2, (64, 48)).astype(np.float32))
+        normals = rng.normal(size=(64, 48, 3)).astype(np.float32)
+        normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+        np.save(folder / f'normals/{name}.npy', normals)
+        points = np.concatenate([rng.uniform(9, 39, (308, 2)), np.full((308, 1), 2.0)], axis=1)
+        images.append({'id': index, 'file_name': f'{name}.jpg', 'width': 48, 'height': 64})
+        annotations.append(
+            {
+                'id': index,
+                'image_id': index,
+                'category_id': 1,
+                'iscrowd': 0,
+                'bbox': [8, 8, 32, 48],
+                'area': 32 * 48,
+                'num_keypoints': 308,
+                'keypoints': points.ravel().tolist(),
+            }
+        )
+    content = {
+        'images': images,
+        'annotations': annotations,
+        'categories': [{'id': 1, 'name': 'person'}],
+    }
+    text = json.dumps(content)
+    (folder / 'annotations/person_keypoints_train.json').write_text(text)
+
+
+def load_config(task, data, work_dir):
+    """A recipe, small and short, with a checkpoint after every iteration."""
+    os.environ['SAPIENS_IMAGES'] = f'{data}/images'
+    config = Config.fromfile(ROOT / RECIPES[task])
+    config = Config(_resize(config.to_dict(), _SIZES[task]), filename=config.filename)
+    loader = config.train_dataloader
+    loader.update(batch_size=2, num_workers=1)
+    # Workers are forked here; the recipes' spawn costs seconds per run.
+    config.env_cfg.mp_cfg.mp_start_method = 'fork'
+    config.model.backbone.arch = 'tiny'
+    changes = {
+        'work_dir': str(work_dir),
+        'log_level': 'WARNING',
+        'resume': True,
+        'load_from': None,
+        'train_cfg': {'by_epoch': False, 'max_iters': ITERATIONS}
+        if task == 'mae'
+        else {'by_epoch': True, 'max_epochs': ITERATIONS * 2 // PEOPLE},
+        'default_hooks.checkpoint': {'interval': 1, 'by_epoch': False, 'max_keep_ckpts': 2},
+        'auto_scale_lr': {'enable': False, 'base_batch_size': 2},
+    }
+    if 'save_best' in config.default_hooks.checkpoint:
+        changes['default_hooks.checkpoint.save_best'] = None
+    if task == 'depth':
+        changes |= {
+            'model.decode_head.in_channels': 192,
+            'model.decode_head.deconv_out_channels': (32, 32, 32, 32),
+            'model.decode_head.conv_out_channels': (32, 32),
+        }
+    for key in ('val_cfg', 'val_dataloader', 'val_evaluator', 'test_cfg', 'test_dataloader'):
+        config[key] = None
+    config.test_evaluator = None
+    config.merge_from_dict(changes)
+    if task != 'mae':
+        loader.dataset.data_root = str(data)
+    if task == 'depth':
+        loader.dataset.ann_file = ''
+    for step in loader.dataset.pipeline:
+        if step.type == 'sapiens_common.RandomBackground':
+            step.prob = 0
+    return config
+
+
+def _resize(node, sizes):
+    """A config with its sizes replaced."""
+    if isinstance(node, dict):
+        return {key: _resize(value, sizes) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        if tuple(value for value in node if isinstance(value, int)) in sizes and len(node) == 2:
+            return sizes[tuple(node)]
+        return type(node)(_resize(value, sizes) for value in node)
+    return node
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return sock.getsockname()[1]
+
+
+def run(task, data, work_dir, rank=0, processes=1, port=0):
+    """Train in a fork of this process; the weights at the end go to ``result_<rank>.pt``."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        train(task, Path(data), Path(work_dir), rank, processes, port)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def wait(pid):
+    """Exit code of a run, negative for the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def is_alive(pid):
+    """Whether a run goes on."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def train(task, data, work_dir, rank, processes, port):
+    log = open(work_dir / f'output_{rank}.txt', 'a', buffering=1)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    torch.set_num_threads(1)
+    import mmengine.runner.runner
+
+    mmengine.runner.runner.collect_env = dict  # starts compilers to ask their versions
+    from sapiens_common.engine import launch
+
+    config = load_config(task, data, work_dir)
+    if processes > 1:
+        os.environ.update(
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE=str(processes),
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=str(port),
+        )
+    config.launcher = 'pytorch' if processes > 1 else 'none'
+    runner = launch.build_runner(config)
+    start = {'iterations': 0}
+    resume = runner.resume
+
+    def remember(*args, **kwargs):
+        resume(*args, **kwargs)
+        start['iterations'] = runner.iter
+
+    runner.resume = remember
+    runner.train()
+    state = runner._unwrapped_model().state_dict()
+    torch.save({'weights': state, **start}, work_dir / f'result_{rank}.pt')
+
+
+def serve():
+    """Answer commands until the input ends."""
+    commands = {
+        'invent': lambda folder: invent_data(Path(folder)),
+        'port': free_port,
+        'run': run,
+        'wait': wait,
+        'alive': is_alive,
+    }
+    answers = os.fdopen(os.dup(1), 'w', buffering=1)
+    os.dup2(2, 1)  # what libraries print is no answer
+    for line in sys.stdin:
+        command, *arguments = json.loads(line)
+        print(json.dumps(commands[command](*arguments)), file=answers)
+
+
+if __name__ == '__main__':
+    serve()
