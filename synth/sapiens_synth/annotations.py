@@ -74,7 +74,8 @@ def assemble(records: list[dict[str, Any]], info: dict[str, Any]) -> dict[str, A
     Returns:
         The COCO dictionary; ids count from 1.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, record in enumerate(records, 1):
         images.append({'id': number, **record['image']})
         for annotation in record['annotations']:

@@ -104,17 +104,17 @@ def skin_weights(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     weight = np.zeros((len(p), len(BONE_ID)))
     y = p[:, 1]
     # Trunk: a chain of steps in height.
-    steps = [
-        ('pelvis', None),
-        ('spine', smoothstep(0.99, 1.10, y)),
-        ('chest', smoothstep(1.12, 1.26, y)),
-        ('neck', smoothstep(1.405, 1.465, y) * (p[:, 0] < 0.13)),
-        ('head', smoothstep(1.515, 1.575, y) * (p[:, 0] < 0.13)),
-    ]
-    for i, (name, up) in enumerate(steps):
-        mine = np.ones(len(p)) if up is None else up
-        after = steps[i + 1][1] if i + 1 < len(steps) else np.zeros(len(p))
-        weight[:, BONE_ID[name]] = mine * (1 - after)
+    column = p[:, 0] < 0.13
+    steps = {
+        'pelvis': np.ones(len(p)),
+        'spine': smoothstep(0.99, 1.10, y),
+        'chest': smoothstep(1.12, 1.26, y),
+        'neck': smoothstep(1.405, 1.465, y) * column,
+        'head': smoothstep(1.515, 1.575, y) * column,
+        'end': np.zeros(len(p)),
+    }
+    for name, after in zip(steps, list(steps.values())[1:], strict=False):
+        weight[:, BONE_ID[name]] = steps[name] * (1 - after)
     # The shoulder girdle follows its own bone, so that raised arms lift it.
     girdle = (
         smoothstep(0.03, 0.14, p[:, 0])

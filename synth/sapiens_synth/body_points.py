@@ -112,7 +112,7 @@ def keypoint_template(pupil_ratio: float = 0.45) -> KeypointTemplate:
         depth[kid] = _EYE_TOLERANCE
         eye[kid] = True
     partner = face_points.flip_partner()
-    for kid in np.flatnonzero(np.isnan(rest[:, 0])):
+    for kid in np.flatnonzero(np.isnan(rest[:, 0])).tolist():
         other = partner[kid]
         rest[kid] = rest[other] * MIRROR
         depth[kid], head[kid], eye[kid] = depth[other], head[other], eye[other]

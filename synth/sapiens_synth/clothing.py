@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sapiens_synth.body import Surface, arm_share, body_field, make_surface, smoothstep
 from sapiens_synth.meshes import both_sides, clip
@@ -101,14 +102,17 @@ def region(garment: Garment, p: np.ndarray) -> np.ndarray:
         line = garment.upper - garment.neck * np.exp(-((p[:, 0] / 0.075) ** 2)) * smoothstep(
             -0.05, 0.03, p[:, 2]
         )
-        along = (p - SHOULDER) @ ARM
-        sleeve = garment.sleeve - along
+        trunk = np.where(arm > 0.5, 1.0, y - garment.hem)
         if garment.sleeve <= 0:
-            # Sleeveless: cut around the shoulder, lower under the arm.
-            sleeve = sleeve + 0.02 * smoothstep(1.36, 1.42, y)
+            # Sleeveless: the armhole runs from the strap's edge down to under the arm.
+            edge = np.interp(y, [1.19, 1.24, 1.30, 1.36, 1.42], [0.225, 0.168, 0.140, 0.127, 0.122])
+            return np.minimum(np.minimum(y - garment.hem, line - y), edge - p[:, 0])
+        along = (p - SHOULDER) @ ARM
         on_arm = (arm > 0.02) | (along > garment.sleeve)
-        limb = np.where(on_arm & (p[:, 0] > 0.12) & ((arm > 0.02) | (y > 1.33)), sleeve, 1.0)
-        return np.minimum(np.minimum(np.where(arm > 0.5, 1.0, y - garment.hem), line - y), limb)
+        limb = np.where(
+            on_arm & (p[:, 0] > 0.12) & ((arm > 0.02) | (y > 1.33)), garment.sleeve - along, 1.0
+        )
+        return np.minimum(np.minimum(trunk, line - y), limb)
     body = np.where(p[:, 0] > 0.32, -1.0, 1.0)
     if garment.layer == 'bottom' and garment.hem > 0.7:
         # Briefs: the leg opening rises to the hip.
@@ -170,7 +174,7 @@ def garment_surface(name: str, cell: float) -> Surface:
     """
     garment = GARMENTS[name]
     field = _field(name, garment)
-    boxes = {
+    boxes: dict[str, tuple[ArrayLike, ArrayLike]] = {
         'top': ((-3 * cell, max(garment.hem - 0.03, 0.6), -0.22), (0.62, 1.56, 0.24)),
         'bottom': (
             (-3 * cell, max(garment.hem - 0.03, -0.02), -0.26),

@@ -73,8 +73,8 @@ PRESETS: dict[str, RenderConfig] = {
     # Small, single, mostly frontal people in moderate poses: learnable in minutes by a tiny model.
     'quickstart': RenderConfig(
         size=(256, 192),
-        framings=(0.0, 0.4, 0.6),
-        yaw=30.0,
+        framings=(0.0, 0.7, 0.3),
+        yaw=25.0,
         pitch=(-5.0, 10.0),
         roll=2.0,
         variety=0.5,

@@ -258,8 +258,8 @@ def shade_part(
         'mouth': ((0.10, 0.02, 0.02), 'Face_Neck', 0.0),
     }
     if kind in flat:
-        color, name, gloss = flat[kind]
-        return np.tile(np.array(color), (len(p), 1)), np.full(len(p), PART[name], np.uint8), gloss
+        tone, name, gloss = flat[kind]
+        return np.tile(np.array(tone), (len(p), 1)), np.full(len(p), PART[name], np.uint8), gloss
     if kind == 'hair':
         q = p - HEAD_ORIGIN
         streak = noise(

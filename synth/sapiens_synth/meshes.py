@@ -96,5 +96,5 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
         [np.bincount(index, np.repeat(normal[:, i], 3), minlength=len(vertices)) for i in range(3)],
         axis=1,
     )
-    out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-20)
-    return out.astype(np.float32)
+    length = np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-20)
+    return (out / length).astype(np.float32)

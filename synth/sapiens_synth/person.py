@@ -275,22 +275,26 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
             local = _turn_eyes(local, spec.expression.gaze)
         shaped = warp_head(local, kind, spec.face, spec.expression) + HEAD_ORIGIN.astype(np.float32)
         layers.append((surface, None, shaped, None))
-    vertices, faces, normals, rest, parts = [], [], [], [], []
+    vertices: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    coordinates: list[np.ndarray] = []
+    parts: list[Part] = []
     v_count = f_count = 0
-    for surface, cloth, shaped, shares in layers:
+    for surface, wear, shaped, extra in layers:
         if not len(surface.faces):
             continue
         posed = skin(shaped.astype(np.float32), surface.bones, surface.weights, transforms)
         vertices.append(posed)
         normals.append(vertex_normals(posed, surface.faces))
         offset = HEAD_ORIGIN.astype(np.float32) if surface.kind in _HEAD else np.float32(0)
-        coordinates = np.zeros((len(posed), 5), np.float32)
-        coordinates[:, :3] = surface.vertices + offset
-        if shares is not None:
-            coordinates[:, 3:] = shares
-        rest.append(coordinates)
+        own = np.zeros((len(posed), 5), np.float32)
+        own[:, :3] = surface.vertices + offset
+        if extra is not None:
+            own[:, 3:] = extra
+        coordinates.append(own)
         faces.append(surface.faces + v_count)
-        parts.append(Part(surface.kind, cloth, f_count, f_count + len(surface.faces)))
+        parts.append(Part(surface.kind, wear, f_count, f_count + len(surface.faces)))
         v_count += len(posed)
         f_count += len(surface.faces)
     keypoints, reach = pose_keypoints(spec, transforms)
@@ -298,7 +302,7 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
         np.concatenate(vertices),
         np.concatenate(faces).astype(np.int32),
         np.concatenate(normals),
-        np.concatenate(rest).astype(np.float32),
+        np.concatenate(coordinates),
         parts,
         spec,
         keypoints,

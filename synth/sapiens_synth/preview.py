@@ -29,13 +29,8 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         a, b = (keypoints[index[name]] for name in link['link'])
         if a[2] > 0 and b[2] > 0:
             color = tuple(link['color'][::-1])
-            cv2.line(
-                out,
-                *(tuple(round(v) for v in p[:2]) for p in (a, b)),
-                color,
-                max(1, size // 500),
-                cv2.LINE_AA,
-            )
+            start, end = ((round(p[0]), round(p[1])) for p in (a, b))
+            cv2.line(out, start, end, color, max(1, size // 500), cv2.LINE_AA)
     for point in facts['keypoints']:
         x, y, flag = keypoints[point['id']]
         if flag == 0:
@@ -72,6 +67,13 @@ def color_parts(label: np.ndarray) -> np.ndarray:
     return palette[label]
 
 
+def _read(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError(f'{path} is missing or cannot be read; render the data set again')
+    return image
+
+
 def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np.ndarray:
     """One picture of the first images of a data set.
 
@@ -90,7 +92,7 @@ def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np
         raise ValueError(f'{root} holds no finished image; expected files in {RECORDS}/')
     for path in records:
         record = json.loads(path.read_text())
-        image = cv2.imread(str(root / FOLDERS['image'] / record['image']['file_name']))
+        image = _read(root / FOLDERS['image'] / record['image']['file_name'])
         drawn = image
         for annotation in record['annotations']:
             drawn = draw_keypoints(
@@ -101,7 +103,7 @@ def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np
         normal = np.load(root / FOLDERS['normal'] / f'{path.stem}.npy')
         tiles = [image, drawn]
         if parts.exists():
-            tiles.append(color_parts(cv2.imread(str(parts), cv2.IMREAD_UNCHANGED)))
+            tiles.append(color_parts(_read(parts)))
         tiles += [color_depth(depth), color_normal(normal)]
         scale = tile_height / image.shape[0]
         width = round(image.shape[1] * scale)

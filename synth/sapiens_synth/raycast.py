@@ -40,7 +40,6 @@ class RayScene:
 
     def __init__(self, meshes: list[tuple[np.ndarray, np.ndarray]]) -> None:
         self._scene = EmbreeScene()
-        self._meshes = []
         starts = [0]
         vertices, faces, count = [], [], 0
         for v, f in meshes:

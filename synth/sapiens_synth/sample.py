@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
             place_scan(load_scan(config.scans[i]), root)
             for i, root in zip(picks, roots, strict=True)
         ]
-        meta['scans'] = [config.scans[i] for i in picks]
+        meta['scans'] = [Path(config.scans[i]).name for i in picks]
     else:
         meshes = _people(rng, config, framing)
     subjects = meshes if framing == 'full' or rng.random() < 0.5 else meshes[:1]

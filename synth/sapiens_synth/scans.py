@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -95,7 +96,7 @@ def _linear(color: np.ndarray) -> np.ndarray:
 
 def _appearance(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray | None]:
     """Per-vertex coordinates and texture of a mesh."""
-    visual = mesh.visual
+    visual: Any = mesh.visual
     uv = getattr(visual, 'uv', None)
     material = getattr(visual, 'material', None)
     image = None
@@ -161,7 +162,7 @@ def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     _, place = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)
     place = place.reshape(-1)
     total = np.stack([np.bincount(place, own[:, i]) for i in range(3)], 1)[place]
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    total = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
     alike = (total * own).sum(1) > np.cos(np.radians(CREASE_DEGREES / 2))
     return np.where(alike[:, None], total, own).astype(np.float32)
 

@@ -181,11 +181,9 @@ class Scene:
     ) -> None:
         """Average four rays in pixels whose neighbour shows something else."""
         edge = np.zeros(depth.shape, bool)
-        for axis in (0, 1):
-            a = [slice(None)] * 2
-            b = [slice(None)] * 2
-            a[axis], b[axis] = slice(None, -1), slice(1, None)
-            a, b = tuple(a), tuple(b)
+        rows, columns = slice(None), slice(None)
+        first, second = slice(None, -1), slice(1, None)
+        for a, b in (((first, columns), (second, columns)), ((rows, first), (rows, second))):
             jump = np.abs(depth[a] - depth[b]) > 0.012 * np.maximum(depth[a], depth[b]) + 1e-6
             differs = (
                 jump

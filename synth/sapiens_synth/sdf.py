@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _CHUNK = 512
 
@@ -161,7 +162,7 @@ def blend(primitives: Sequence[Primitive], margin: float = 0.06) -> Field:
             chunk = points[start : start + _CHUNK]
             near = ((chunk.min(0) < high) & (chunk.max(0) > low)).all(1)
             value = out[start : start + _CHUNK]
-            for i in np.flatnonzero(near):
+            for i in np.flatnonzero(near).tolist():
                 prim = primitives[i]
                 d = prim.distance(chunk).astype(np.float32)
                 if prim.sign > 0:
@@ -210,7 +211,7 @@ def _sample(field: Field, low: np.ndarray, shape: np.ndarray, cell: float) -> np
 
 
 def surface_nets(
-    field: Field, low: Sequence[float], high: Sequence[float], cell: float, polish: int = 2
+    field: Field, low: ArrayLike, high: ArrayLike, cell: float, polish: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     """Triangulate the zero level of a field inside a box.
 

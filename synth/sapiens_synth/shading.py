@@ -184,7 +184,7 @@ def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     layers = (
         [(4, 0.05)]
         if rng.random() < 0.6
-        else [(4, 0.04), (int(rng.integers(10, 60)), rng.uniform(0.01, 0.05))]
+        else [(4, 0.04), (int(rng.integers(10, 60)), rng.uniform(0.01, 0.03))]
     )
     for cells, amount in layers:
         low = rng.normal(0, amount, (cells, cells)).astype(np.float32)

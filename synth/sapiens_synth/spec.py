@@ -237,6 +237,8 @@ def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
     hat = str(rng.choice(HAT_STYLES)) if rng.random() < 0.13 else ''
     if hat and style in ('afro', 'bun', 'swept'):
         style = 'short'
+    clothes = _wardrobe(rng, feminine)
+    bare = not any(cloth.name in TOPS for cloth in clothes)
     lip = skin * np.array([0.86, 0.55, 0.55])
     if feminine > 0.5 and rng.random() < 0.4:
         lip = 0.4 * lip + 0.6 * np.array([0.45, 0.05, 0.07]) * rng.uniform(0.6, 1.4)
@@ -248,7 +250,7 @@ def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
             hips=n(0.35 * feminine, 0.5),
             waist=n(0.1 - 0.7 * feminine, 0.5),
             chest=n(0.3 - 0.6 * feminine, 0.5),
-            bust=float(np.clip(n(1.5 * feminine - 0.75, 0.35), -0.35, 1.2)),
+            bust=-0.35 if bare else float(np.clip(n(1.5 * feminine - 0.75, 0.35), -0.35, 1.2)),
         ),
         face=FaceShape(
             n(0, 0.7), n(0, 0.6), n(0.4 - 0.8 * feminine, 0.6), n(0, 0.7), n(-0.1, 0.5),
@@ -270,7 +272,7 @@ def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
         hair=style,
         hat=hat,
         hat_color=cloth_color(rng),
-        clothes=_wardrobe(rng, feminine),
+        clothes=clothes,
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ def allowed_parts() -> tuple[frozenset[int], ...]:
         kid, name, group = point['id'], point['name'], point['group']
         side = 'Left' if name.startswith('left_') else 'Right'
         stem = name.removeprefix('left_').removeprefix('right_')
+        parts: tuple[str, ...]
         if name == 'neck':
             parts = ('Face_Neck', 'Torso', *_COVER)
         elif stem in _ALLOWED_BODY:
