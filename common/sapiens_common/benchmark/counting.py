@@ -36,4 +36,5 @@ class MatmulPeak:
         self.right = torch.randn(side, side, device=device).to(dtype)
 
     def __call__(self) -> torch.Tensor:
+        """One product of the two matrices."""
         return self.left @ self.right
