@@ -10,9 +10,12 @@ import numpy as np
 
 from .canvas import GAP, PAPER, titled
 
+SCREEN = 1.6
+"""Width over height that a sheet aims at."""
+
 
 def sheet(pictures: Sequence[tuple[str, np.ndarray]], columns: int | None = None) -> np.ndarray:
-    """Arrange titled pictures in a grid.
+    """Arrange titled pictures in rows.
 
     Args:
         pictures: Title and picture; all become as high as the first.
@@ -23,21 +26,22 @@ def sheet(pictures: Sequence[tuple[str, np.ndarray]], columns: int | None = None
     """
     height = pictures[0][1].shape[0]
     cells = [titled(_to_height(picture, height), title) for title, picture in pictures]
-    cell_height = cells[0].shape[0]
-    cell_width = max(cell.shape[1] for cell in cells)
-    if columns is None:
-        columns = min(
-            range(1, len(cells) + 1),
-            key=lambda n: abs(np.log(n * cell_width / (-(-len(cells) // n) * cell_height) / 1.6)),
-        )
-    rows = -(-len(cells) // columns)
-    canvas = np.full(
-        (rows * (cell_height + GAP) + GAP, columns * (cell_width + GAP) + GAP, 3), PAPER, np.uint8
-    )
-    for index, cell in enumerate(cells):
-        y = GAP + index // columns * (cell_height + GAP)
-        x = GAP + index % columns * (cell_width + GAP)
-        canvas[y : y + cell_height, x : x + cell.shape[1]] = cell
+    counts = range(1, len(cells) + 1) if columns is None else [columns]
+    sheets = [_rows(cells, count) for count in counts]
+    return min(sheets, key=lambda canvas: abs(np.log(canvas.shape[1] / canvas.shape[0] / SCREEN)))
+
+
+def _rows(cells: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Cells of equal height in rows, on paper."""
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    width = max(sum(cell.shape[1] + GAP for cell in row) for row in rows) + GAP
+    height = cells[0].shape[0] + GAP
+    canvas = np.full((len(rows) * height + GAP, width, 3), PAPER, np.uint8)
+    for number, row in enumerate(rows):
+        y, x = GAP + number * height, GAP
+        for cell in row:
+            canvas[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
+            x += cell.shape[1] + GAP
     return canvas
 
 

@@ -69,7 +69,8 @@ def draw_people(
             _box(picture, boxes[person], max(1, round(radius / 2)))
         for (a, b), color in zip(style.links, style.link_colors, strict=True):
             if visible[a] and visible[b]:
-                _line(picture, points[a], points[b], color, max(1, round(radius)))
+                width = max(1, round(0.8 * radius * min(style.sizes[a], style.sizes[b])))
+                _line(picture, points[a], points[b], color, width)
         for index in np.flatnonzero(visible):
             _dot(picture, points[index], radius * style.sizes[index], style.colors[index])
         if track_ids is not None:

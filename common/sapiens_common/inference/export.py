@@ -1,0 +1,194 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Models and checkpoints in other formats, each compared with the original before it is handed out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sapiens_common.checkpoint import read_checkpoint
+
+TOLERANCE = 1e-4
+"""Largest allowed difference from eager, as a share of the largest output."""
+
+FORMATS = {'torchscript': '.pt2', 'onnx': '.onnx', 'torch_export': '.pt2'}
+
+
+class RawModel(nn.Module):
+    """Backbone and head of a task model: normalised RGB images (B, 3, H, W) to raw maps (B, C, h, w).
+
+    Parameters keep the names of the task model, so a traced file is a checkpoint too. Preprocessing and
+    post-processing are not part of it.
+
+    Args:
+        model: A built task model of mmpose or mmseg.
+
+    Raises:
+        ValueError: The model has another structure.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        if getattr(model, 'with_neck', False):
+            raise ValueError(
+                f'{type(model).__name__} has a neck; only backbone and head are exported'
+            )
+        self.backbone = model.backbone
+        self.head_name = 'decode_head' if hasattr(model, 'decode_head') else 'head'
+        if not hasattr(model, self.head_name):
+            raise ValueError(f'{type(model).__name__} has neither head nor decode_head')
+        self.add_module(self.head_name, getattr(model, self.head_name))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raw maps of a batch."""
+        return getattr(self, self.head_name)(self.backbone(images))
+
+
+def export_model(
+    model: nn.Module, path: str | Path, kind: str, size: tuple[int, int], opset: int = 18
+) -> float:
+    """Write a model in another format and compare it with eager, for batches of one and three.
+
+    Args:
+        model: A built task model with its weights; it is moved to the CPU in float32.
+        path: File to write.
+        kind: ``torchscript``, ``onnx`` or ``torch_export``.
+        size: (height, width) of the input. It is fixed in the file, the batch is not.
+        opset: ONNX operator set.
+
+    Returns:
+        The largest difference, as a share of the largest output.
+
+    Raises:
+        ValueError: Unknown format, or the difference exceeds :data:`TOLERANCE`; the file is removed then.
+    """
+    if kind not in FORMATS:
+        raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    raw = RawModel(model).float().cpu().eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(batch, 3, *size, generator=generator) for batch in (2, 1, 3)]
+    with torch.inference_mode(False), torch.no_grad():
+        if kind == 'torchscript':
+            torch.jit.trace(raw, inputs[0], check_trace=False).save(str(path))
+        else:
+            program = torch.export.export(
+                raw, (inputs[0],), dynamic_shapes=({0: torch.export.Dim('batch')},)
+            )
+            if kind == 'torch_export':
+                torch.export.save(program, path)
+            else:
+                _write_onnx(program, path, opset)
+        run = _loaders()[kind](path)
+        difference = 0.0
+        for images in inputs:
+            expected = raw(images)
+            found = run(images)
+            difference = max(
+                difference, float((expected - found).abs().max() / expected.abs().max())
+            )
+    if not difference <= TOLERANCE:
+        path.unlink()
+        raise ValueError(
+            f'{path}: the exported model differs from eager by {difference:.1e} of the largest output '
+            f'(allowed {TOLERANCE:.0e}); the file was removed'
+        )
+    return difference
+
+
+def _write_onnx(program: Any, path: Path, opset: int) -> None:
+    exported = torch.onnx.export(
+        program,
+        input_names=['images'],
+        output_names=['maps'],
+        dynamo=True,
+        opset_version=opset,
+        verbose=False,
+    )
+    assert exported is not None  # it is with dynamo=True
+    # Beyond 2 GB a protobuf cannot hold the weights; they go to a file beside it.
+    size = sum(value.numel() * value.element_size() for value in program.state_dict.values())
+    exported.save(str(path), external_data=size > 1.8e9)
+
+
+def _loaders() -> dict[str, Callable[[Path], Callable[[Tensor], Tensor]]]:
+    """For each format a function that reads a file and returns what runs it."""
+
+    def onnx(path: Path) -> Callable[[Tensor], Tensor]:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+        return lambda images: torch.from_numpy(session.run(None, {'images': images.numpy()})[0])
+
+    return {
+        'torchscript': lambda path: torch.jit.load(str(path)),
+        'torch_export': lambda path: torch.export.load(path).module(),
+        'onnx': onnx,
+    }
+
+
+def convert_checkpoint(source: str | Path, target: str | Path, encoder_only: bool = False) -> int:
+    """Rewrite a checkpoint as ``.safetensors`` or ``.pth``, and compare every tensor bit by bit.
+
+    Names and values stay; optimizer state is left out. Metadata that JSON can hold is kept.
+
+    Args:
+        source: Any checkpoint that :func:`sapiens_common.checkpoint.read_checkpoint` reads.
+        target: File to write; its suffix is the format.
+        encoder_only: Keep only the encoder, without the prefix ``backbone.`` (a ``_clean`` file).
+
+    Returns:
+        Number of tensors.
+
+    Raises:
+        ValueError: Unknown suffix; the source cannot be read, or has no encoder; the target differs.
+    """
+    from sapiens_common.checkpoint import encoder_state_dict
+
+    target = Path(target)
+    if target.suffix not in ('.safetensors', '.pth'):
+        raise ValueError(f'{target}: expected a .safetensors or .pth file to write')
+    content = read_checkpoint(source)
+    tensors, meta = content.state_dict, content.meta
+    if Path(source).suffix == '.safetensors':
+        with safe_open(str(source), framework='pt') as file:
+            meta = json.loads((file.metadata() or {}).get('meta', '{}'))
+    if encoder_only:
+        tensors, _ = encoder_state_dict(content, str(source))
+    tensors = {name: value.contiguous() for name, value in tensors.items()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix == '.pth':
+        torch.save({'meta': meta, 'state_dict': tensors}, target)
+    else:
+        # A file must not hold one tensor twice; tied weights become copies.
+        unique = {name: value.clone() for name, value in tensors.items()}
+        save_file(unique, target, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
+    written = read_checkpoint(target).state_dict
+    if set(written) != set(tensors):
+        raise ValueError(f'{target}: the names written differ from those of {source}')
+    for name, value in tensors.items():
+        if written[name].dtype != value.dtype or not torch.equal(written[name], value):
+            raise ValueError(f'{target}: {name} differs from {source}')
+    return len(tensors)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold of a value; the rest as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
