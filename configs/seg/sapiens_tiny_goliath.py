@@ -5,8 +5,8 @@ model = dict(
     backbone=dict(arch={{_base_.arch}}, img_size={{_base_.img_size}}),
     decode_head=dict(
         in_channels={{_base_.embed_dims}},
-        deconv_out_channels=(128, 128, 64),
-        conv_out_channels=(64, 64, 64)))
+        deconv_out_channels=(96, 64, 32),
+        conv_out_channels=(32, 32, 32)))
 
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for pipeline in [_base_.tta_pipeline, *(loader.dataset.pipeline for loader in loaders)]:

@@ -12,13 +12,12 @@ from tqdm import tqdm
 
 from sapiens_common.body_parts import IGNORE_INDEX
 from sapiens_common.data_audit import DataAudit
+from sapiens_common.images import upright_size
 
 from .datasets import BodyPartDataset
 from .datasets.transforms import impossible_values_message, read_label_values
 from .label_maps import IMPOSSIBLE
 from .registry import DATASETS
-
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the picture by a quarter
 
 
 @dataclass
@@ -81,16 +80,14 @@ def _count(entry: dict[str, Any]) -> _Count:
     try:
         labels = read_label_values(path)
         with Image.open(entry['img_path']) as image:
-            width, height = image.size
-            if image.getexif().get(_ORIENTATION, 1) >= 5:
-                width, height = height, width
+            size = upright_size(image)
     except (ValueError, UnidentifiedImageError) as error:
         return _Count(np.zeros(256, np.int64), [str(error)])
     count = _Count(np.bincount(labels.ravel(), minlength=256))
-    if labels.shape != (height, width):
+    if labels.shape != size:
         count.problems.append(
             f'label file {path} is {labels.shape}, its image {entry["img_path"]} is '
-            f'{(height, width)} (height, width)'
+            f'{size} (height, width)'
         )
     if count.values[table == IMPOSSIBLE].any():
         count.problems.append(impossible_values_message(path, labels, table, entry['label_values']))

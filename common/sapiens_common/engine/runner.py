@@ -10,7 +10,7 @@ from typing import Any
 import mmengine
 import torch
 from mmengine.dist import broadcast_object_list, master_only
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
@@ -177,8 +177,11 @@ class SapiensRunner(Runner):
         return meta
 
     def _unwrapped_model(self) -> nn.Module:
-        """The model below a wrapper for data parallelism."""
-        return self.model.module if is_model_wrapper(self.model) else self.model
+        """The model below wrappers for data parallelism and test-time augmentation."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for data parallelism; without a GPU mmengine would still pass a device id."""

@@ -42,6 +42,8 @@ def read_label_values(path: str | Path) -> np.ndarray:
 class LoadLabels(BaseTransform):
     """Read ``seg_map_path`` and map its values to class ids by the data set's table.
 
+    A sample without ``seg_map_path``, of images to predict, stays as it is.
+
     Required keys: ``seg_map_path``, ``label_table`` uint8 (256,), ``label_values``, ``seg_fields``.
     Added keys: ``gt_seg_map`` uint8 (H, W); ids of the classes, 255 is ignored.
     """
@@ -53,6 +55,8 @@ class LoadLabels(BaseTransform):
             ValueError: The file cannot be read, holds an impossible value, or has another size than
                 the image.
         """
+        if 'seg_map_path' not in results:
+            return results
         path, table = results['seg_map_path'], results['label_table']
         values = read_label_values(path)
         if values.shape != tuple(results.get('ori_shape', values.shape)[:2]):
