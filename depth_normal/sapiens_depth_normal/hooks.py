@@ -11,7 +11,6 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
-from mmseg.structures import SegDataSample
 
 from sapiens_common.images import read_image
 from sapiens_depth_normal.registry import HOOKS
@@ -49,20 +48,17 @@ class DenseVisualizationHook(Hook):
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         images = list(data_batch['inputs'][: self.max_samples])
-        samples = data_batch['data_samples'][: self.max_samples]
-        plain = [
-            SegDataSample(metainfo={'img_shape': image.shape[1:], 'ori_shape': image.shape[1:]})
-            for image in images
-        ]
+        samples = [sample.clone() for sample in data_batch['data_samples'][: self.max_samples]]
+        for image, sample in zip(images, samples, strict=True):
+            sample.set_metainfo({'ori_shape': image.shape[1:]})  # predict where the labels are
         model.eval()
         with torch.no_grad():
-            found = model.val_step({'inputs': images, 'data_samples': plain})
+            found = model.val_step({'inputs': images, 'data_samples': samples})
         model.train()
-        rows = []
-        for image, truth, pred in zip(images, samples, found, strict=True):
-            pred.update(truth)  # beside its predictions, the labels
-            picture = image.permute(1, 2, 0).cpu().numpy()
-            rows.append(comparison(picture, pred))
+        rows = [
+            comparison(image.permute(1, 2, 0).cpu().numpy(), sample)
+            for image, sample in zip(images, found, strict=True)
+        ]
         self._write(runner, f'train_{runner.iter + 1}', rows)
 
     def before_val_epoch(self, runner: Runner) -> None:

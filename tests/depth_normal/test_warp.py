@@ -28,6 +28,7 @@ def render(spheres, size, stretch=(1.0, 1.0)):
     # Lambertian shading from the camera's direction does not change when the camera rolls.
     shade = np.where(mask, 40 + 200 * normals[..., 2], 20)
     return dict(
+        swap_pairs=(),
         img=np.repeat(shade[..., None], 3, -1).astype(np.uint8),
         mask=mask.astype(np.uint8),
         gt_depth_map=np.where(mask, depth, 0).astype(np.float32),
@@ -122,8 +123,9 @@ def test_draws_follow_the_recipe():
 
 def test_flip_swaps_labels_and_twice_is_identity():
     scene = render(SPHERES, SIZE)
-    warp = RandomWarp(SIZE, flip_labels=[(1, 3)])
-    once = warp.apply({key: value.copy() for key, value in scene.items()}, whole(flip=True))
+    scene['swap_pairs'] = [(1, 3)]
+    warp = RandomWarp(SIZE)
+    once = warp.apply(dict(scene), whole(flip=True))
     expected = np.array([0, 3, 2, 1])[scene['gt_seg_map'][:, ::-1]]
     assert np.array_equal(once['gt_seg_map'], expected)
     twice = warp.apply(once, whole(flip=True))

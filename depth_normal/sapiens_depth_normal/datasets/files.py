@@ -4,8 +4,10 @@
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 
+from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
 from sapiens_common.images import IMAGE_SUFFIXES
 from sapiens_depth_normal.geometry import convert_normals
 
@@ -81,6 +83,27 @@ def read_normal(path: str | Path, convention: str = 'opengl') -> np.ndarray:
     if values.dtype in (np.uint8, np.uint16):
         values = values[..., ::-1].astype(np.float32) / np.iinfo(values.dtype).max * 2 - 1
     return convert_normals(values.astype(np.float32), convention)
+
+
+def read_labels(path: str | Path) -> np.ndarray:
+    """Read body-part labels: a grey or palette png of ids of ``sapiens_common.body_parts``, 255 ignored.
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        ValueError: The file cannot be read, or holds other values.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f'{path} does not exist')
+    # Pillow, because OpenCV expands a palette png to colours.
+    labels = mmcv.imread(str(path), flag='unchanged', backend='pillow')
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise ValueError(f'labels {path}: expected (height, width) of 8 bits, got {labels.shape}')
+    bad = sorted(set(np.unique(labels).tolist()) - {*range(len(BODY_PART_NAMES)), IGNORE_INDEX})
+    if bad:
+        raise ValueError(f'labels {path}: values {bad} are neither body parts nor {IGNORE_INDEX}')
+    return labels
 
 
 def check_same_size(path: str | Path, found: tuple[int, ...], image: tuple[int, ...]) -> None:

@@ -154,3 +154,19 @@ def _index(root: Path, kind: str, folder: str | None) -> dict[str, Path]:
             raise ValueError(f'{files[name]} and {path} have the same name; keep one of them')
         files[name] = path
     return files
+
+
+def sibling_of(image: str | Path, kind: str) -> Path:
+    """The file of another kind that belongs to an image, in a folder beside the image's.
+
+    Raises:
+        ValueError: There is none.
+    """
+    image = Path(image)
+    root = image.parent.parent
+    names = [f'{folder}/{image.stem}' for folder in FOLDERS[kind]]
+    for name in names:
+        for suffix in SUFFIXES[kind]:
+            if (root / name).with_suffix(suffix).is_file():
+                return (root / name).with_suffix(suffix)
+    raise ValueError(f'{image} has no {kind} file: expected {root}/{" or ".join(names)}.*')

@@ -3,5 +3,6 @@
 
 from .depth_metric import HumanDepthMetric
 from .normal_metric import HumanNormalMetric
+from .part_metric import BodyPartIoUMetric
 
-__all__ = ['HumanDepthMetric', 'HumanNormalMetric']
+__all__ = ['BodyPartIoUMetric', 'HumanDepthMetric', 'HumanNormalMetric']

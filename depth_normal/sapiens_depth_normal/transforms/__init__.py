@@ -4,8 +4,9 @@
 import mmcv.transforms
 import mmseg.datasets.transforms  # noqa: F401  (recipes take photometric distortion from there)
 
+from .joint import PackJoint
 from .loading import LoadMaps
 from .packing import NormalizeDepth, PackMaps
 from .warp import RandomWarp, ResizeImage
 
-__all__ = ['LoadMaps', 'NormalizeDepth', 'PackMaps', 'RandomWarp', 'ResizeImage']
+__all__ = ['LoadMaps', 'NormalizeDepth', 'PackJoint', 'PackMaps', 'RandomWarp', 'ResizeImage']

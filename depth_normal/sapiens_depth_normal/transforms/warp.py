@@ -68,14 +68,16 @@ class ResizeImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomWarp(BaseTransform):
-    """Random scale, crop, rotation and mirroring of image, mask, depth, normals and part labels.
+    """Random scale, crop, rotation and mirroring of image, mask, depth, normals, part labels, keypoints.
 
     The image is scaled, aspect kept, to fit ``size`` times a random factor, a window of at most ``size`` is
     cut at a random place and stretched to ``size``; then it is rotated around its middle and mirrored.
     This is the geometry of the published recipes (reference 2.4) in a single resampling.
 
-    Modified keys: ``img`` and those of ``MAPS`` that the sample has; ``img_shape``. Outside of the
-    image the mask is 0, so no loss is taken there.
+    Modified keys: ``img`` and those of ``MAPS`` that the sample has; ``img_shape``; ``keypoints`` (N, K, 2) and
+    ``keypoints_visible`` (N, K), which becomes 0 for points that leave the image. Mirroring exchanges
+    left and right by the sample's ``swap_pairs`` (labels) and ``flip_indices`` (keypoints). Outside of
+    the image the mask is 0, so no loss is taken there.
 
     Args:
         size: (height, width) of the network's input.
@@ -84,7 +86,6 @@ class RandomWarp(BaseTransform):
         rotate_prob: Chance of a rotation.
         max_angle: Rotations are uniform within plus and minus this, in degrees.
         flip_prob: Chance of mirroring.
-        flip_labels: (part, partner) pairs of ``gt_seg_map`` values that swap when mirrored.
 
     Raises:
         ValueError: A probability outside 0..1, or a range that is empty or not positive.
@@ -97,7 +98,6 @@ class RandomWarp(BaseTransform):
         rotate_prob: float = 0.5,
         max_angle: float = 60.0,
         flip_prob: float = 0.5,
-        flip_labels: list[tuple[int, int]] | tuple[tuple[int, int], ...] = (),
     ) -> None:
         if not (0 <= rotate_prob <= 1 and 0 <= flip_prob <= 1):
             raise ValueError(f'probabilities must be in [0, 1], got {rotate_prob} and {flip_prob}')
@@ -108,7 +108,6 @@ class RandomWarp(BaseTransform):
         self.rotate_prob = rotate_prob
         self.max_angle = max_angle
         self.flip_prob = flip_prob
-        self.flip_labels = flip_labels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw a warp and apply it to one sample."""
@@ -135,9 +134,23 @@ class RandomWarp(BaseTransform):
         if 'gt_normal_map' in results:
             results['gt_normal_map'] = turn_normals(results['gt_normal_map'], warp.angle, warp.flip)
         if warp.flip and 'gt_seg_map' in results:
-            results['gt_seg_map'] = swap_labels(results['gt_seg_map'], self.flip_labels)
+            results['gt_seg_map'] = swap_labels(results['gt_seg_map'], results['swap_pairs'])
+        if 'keypoints' in results:
+            self._warp_keypoints(results, matrix, warp.flip)
         results['img_shape'] = self.size
         return results
+
+    def _warp_keypoints(self, results: dict[str, Any], matrix: np.ndarray, flip: bool) -> None:
+        """Move keypoints with the image; integer coordinates are the middles of pixels."""
+        points, visible = results['keypoints'][..., :2], results['keypoints_visible']
+        matrix = _centered(matrix)
+        points = points @ matrix[:, :2].T + matrix[:, 2]
+        if flip:
+            order = results['flip_indices']
+            points, visible = points[:, order], visible[:, order]
+        inside = ((points > -0.5) & (points < np.array(self.size[::-1]) - 0.5)).all(axis=-1)
+        results['keypoints'] = points.astype(np.float32)
+        results['keypoints_visible'] = np.where(inside, visible, 0).astype(np.float32)
 
 
 def turn_normals(normals: np.ndarray, angle: float, flip: bool) -> np.ndarray:
