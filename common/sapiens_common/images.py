@@ -5,7 +5,6 @@ import io
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 from PIL import Image
 
@@ -20,6 +19,10 @@ _REDUCED_FLAGS = {
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 """Accepted image extensions, matched case-insensitively."""
+
+MAX_PIXELS = 178_956_970
+"""Larger images are refused by their header, before anything of their size is allocated: Pillow's own
+limit, above every camera's 12 to 100 million."""
 
 
 def list_images(folder: str | Path, recursive: bool = False) -> list[Path]:
@@ -43,17 +46,45 @@ def list_images(folder: str | Path, recursive: bool = False) -> list[Path]:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image as BGR uint8 (H, W, 3).
+    """Read an image as BGR uint8 (H, W, 3), upright.
 
     Raises:
-        ValueError: The file is missing or cannot be decoded.
+        ValueError: The file is missing or cannot be decoded completely.
     """
-    if not Path(path).is_file():
-        raise ValueError(f'image {path} does not exist')
-    image = mmcv.imread(str(path), flag='color', channel_order='bgr')
-    if image is None:
-        raise ValueError(f'image {path} cannot be decoded (torn or not an image)')
-    return image
+    try:
+        encoded = Path(path).read_bytes()
+    except OSError as error:
+        reason = (
+            'does not exist' if isinstance(error, FileNotFoundError) else f'cannot be read: {error}'
+        )
+        raise ValueError(f'image {path} {reason}') from error
+    encoded_size(encoded, path)
+    return decode_image(encoded, path)
+
+
+def check_complete(encoded: bytes, name: str | Path) -> None:
+    """Check that the data of a JPEG or PNG does not end early; OpenCV would paint the rest grey.
+
+    Args:
+        encoded: The file's content.
+        name: What the error calls it.
+
+    Raises:
+        ValueError: The end is missing, or the data is damaged before it.
+    """
+    if encoded.startswith(b'\xff\xd8'):
+        complete = encoded.rfind(b'\xff\xd9') > encoded.rfind(b'\xff\xda')
+    elif encoded.startswith(b'\x89PNG'):
+        complete = b'IEND' in encoded[-64:]
+    else:
+        complete = True
+    if complete:
+        return
+    try:
+        # Some writers leave the end marker out of a whole picture: the stricter decoder decides.
+        Image.open(io.BytesIO(encoded)).load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'image {name} cannot be decoded, the data is damaged: {error}') from error
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -72,10 +103,15 @@ def encoded_size(encoded: bytes, name: str | Path) -> tuple[int, int]:
         name: What the error calls it.
 
     Raises:
-        ValueError: It is no image.
+        ValueError: It is no image, or claims to have more than :data:`MAX_PIXELS`.
     """
     try:
         with Image.open(io.BytesIO(encoded)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(
+                    f'image {name} claims {image.width} x {image.height} pixels, more than the '
+                    f'{MAX_PIXELS} that are accepted (a decompression bomb?)'
+                )
             return upright_size(image)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f'image {name} cannot be decoded: {error}') from error
@@ -91,9 +127,13 @@ def decode_image(encoded: bytes, name: str | Path, reduction: int = 1) -> np.nda
             part of the decoding and saves most of its time.
 
     Raises:
-        ValueError: It cannot be decoded.
+        ValueError: It cannot be decoded completely.
     """
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), _REDUCED_FLAGS[reduction])
+    check_complete(encoded, name)
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), _REDUCED_FLAGS[reduction])
+    except cv2.error as error:  # no data at all, or sizes beyond OpenCV's own limits
+        raise ValueError(f'image {name} cannot be decoded: {error}') from error
     if image is None:
         raise ValueError(f'image {name} cannot be decoded (torn or not an image)')
     return image

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sapiens_common.images import IMAGE_SUFFIXES
+from sapiens_common.images import IMAGE_SUFFIXES, check_complete
 
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, '.bmp', '.tif', '.tiff')
 MIN_SIDE = 8
@@ -54,8 +54,7 @@ def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
         notes.append('transparent pixels were laid over white')
     else:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if decoded is None or not _has_end(data, header.format):
-            _check_complete(path, data)
+        check_complete(data, path)
         if decoded is None:
             raise ValueError(f'{path}: OpenCV cannot decode this {header.format} file')
         image = decoded
@@ -80,23 +79,6 @@ def _over_white(path: Path, header: Image.Image) -> np.ndarray:
     alpha = pixels[..., 3:] / 255
     colour = pixels[..., :3] * alpha + 255 * (1 - alpha)
     return np.ascontiguousarray(colour.round().astype(np.uint8)[..., ::-1])
-
-
-def _has_end(data: bytes, image_format: str | None) -> bool:
-    """Whether the end marker of a JPEG or PNG is there; OpenCV paints torn files grey instead."""
-    if image_format == 'JPEG':
-        return data.rfind(b'\xff\xd9') > data.rfind(b'\xff\xda')
-    if image_format == 'PNG':
-        return b'IEND' in data[-64:]
-    return True
-
-
-def _check_complete(path: Path, data: bytes) -> None:
-    """Raise if the image data ends early, by a decoder that says so."""
-    try:
-        Image.open(BytesIO(data)).load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f'{path}: the image data is damaged ({error})') from error
 
 
 def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
