@@ -44,11 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the stages; 1 if a result differs from its baseline's."""
     args = parse_args(arguments)
     import torch
+    from mmengine.logging import MMLogger
 
     from sapiens_common.benchmark import Report, Settings, describe_machine, describe_versions
     from sapiens_common.benchmark.machine import load_average
     from sapiens_common.benchmark.report import markdown
 
+    MMLogger.get_current_instance().setLevel('WARNING')
     if args.threads:
         torch.set_num_threads(args.threads)
     settings = Settings(
@@ -64,7 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     report = Report(
         machine=describe_machine(settings.torch_device),
         versions=describe_versions(),
-        settings={key: value for key, value in vars(args).items() if key not in ('json', 'samples')},
+        settings={
+            key: value for key, value in vars(args).items() if key not in ('json', 'samples')
+        },
         date=date.today().isoformat(),
         load={'before': load_average()},
     )

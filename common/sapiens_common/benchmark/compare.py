@@ -65,7 +65,7 @@ def compare(
         results[name] = result if difference else None
         del result
     differences = {
-        name: float(difference(results[name], results[baseline]))
+        name: difference(results[name], results[baseline])
         for name in ways
         if difference and baseline is not None and name != baseline
     }

@@ -1,0 +1,160 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Photos to keypoints: files, boxes, crops, model, decoding."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmpose.apis import inference_topdown
+from mmpose.apis.inference import dataset_meta_from_config
+from mmpose.registry import KEYPOINT_CODECS
+
+from sapiens_common.benchmark import Comparison, Settings, Stage, Target, compare
+from sapiens_common.inference.models import build_model
+from sapiens_pose.apis import PoseInferencer
+
+from .people import write_photos
+
+_CONFIGS = Path(__file__).resolve().parents[2] / 'configs/pose'
+_BASELINE = "mmpose's inference_topdown, float32"
+_PEOPLE = 4  # per photo
+
+
+def run(settings: Settings) -> Stage:
+    """Time a folder of photos with given boxes, and tell how long the model waits."""
+    stage = Stage(
+        'inference',
+        'A folder of photos of 640 x 480 with four given boxes each, 308 keypoints, no flip test, '
+        'random weights. The detector and drawing are left out.',
+    )
+    sizes = settings.sizes or (('0.3b', '0.6b', '1b', '2b') if settings.on_gpu else ('tiny', '0.3b'))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for size in ('tiny',) if settings.quick else sizes:
+            for batch in settings.batches or (16,):
+                small = not settings.on_gpu and size != 'tiny'
+                photos = 2 if settings.quick else 1 if small else 16
+                _measure(stage, size, batch, _photos(folder, photos, settings), settings)
+    stage.notes.append(
+        'The share of time in which the model waits is 1 - (time inside the model, decoding included) / '
+        '(time of the run). The baseline is the loop of the reference\'s demo: one image after another, '
+        'each box read and cropped on its own, heatmaps decoded per person in NumPy. The difference is the '
+        'share of keypoints more than half a pixel apart.'
+    )
+    return stage
+
+
+def _photos(folder: Path, count: int, settings: Settings) -> dict[str, np.ndarray]:
+    """Boxes xyxy (_PEOPLE, 4) of each photo, by path."""
+    size = (120, 90) if settings.quick else (640, 480)
+    random = np.random.default_rng(0)
+    found = {}
+    for path in write_photos(folder, count, size):
+        corner = random.uniform(0, 0.5, (_PEOPLE, 2)) * (size[1], size[0])
+        extent = random.uniform(0.3, 0.5, (_PEOPLE, 2)) * (size[1], size[0])
+        found[str(path)] = np.hstack([corner, corner + extent]).astype(np.float32)
+    return found
+
+
+def _measure(
+    stage: Stage, size: str, batch: int, photos: dict[str, np.ndarray], settings: Settings
+) -> None:
+    """Add the comparison of one size and batch size, and what the engine says of its waiting."""
+    config = Config.fromfile(_CONFIGS / f'sapiens_{size}_goliath.py')
+    config.model.test_cfg.flip_test = False
+    torch.manual_seed(0)
+    model = build_model(config)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / 'random.pth'
+        torch.save({'state_dict': model.state_dict(), 'meta': {}}, weights)
+        ways: dict[str, Callable[[], Any]] = {
+            _BASELINE: _per_image(model, config, photos, settings)
+        }
+        waiting: dict[str, list[float]] = {}
+        for dtype in ('float32', 'bfloat16'):
+            infer = PoseInferencer(
+                config,
+                weights,
+                device=settings.device,
+                dtype=dtype,
+                compile=settings.compiled,
+                workers=max(settings.workers, 2) if not settings.on_gpu else 4,
+            )
+            name = f'PoseInferencer, {dtype}, batch {batch}'
+            waiting[name] = []
+            ways[name] = _engine(infer, photos, batch, waiting[name], dtype == 'float32')
+    found: Comparison = compare(
+        f'pose {size}',
+        ways,
+        settings,
+        baseline=_BASELINE,
+        unit='person',
+        difference=_moved,
+        tolerance=0.02,
+        items=_PEOPLE * len(photos),
+        rounds=5 if size == 'tiny' or settings.on_gpu else 2,
+    )
+    stage.comparisons.append(found)
+    for name, shares in waiting.items():
+        share = float(np.median(shares))
+        if size == 'tiny' or settings.on_gpu:
+            what = f'{size}, {name}: share of the time in which the model waits'
+            stage.targets.append(Target(what, 0.1, share, at_most=True))
+        else:
+            stage.facts[f'{size}, {name}: share of the time in which the model waits'] = share
+
+
+def _engine(
+    infer: PoseInferencer,
+    photos: dict[str, np.ndarray],
+    batch: int,
+    waiting: list[float],
+    comparable: bool,
+) -> Callable[[], dict[str, np.ndarray] | None]:
+    """The engine of this suite over the folder."""
+    boxes = {path: xyxy.tolist() for path, xyxy in photos.items()}
+
+    def job() -> dict[str, np.ndarray] | None:
+        predictions = infer(list(photos), boxes=boxes, batch_size=batch, draw=False)
+        found = {result.source.path: result.keypoints for result in predictions}
+        summary = predictions.summary
+        waiting.append(1 - summary.seconds['pose model'] / summary.wall_seconds)
+        return found if comparable else None
+
+    return job
+
+
+def _per_image(
+    model: Any, config: Config, photos: dict[str, np.ndarray], settings: Settings
+) -> Callable[[], dict[str, np.ndarray]]:
+    """Upstream's loop with upstream's decoder."""
+    model.eval().to(settings.device)
+    model.head.decoder = KEYPOINT_CODECS.build({**config.codec, 'type': 'mmpose.UDPHeatmap'})
+    model.dataset_meta = dataset_meta_from_config(config, 'test')
+
+    def job() -> dict[str, np.ndarray]:
+        return {
+            path: np.concatenate(
+                [s.pred_instances.keypoints for s in inference_topdown(model, path, boxes)]
+            )
+            for path, boxes in photos.items()
+        }
+
+    return job
+
+
+def _moved(found: dict[str, np.ndarray] | None, expected: dict[str, np.ndarray]) -> float | None:
+    """Share of keypoints more than half a pixel apart; None where they are not to be compared.
+
+    Random weights give maps with many equal peaks, where rounding chooses another one now and then.
+    """
+    if found is None:
+        return None
+    apart = [
+        np.abs(points - expected[path]).max(axis=-1) > 0.5 for path, points in found.items()
+    ]
+    return float(np.mean(apart))
