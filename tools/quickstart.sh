@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# From a fresh machine to a trained pose model and pictures: install, data, train, evaluate, draw.
+#   bash tools/quickstart.sh                 people rendered here, 308 keypoints
+#   bash tools/quickstart.sh --data DIR      your COCO-style folder: DIR/annotations/person_keypoints_train2017.json
+#                                            and _val2017.json (17 keypoints), DIR/train2017/, DIR/val2017/
+# Options: --out DIR (default quickstart), --gpus N (processes; default all GPUs, else 2), --epochs N,
+#          --count N (rendered images). Running it again continues where it was stopped.
+set -euo pipefail
+
+usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+data=
+out=$root/quickstart
+gpus=
+epochs=
+count=600
+while [ $# -gt 0 ]; do
+    case $1 in
+        --data) data=$(realpath "${2:?--data needs a folder}") && shift 2 ;;
+        --out) out=$(realpath -m "${2:?--out needs a folder}") && shift 2 ;;
+        --gpus) gpus=${2:?--gpus needs a number} && shift 2 ;;
+        --epochs) epochs=${2:?--epochs needs a number} && shift 2 ;;
+        --count) count=${2:?--count needs a number} && shift 2 ;;
+        -h | --help) usage && exit 0 ;;
+        *) echo "unknown option $1" >&2 && usage >&2 && exit 2 ;;
+    esac
+done
+say() { printf '\n[quickstart] %s\n' "$*"; }
+if [ -n "$data" ] && [ ! -f "$data/annotations/person_keypoints_train2017.json" ]; then
+    echo "[quickstart] $data/annotations/person_keypoints_train2017.json does not exist. --data takes a COCO-style" >&2
+    echo "folder; other layouts and keypoint sets: docs/pose.md. Without --data, people are rendered instead." >&2
+    exit 1
+fi
+
+cd "$root"
+bash tools/install.sh
+export PATH="$root/.venv/bin:$PATH" NO_ALBUMENTATIONS_UPDATE=1
+started=$SECONDS
+if [ -z "$gpus" ]; then
+    gpus=$(python -c 'import torch; print(torch.cuda.device_count() or 2)')
+fi
+
+if [ -n "$data" ]; then
+    config=configs/pose/sapiens_tiny_coco.py
+    images=$data/val2017
+    # Without a detector's boxes, evaluation uses the annotated ones.
+    options=(data_root="$data" val_dataloader.dataset.bbox_file=None test_dataloader.dataset.bbox_file=None)
+else
+    config=configs/pose/sapiens_tiny_synthetic.py
+    data=$out/data
+    images=$data/images
+    options=(data_root="$data")
+    say "1/4 rendering $count people with 308 keypoints, part labels, depth and normals to $data"
+    python tools/data/render_humans.py --preset quickstart --count "$count" --out "$data" --preview
+fi
+train_options=("${options[@]}")
+[ -z "$epochs" ] || train_options+=(train_cfg.max_epochs="$epochs")
+
+say "2/4 training $config on $gpus processes"
+# Mixed precision where the hardware has it: on a GPU, or on a CPU with bfloat16 instructions.
+amp=$(python -c 'import torch; print("--amp" * (torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()))')
+# shellcheck disable=SC2086
+bash tools/dist_train.sh "$config" "$gpus" --work-dir "$out/train" --resume $amp --cfg-options "${train_options[@]}"
+checkpoint=$(cat "$out/train/last_checkpoint")
+
+say "3/4 evaluating $checkpoint on people it has not seen"
+python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --cfg-options "${options[@]}" | tee "$out/evaluation.txt"
+
+say "4/4 drawing"
+pictures=$out/pictures
+rm -rf "$out/held_out" && mkdir -p "$out/held_out"
+python - "$data" "$images" "$out/held_out" <<'PYTHON'
+"""Link a dozen validation photos, so that what is drawn was not trained on."""
+import json
+import sys
+from pathlib import Path
+
+data, images, target = map(Path, sys.argv[1:])
+found = sorted((data / 'annotations').glob('person_keypoints_val*.json'))
+for entry in json.loads(found[0].read_text())['images'][:12]:
+    photo = images / entry['file_name']
+    (target / photo.name).symlink_to(photo)
+PYTHON
+boxes=$(find "$data/annotations" -name 'person_keypoints_val*.json' | head -n 1)
+python tools/demo.py pose "$out/held_out" --model "$config" --weights "$checkpoint" --boxes "$boxes" --out "$pictures"
+
+say "done in $(((SECONDS - started + 30) / 60)) minutes after installation"
+echo "  table     $out/evaluation.txt"
+echo "  pictures  $pictures/pose"
+[ ! -f "$data/preview.png" ] || echo "  data      $data/preview.png"
+echo "  model     $checkpoint"
