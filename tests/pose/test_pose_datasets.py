@@ -238,6 +238,28 @@ def test_a_bad_annotation_is_named_when_it_is_used(tmp_path, rng, damage, messag
             dataset[1]
 
 
+def test_points_of_ones_own(tmp_path, rng):
+    path = write_set(
+        tmp_path / 'set', [coco_annotation(make_points(rng, count)) for count in (2, 3)]
+    )
+    metainfo = {
+        'dataset_name': 'mine',
+        'keypoint_info': {
+            0: {'name': 'left_tip', 'id': 0, 'swap': 'right_tip', 'type': ''},
+            1: {'name': 'right_tip', 'id': 1, 'swap': 'left_tip', 'type': ''},
+        },
+        'skeleton_info': {},
+        'joint_weights': [1.0, 1.0],
+        'sigmas': [0.05, 0.05],
+    }
+    dataset = open_set(CocoDataset, path, metainfo=metainfo)
+    assert dataset.get_data_info(0)['flip_indices'] == [1, 0]
+    with pytest.raises(
+        ValueError, match="annotation 102 .*expected 2 x 3 values in 'keypoints', got 9"
+    ):
+        dataset.get_data_info(1)
+
+
 def test_wholebody_needs_its_five_keys(tmp_path, rng):
     annotation = coco_annotation(make_points(rng, 17))
     for key, count in list(CocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:

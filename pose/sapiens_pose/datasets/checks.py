@@ -2,6 +2,7 @@
 """Annotations that cannot be used: found when the file is read, raised when the sample is asked for."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,18 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
     training run can skip and count it, and a test run stops with it. Crowds and annotations without a
     labelled point are left out by rule, as upstream does.
 
-    ``KEYPOINT_KEYS`` maps each annotation key that holds keypoints to its number of points.
+    ``KEYPOINT_KEYS`` maps each annotation key that holds keypoints to its number of points; None says that
+    ``keypoints`` holds all points of the metainfo.
     """
 
-    KEYPOINT_KEYS: dict[str, int] = {}
+    KEYPOINT_KEYS: dict[str, int] | None = None
 
     def load_data_list(self) -> list[dict]:
         """Sample list from ``ann_file`` (and ``bbox_file``).
 
         Raises:
-            ValueError: A file does not exist, or an entry lacks a key that indexing needs.
+            ValueError: A file does not exist, an entry lacks a key that indexing needs, or an id
+                stands twice.
         """
         for path in (self.ann_file, self.bbox_file):
             if path and not Path(path).is_file():
@@ -47,6 +50,12 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
         except KeyError as error:
             _name_incomplete_entry(self.ann_file)
             raise ValueError(f'{self.ann_file}: missing key {error}') from error
+
+    def _load_annotations(self) -> tuple[list[dict], list[dict]]:
+        """Upstream's entries; the index is there only until its caller returns."""
+        entries = super()._load_annotations()
+        _check_ids(self.ann_file, self.coco)
+        return entries
 
     def parse_data_info(self, raw_data_info: dict) -> dict | None:
         """One sample, the text of its error, or None for an annotation that is left out by rule."""
@@ -61,10 +70,11 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
 
     def find_problem(self, annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
         """What is wrong with an annotation, or None."""
+        counts = self.KEYPOINT_KEYS or {'keypoints': self._metainfo['num_keypoints']}
         return find_box_problem(annotation, image) or next(
             (
                 problem
-                for key, count in self.KEYPOINT_KEYS.items()
+                for key, count in counts.items()
                 if (problem := find_keypoint_problem(annotation, key, (count,)))
             ),
             None,
@@ -132,3 +142,16 @@ def _name_incomplete_entry(path: str) -> None:
                     f'{path}: {section}[{index}] (id {entry.get("id")}) lacks {missing}; a COCO-style '
                     f'entry needs {list(keys)}'
                 )
+
+
+def _check_ids(path: str, coco: Any) -> None:
+    """Raise where an id stands twice: the index keeps the last entry and drops the others unseen."""
+    for section, index in (('images', coco.imgs), ('annotations', coco.anns)):
+        entries = coco.dataset.get(section, [])
+        if len(entries) != len(index):
+            counts = Counter(entry['id'] for entry in entries)
+            twice = [number for number, count in counts.items() if count > 1]
+            raise ValueError(
+                f'{path}: {len(twice)} ids of {section} stand more than once, the first: {twice[:5]}; '
+                'number the entries anew'
+            )

@@ -12,10 +12,12 @@ from .checks import CheckedCocoStyleDataset
 
 @DATASETS.register_module()
 class CocoDataset(CheckedCocoStyleDataset, MMPoseCocoDataset):
-    """COCO person keypoints, or a user's own 17 points in COCO's JSON; arguments as upstream's."""
+    """COCO's 17 person keypoints, or with ``metainfo`` a user's own points in COCO's JSON.
+
+    Arguments as upstream's.
+    """
 
     METAINFO = upstream_metainfo('coco')
-    KEYPOINT_KEYS = {'keypoints': 17}
 
 
 @DATASETS.register_module()
