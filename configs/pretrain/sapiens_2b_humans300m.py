@@ -2,3 +2,4 @@
 _base_ = ['../_base_/sizes/sapiens_2b.py', './_base_/mae.py']
 
 model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
+train_dataloader = dict(batch_size=32)  # fits 80 GB, see docs/training.md; 4096 in all = 128 GPUs

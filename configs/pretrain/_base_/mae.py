@@ -2,11 +2,11 @@
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/mae.py']
 
 # ---- what you are likely to change ----
-images = '{{$SAPIENS_IMAGES:data/humans_300m}}'  # a folder, a .txt list, or tar shards; the variable or --cfg-options
+images = '{{$SAPIENS_IMAGES:data/humans_300m}}'  # a folder, a .txt list, or tar shards: SAPIENS_IMAGES=... or here
 crop = (1024, 1024)  # (height, width) in pixels; any multiples of 16. Leaves set it, with backbone and neck
-mask_ratio = 0.75  # up to 0.95
+mask_ratio = 0.75  # up to 0.95; on the command line: --cfg-options model.backbone.mask_ratio=0.95
 norm_pix = True  # standardised patches as target
-batch_size = 32  # per GPU; the learning rate follows the total batch (auto_scale_lr)
+batch_size = 32  # per GPU; leaves set it. The learning rate follows the total batch (auto_scale_lr)
 
 # ---- what the method fixes ----
 default_scope = 'mmengine'  # every part below is named with its prefix, or mmengine's or mmcv's own

@@ -1,0 +1,343 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Every image is kept or dropped for the reason its content gives, whoever does the work."""
+
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from sapiens_pretrain.curation import Curation, MinSize, PersonFilter, ScoreFilter, Settings
+from sapiens_pretrain.curation import pipeline as pipeline_module
+from sapiens_pretrain.curation.detectors import BoxesFile, ImageDetector
+from sapiens_pretrain.curation.duplicates import DuplicateFinder, difference_hash
+from sapiens_pretrain.curation.engines import Processes
+from sapiens_pretrain.curation.filters import (
+    DEFAULT_SCORERS,
+    drawing_score,
+    make_filter,
+    text_score,
+    watermark_score,
+)
+from sapiens_pretrain.curation.photo import Photo, Record
+from sapiens_pretrain.data.sources import open_images
+
+
+def photo_like(seed, size=(400, 360)):
+    """A picture (height, width) with detail at every scale and sensor noise."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((*size, 3))
+    for octave in range(2, 7):
+        cells = random.normal(size=(2**octave, 2**octave, 3))
+        image += cv2.resize(cells, size[::-1], interpolation=cv2.INTER_CUBIC) / octave
+    image = 128 + 40 * image + random.normal(scale=3, size=image.shape)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def jpeg(image, quality=92):
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., ::-1]).save(buffer, 'JPEG', quality=quality)
+    return buffer.getvalue()
+
+
+BOXES = {
+    'good': [[10, 10, 330, 390, 0.99], [20, 20, 60, 60, 0.95], [5, 5, 50, 50, 0.5]],
+    'unsure': [[10, 10, 330, 390, 0.9]],
+    'small': [[10, 10, 110, 300, 0.99]],
+    'again': [[10, 10, 330, 390, 0.99]],
+    'second': [[10, 10, 330, 390, 0.99]],
+    'tiny': [[10, 10, 330, 390, 0.99]],
+    'drawn': [[10, 10, 330, 390, 0.99]],
+}
+EXPECTED = {
+    'again': 'duplicate',
+    'broken': 'unreadable',
+    'drawn': 'art',
+    'nobody': 'no person',
+    'small': 'small person',
+    'tiny': 'tiny',
+    'torn': 'unreadable',
+    'unsure': 'no person',
+}
+
+
+@pytest.fixture
+def heap(tmp_path):
+    """A folder with one image for each fate, and a file of boxes."""
+    folder = tmp_path / 'heap'
+    folder.mkdir()
+    write = lambda name, content: (folder / f'{name}.jpg').write_bytes(content)  # noqa: E731
+    good = photo_like(0)
+    write('good', jpeg(good))
+    # In the order of names the first of a pair of duplicates stays: "again" would come before.
+    write('second', jpeg(photo_like(1)))
+    write('again', jpeg(cv2.resize(photo_like(1), None, fx=0.9, fy=0.9), 70))
+    write('nobody', jpeg(photo_like(2)))
+    write('unsure', jpeg(photo_like(3)))
+    write('small', jpeg(photo_like(4)))
+    write('tiny', jpeg(photo_like(5, (200, 360))))
+    write(
+        'drawn',
+        jpeg(cv2.circle(np.full((400, 360, 3), 255, np.uint8), (180, 200), 90, (9, 9, 200), -1)),
+    )
+    write('torn', jpeg(photo_like(6))[:3000])
+    write('broken', b'this is no image')
+    (tmp_path / 'boxes.json').write_text(json.dumps({f'{k}.jpg': v for k, v in BOXES.items()}))
+    return folder
+
+
+class FromBoxes:
+    """Makes the detector in each worker."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self):
+        return BoxesFile(self.path)
+
+
+def settings_for(heap, **options):
+    filters = [
+        MinSize(300),
+        PersonFilter(0.9, 300),
+        *map(make_filter, ('text', 'watermark', 'art')),
+    ]
+    boxes = heap.parent / 'boxes.json'
+    return Settings(
+        **{'filters': filters, 'detector': FromBoxes(boxes), 'images_per_shard': 2, **options}
+    )
+
+
+def manifest(out):
+    return [json.loads(line) for line in (out / 'manifest.jsonl').read_text().splitlines()]
+
+
+def fates(out):
+    return {
+        r['name'].split('/')[-1].split('.')[0]: r['reason'].split(':')[0]
+        for r in manifest(out)
+        if not r['kept']
+    }
+
+
+def everything(out):
+    """All that a run leaves, by name; the settings file names nothing of the engine."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob('*'))
+        if path.is_file() and path.suffix != '.png'
+    }
+
+
+def test_each_image_has_its_fate(heap, tmp_path):
+    out = tmp_path / 'out'
+    summary = Curation(heap, out, settings_for(heap)).run()
+    # "again" comes first in the order of names, so its larger twin is the duplicate.
+    expected = {k: v for k, v in EXPECTED.items() if k != 'again'} | {'second': 'duplicate'}
+    assert fates(out) == expected
+    kept = [record for record in manifest(out) if record['kept']]
+    assert [record['people'] for record in kept] == [1, 2]
+    assert kept[1]['member'] == '000000.tar/000000001'
+    shards = open_images(out / 'shards')
+    assert [shards.read(i)[1] for i in range(2)] == [
+        (heap / f'{name}.jpg').read_bytes() for name in ('again', 'good')
+    ]
+    assert summary['kept'] == 2 and summary['images'] == 10
+    assert summary['dropped'] == {
+        'art': 1, 'duplicate': 1, 'no person': 2, 'small person': 1, 'tiny': 1, 'unreadable': 2,
+    }  # fmt: skip
+    assert summary['people_per_image'] == {'1': 1, '2': 1}
+    assert cv2.imread(str(out / 'people.png')).shape[2] == 3
+    reasons = {r['name'].split('/')[-1]: r['reason'] for r in manifest(out)}
+    assert reasons['unsure.jpg'] == 'no person: best score 0.90, needed above 0.9'
+    assert reasons['small.jpg'] == 'small person: largest box 290 px, needed above 300'
+    assert reasons['second.jpg'] == f'duplicate: of {heap / "again.jpg"}'
+
+
+@pytest.mark.parametrize('engine', [Processes(2), Processes(3)])
+def test_any_number_of_workers_gives_the_same(heap, tmp_path, monkeypatch, engine):
+    monkeypatch.setattr(pipeline_module, 'EXAMINE_CHUNK', 2)
+    outs = [tmp_path / 'one', tmp_path / 'more']
+    for out, used in zip(outs, (Processes(1), engine), strict=True):
+        Curation(heap, out, settings_for(heap, images_per_shard=1)).run(used)
+    assert everything(outs[0]) == everything(outs[1])
+    assert len(list((outs[0] / 'shards').glob('*.tar'))) == 2
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same(heap, tmp_path, monkeypatch):
+    pytest.importorskip('ray.data', reason='the cluster engine is an extra')
+    from sapiens_pretrain.curation.engines import RayData
+
+    outs = [tmp_path / 'one', tmp_path / 'ray']
+    Curation(heap, outs[0], settings_for(heap)).run()
+    monkeypatch.setenv('RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO', '0')
+    engine = RayData(workers=1)
+    try:
+        Curation(heap, outs[1], settings_for(heap)).run(engine)
+    finally:
+        engine.ray.shutdown()
+    assert everything(outs[0]) == everything(outs[1])
+
+
+def test_a_killed_run_goes_on(heap, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline_module, 'EXAMINE_CHUNK', 2)
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    Curation(heap, whole, settings_for(heap)).run()
+    calls = []
+
+    def dying(function, tasks):
+        for task in tasks[:2]:
+            calls.append(task)
+            function(task)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Curation(heap, cut, settings_for(heap)).run(dying)
+
+    def counting(function, tasks):
+        calls.extend(tasks)
+        Processes()(function, tasks)
+
+    Curation(heap, cut, settings_for(heap)).run(counting)
+    assert calls == [0, 1, 2, 3, 4, 0]  # each part once, then the one shard
+    assert everything(whole) == everything(cut)
+
+
+def test_other_settings_need_another_folder(heap, tmp_path):
+    Curation(heap, tmp_path / 'out', settings_for(heap))
+    with pytest.raises(ValueError, match='of a run with other images or settings'):
+        Curation(heap, tmp_path / 'out', settings_for(heap, images_per_shard=3))
+
+
+def test_input_must_not_change(heap, tmp_path):
+    run = Curation(heap, tmp_path / 'out', settings_for(heap))
+    (heap / 'new.jpg').write_bytes(jpeg(photo_like(9)))
+    del run.source
+    with pytest.raises(ValueError, match='holds 11 images, and 10 when this run began'):
+        run.run()
+
+
+def test_tools(heap, tmp_path, run_tool):
+    out = tmp_path / 'out'
+    boxes = ('--boxes', heap.parent / 'boxes.json')
+    text = run_tool('tools/data/curate_humans.py', heap, out, *boxes, '--images-per-shard', 5)
+    assert text.startswith('2 of 10 images kept')
+    assert len(fates(out)) == 8
+    text = run_tool('tools/data/pack_shards.py', heap, tmp_path / 'packed', '--images-per-shard', 3)
+    assert text.startswith('8 of 10 images packed') and "'unreadable': 2" in text
+    shards = open_images(tmp_path / 'packed' / 'shards')
+    assert len(shards) == 8 and len(shards.shards) == 3
+
+
+def test_both_sides_can_be_asked_for():
+    photo = Photo('x', b'', np.array([[0, 0, 200, 900]]), np.array([0.99]))
+    assert PersonFilter()(photo, Record(0, 'x')) is None
+    reason = PersonFilter(both_sides=True)(photo, Record(0, 'x'))
+    assert reason == 'small person: largest box 200 px, needed above 300'
+
+
+def test_image_detector():
+    class Found:
+        xyxy, scores = np.array([[0, 0, 9, 9]]), np.array([0.5])
+
+    seen = []
+    detect = ImageDetector(lambda images: seen.extend(images) or [Found])
+    ((boxes, scores),) = detect([Photo('x', jpeg(photo_like(0)))])
+    assert (boxes.tolist(), scores.tolist()) == ([[0, 0, 9, 9]], [0.5])
+    assert seen[0].shape == (400, 360, 3)
+
+
+def text_page(seed):
+    image = photo_like(seed)
+    for row in range(40, 360, 28):
+        cv2.putText(image, 'lorem ipsum dolor sit', (20, row), 0, 0.7, (255, 255, 255), 2)
+    return image
+
+
+def marked(seed):
+    """A photo under a faint, tiled mark."""
+    mark = np.zeros((80, 90), np.uint8)
+    cv2.putText(mark, 'stock', (2, 50), 0, 0.9, 255, 2)
+    tiled = np.tile(mark, (5, 4))[..., None].astype(float) / 255
+    return (photo_like(seed) * (1 - 0.25 * tiled) + 255 * 0.25 * tiled).astype(np.uint8)
+
+
+def drawing(seed):
+    random = np.random.default_rng(seed)
+    image = np.full((400, 360, 3), 230, np.uint8)
+    for _ in range(6):
+        center = tuple(int(v) for v in random.integers(40, 320, 2))
+        color = tuple(int(v) for v in random.integers(0, 255, 3))
+        cv2.circle(image, center, int(random.integers(20, 80)), color, -1, cv2.LINE_AA)
+    return image
+
+
+@pytest.mark.parametrize(
+    ('name', 'scorer', 'example'),
+    [
+        ('text', text_score, text_page),
+        ('watermark', watermark_score, marked),
+        ('art', drawing_score, drawing),
+    ],
+)
+def test_default_scorers_separate_their_examples(name, scorer, example):
+    threshold = DEFAULT_SCORERS[name][1]
+    photos = [scorer(photo_like(seed)) for seed in range(3)]
+    examples = [scorer(example(seed)) for seed in range(3)]
+    assert max(photos) < threshold < min(examples), (photos, examples)
+
+
+def test_photographs_pass_the_default_scorers(samples):
+    for path in sorted((samples / 'coco').glob('*.jpg')):
+        image = cv2.imread(str(path))
+        for name, (scorer, threshold) in DEFAULT_SCORERS.items():
+            assert scorer(image) < threshold, (path.name, name)
+
+
+def test_flat_images_do_not_break_scorers():
+    flat = np.zeros((50, 60, 3), np.uint8)
+    assert [scorer(flat) for scorer, _ in DEFAULT_SCORERS.values()] == [0.0, 0.0, 1.0]
+
+
+def test_own_filters():
+    found = make_filter('sapiens_pretrain.curation.filters:MinSize')
+    assert found.side == 300
+    scorer = ScoreFilter('brightness', lambda image: image.mean() / 255, 0.9)
+    record = Record(0, 'x')
+    white = Photo('x', jpeg(np.full((32, 32, 3), 255, np.uint8)))
+    assert scorer(white, record) == 'brightness: score 1.000 above 0.9'
+    assert record.scores == {'brightness': 1.0}
+    with pytest.raises(ValueError, match="filter 'nonsense' is none of"):
+        make_filter('nonsense')
+
+
+def test_hash_survives_what_it_should():
+    image = photo_like(0)
+    same = [
+        cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+        cv2.imdecode(np.frombuffer(jpeg(image, 40), np.uint8), cv2.IMREAD_COLOR),
+        (image * 0.8).astype(np.uint8),
+    ]
+    value = difference_hash(image)
+    assert all((value ^ difference_hash(other)).bit_count() <= 4 for other in same)
+    assert (value ^ difference_hash(photo_like(1))).bit_count() > 12
+
+
+@pytest.mark.parametrize('distance', [0, 1, 4, 7])
+def test_duplicate_finder_equals_brute_force(distance):
+    random = np.random.default_rng(distance)
+    base = [int(v) for v in random.integers(0, 2**63, 40, dtype=np.uint64)]
+    values = base + [v ^ sum(1 << int(b) for b in random.integers(0, 64, 4)) for v in base]
+    finder = DuplicateFinder(distance)
+    earlier = []
+    for number, value in enumerate(values):
+        near = [name for other, name in earlier if (value ^ other).bit_count() <= distance]
+        found = finder.find(value)
+        assert (found is None) == (not near) and (found is None or found in near)
+        finder.add(value, str(number))
+        earlier.append((value, str(number)))
+    with pytest.raises(ValueError, match=r'distance must lie in 0..31 bits, got 40'):
+        DuplicateFinder(40)
