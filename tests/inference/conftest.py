@@ -8,10 +8,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from sapiens_common.inference import Inferencer, Result, Source
+from sapiens_common.inference.models import build_model
 from sapiens_common.inference.writers import TaskFiles, write_json
+from sapiens_common.weights import find_config
+
+SIZE = (64, 48)  # (h, w) of the small models
+ARCH = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
 
 
 @dataclass
@@ -118,3 +124,59 @@ def odd_folder(tmp_path, photo):
     (folder / 'empty.jpg').write_bytes(b'')
     (folder / 'notes.md').write_text('not an image')
     return folder
+
+
+@pytest.fixture(scope='session')
+def small_config():
+    """`small_config(task)`: a shipped config with a very small model for 64 x 48 images."""
+
+    def build(task, data=None, shrink=True):
+        data = data or ('render_people' if task in ('depth', 'normal') else 'goliath')
+        config = Config.fromfile(str(find_config(f'sapiens_tiny/{task}_{data}')))
+        if not shrink:
+            return config
+        height, width = SIZE
+        config.model.backbone.update(arch=ARCH, img_size=SIZE)
+        head = config.model.get('head') or config.model.decode_head
+        head.update(in_channels=32)
+        for key in ('deconv_out_channels', 'conv_out_channels'):
+            head[key] = tuple(8 for _ in head[key])
+        if task == 'pose':
+            head.decoder.update(input_size=(width, height), heatmap_size=(width // 4, height // 4))
+            head.decoder.update(sigma=2)
+        for step in config.test_dataloader.dataset.pipeline:
+            if 'input_size' in step or 'scale' in step:
+                step.update({key: (width, height) for key in step.keys() & {'input_size', 'scale'}})
+            if 'size' in step:
+                step.update(size=SIZE)
+        return config
+
+    return build
+
+
+@pytest.fixture(scope='session')
+def small_model(small_config):
+    """`small_model(task)`: the model of `small_config`, with random weights, always the same."""
+
+    def build(task, data=None, shrink=True):
+        model = build_model(small_config(task, data, shrink))
+        generator = torch.Generator().manual_seed(1)
+        for parameter in model.parameters():
+            parameter.data.normal_(0, 0.15, generator=generator)
+        return model.eval()
+
+    return build
+
+
+@pytest.fixture(scope='session')
+def small_checkpoint(small_model, tmp_path_factory):
+    """`small_checkpoint(task)`: a file with the weights of `small_model`."""
+    folder = tmp_path_factory.mktemp('checkpoints')
+
+    def build(task, data=None):
+        path = folder / f'{task}_{data}.pth'
+        if not path.exists():
+            torch.save({'state_dict': small_model(task, data).state_dict(), 'meta': {}}, path)
+        return path
+
+    return build

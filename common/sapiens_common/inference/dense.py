@@ -109,8 +109,9 @@ def paste(
     channels = maps[0].shape[2:] if maps else ()
     result = np.full((height, width, *channels), fill, kind)
     nearest = np.full((height, width), np.inf, np.float32)
-    for view, values in zip(views, maps, strict=True):
-        assert view is not None  # only a single view may be the whole image
+    crops = [(view, values) for view, values in zip(views, maps, strict=True) if view is not None]
+    # Sorted, so that at equal distances it does not matter in which order people came.
+    for view, values in sorted(crops, key=lambda crop: crop[0].tolist()):
         x1, y1, x2, y2 = view
         window = np.s_[y1:y2, x1:x2]
         columns = (np.arange(x2 - x1) + 0.5) / (x2 - x1) - 0.5

@@ -1,0 +1,129 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The command, in this process with very small models, and once as users start it."""
+
+import json
+import subprocess
+import sys
+
+import av
+import cv2
+import demo
+import numpy as np
+import pytest
+
+TASKS = ('pose', 'seg', 'depth', 'normal')
+
+
+@pytest.fixture
+def models(small_config, small_checkpoint, tmp_path):
+    """Arguments that name the very small models of all tasks."""
+    arguments = ['--weights', *(f'{task}={small_checkpoint(task)}' for task in TASKS), '--model']
+    for task in TASKS:
+        path = tmp_path / f'{task}_config.py'
+        small_config(task).dump(path)
+        arguments.append(f'{task}={path}')
+    return [*arguments, '--device', 'cpu', '--quiet']
+
+
+def test_all_tasks_on_a_folder_of_odd_files(models, odd_folder, tmp_path, capsys):
+    out = tmp_path / 'out'
+    code = demo.main(['all', str(odd_folder), '--out', str(out), '--boxes', 'image', *models])
+    assert code == 1  # four inputs failed, the others are done
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['inputs'] == 12 and summary['done'] == 8 and len(summary['failed']) == 4
+    assert set(summary['models']) == set(TASKS)
+    assert all(len(model['sha256']) == 64 for model in summary['models'].values())
+    printed = capsys.readouterr().out
+    assert '8 of 12 done' in printed and 'torn.jpg: the image data is damaged' in printed
+    stems = ('good', 'good_png', 'sub/good', 'UPPER', 'grey', 'deep', 'alpha', 'rotated')
+    for stem in stems:
+        for name in ('pose/{}.json', 'pose/{}.jpg', 'seg/{}.png', 'depth/{}.npy', 'depth/{}.png'):
+            assert (out / name.format(stem)).is_file()
+        assert (out / f'normal/{stem}.npy').is_file() and (out / f'sheet/{stem}.jpg').is_file()
+    assert np.load(out / 'depth/rotated.npy').shape == (64, 48)
+
+
+def test_a_video_with_people_smoothed_and_numbered(models, tmp_path, photo):
+    path = tmp_path / 'film.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=12)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, 'yuv420p'
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(photo(number), format='bgr24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    boxes = tmp_path / 'boxes.json'
+    boxes.write_text(json.dumps({'film': [[2, 2, 30, 46], [33, 2, 62, 46, 0.7]]}))
+    arguments = ['pose', str(path), '--out', str(tmp_path / 'out'), '--boxes', str(boxes)]
+    assert demo.main([*arguments, '--smooth', '--keypoints', '17', *models]) == 0
+    content = json.loads((tmp_path / 'out/pose/film.json').read_text())
+    assert len(content['names']) == 17 and content['video']['rate'] == 12
+    assert [frame['frame'] for frame in content['frames']] == [0, 1, 2, 3]
+    assert [p['track_id'] for p in content['frames'][3]['people']] == [1, 2]
+    with av.open(str(tmp_path / 'out/pose/film.mp4')) as container:
+        assert container.streams.video[0].average_rate == 12
+        assert sum(1 for _ in container.decode(video=0)) == 4
+
+
+def test_masks_of_depth_from_the_segmentation_weights(models, photo, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo())
+    arguments = ['depth', str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out'), '--mask', 'seg']
+    assert demo.main([*arguments, *models]) == 0
+    assert (tmp_path / 'out/depth/a.npy').is_file() and not (tmp_path / 'out/seg').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (
+            ['pose', 'none.jpg', '--weights', 'none.pth'],
+            'weights none.pth: the file does not exist',
+        ),
+        (['seg', 'none.jpg', '--weights', 'depth=x'], '--weights names no checkpoint for seg'),
+        (['seg', 'none.jpg', '--weights', 'pixel=x'], "'pixel' is none of"),
+    ],
+)
+def test_what_cannot_start_is_said_in_one_line(arguments, message, tmp_path, capsys):
+    assert demo.main([*arguments, '--out', str(tmp_path / 'out'), '--quiet']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and message in error
+
+
+def test_the_config_is_told_from_the_checkpoint(models, small_checkpoint, tmp_path, capsys):
+    weights = str(small_checkpoint('pose'))
+    arguments = ['pose', 'none.jpg', '--out', str(tmp_path / 'out'), '--weights', weights]
+    assert demo.main([*arguments, '--quiet']) == 2
+    assert 'no encoder of a shipped size' in capsys.readouterr().err  # 32 channels are not
+
+
+def test_help_is_fast(root):
+    """No library is imported before the arguments are known."""
+    code = (
+        'import sys; sys.argv = ["demo.py", "--help"]\n'
+        'import demo\n'
+        'try: demo.main()\n'
+        'except SystemExit: pass\n'
+        'print([m for m in ("torch", "mmengine", "cv2", "numpy") if m in sys.modules])'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=root / 'tools', capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == '[]', done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_on_the_sample_photos(samples, small_config, small_checkpoint, tmp_path, root):
+    small_config('pose').dump(tmp_path / 'pose.py')
+    done = subprocess.run(
+        [
+            *(sys.executable, str(root / 'tools/demo.py'), 'pose', str(samples / 'coco')),
+            *('--model', str(tmp_path / 'pose.py'), '--weights', str(small_checkpoint('pose'))),
+            *('--boxes', str(samples / 'coco/test_coco.json'), '--out', str(tmp_path / 'out')),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert '4 of 4 done' in done.stdout
+    summary = json.loads((tmp_path / 'out/summary.json').read_text())
+    assert summary['people'] == 14

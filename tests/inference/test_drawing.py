@@ -1,0 +1,106 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import cv2
+import numpy as np
+import pytest
+
+from sapiens_common.visualization import (
+    SkeletonStyle,
+    beside,
+    depth_picture,
+    draw_people,
+    legend,
+    normal_picture,
+    parts_overlay,
+    sheet,
+    titled,
+)
+from sapiens_common.visualization.dense import depth_range, depth_scale
+
+GREY = (128, 128, 128)
+
+
+@pytest.fixture
+def style():
+    return SkeletonStyle([(255, 0, 0), (0, 255, 0)], [(0, 1)], [(0, 0, 255)], [1.0, 1.0])
+
+
+def test_points_and_links_have_their_places_and_colours(style):
+    image = np.full((200, 200, 3), 255, np.uint8)
+    points = np.array([[[40.0, 50.0], [140.0, 50.0]]])
+    boxes = np.array([[10, 10, 190, 190.0]])
+    picture = draw_people(image, points, np.ones((1, 2)), boxes, style)
+    assert picture[50, 40].tolist() == [0, 0, 255]  # red, in BGR
+    assert picture[50, 140].tolist() == [0, 255, 0]
+    assert picture[50, 90].tolist() == [255, 0, 0]
+    assert (image == 255).all()  # the photo is not changed
+
+
+def test_low_scores_missing_points_and_far_ones_are_left_out(style):
+    image = np.full((50, 50, 3), 255, np.uint8)
+    points = np.array([[[20.0, 20.0], [np.nan, np.nan]], [[1e9, -1e9], [30.0, 30.0]]])
+    scores = np.array([[0.9, 0.0], [0.9, 0.2]])
+    boxes = np.array([[0, 0, 50, 50.0]] * 2)
+    picture = draw_people(image, points, scores, boxes, style, draw_boxes=False)
+    assert (picture[20, 20] != 255).any() and (picture[30, 30] == 255).all()
+
+
+def test_depth_is_bright_when_near_and_grey_off_the_person():
+    depth = np.linspace(0, 1, 100, dtype=np.float32)[None].repeat(20, 0)
+    mask = np.ones(depth.shape, bool)
+    mask[:, 40:60] = False
+    picture = depth_picture(depth, mask)
+    brightness = picture.sum(axis=2)
+    assert brightness[5, 2] > 3 * brightness[5, 97]
+    assert (picture[:, 40:60] == GREY).all()
+    levels = np.linspace(255, 0, 100).round().astype(np.uint8)[None]
+    expected = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
+    np.testing.assert_array_equal(depth_picture(depth, limits=(0, 1))[0], expected[0])
+
+
+@pytest.mark.parametrize(
+    ('depth', 'mask', 'expected'),
+    [
+        (np.full((4, 4), 0.5), None, (0.5, 0.5)),  # flat
+        (np.full((4, 4), np.nan), None, (0.0, 1.0)),  # nothing
+        (np.ones((4, 4)), np.zeros((4, 4), bool), (0.0, 1.0)),  # an empty mask
+    ],
+)
+def test_flat_and_empty_depths_have_a_picture(depth, mask, expected):
+    assert depth_range(depth, mask) == expected
+    picture = depth_picture(depth, mask)
+    assert picture.shape == (4, 4, 3)
+    if expected == (0.0, 1.0):
+        assert (picture == GREY).all()
+    assert depth_scale(200, expected).shape[0] == 200
+
+
+def test_normals_are_colours_xyz_as_rgb():
+    normal = np.zeros((1, 4, 3), np.float32)
+    normal[0, 0], normal[0, 1], normal[0, 2] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+    picture = normal_picture(normal)
+    assert picture[0, :, ::-1].tolist()[:3] == [[255, 128, 128], [128, 255, 128], [128, 128, 255]]
+    assert picture[0, 3].tolist() == list(GREY)  # no normal
+
+
+def test_parts_cover_people_only_and_the_legend_tells_their_shares():
+    image = np.full((40, 60, 3), 200, np.uint8)
+    labels = np.zeros((40, 60), np.uint8)
+    labels[10:30, 10:20], labels[10:30, 20:30], labels[0, 0] = 1, 2, 255
+    names, palette = ['Background', 'Left_Hand', 'Hair'], [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
+    picture, panel = parts_overlay(image, labels, names, palette, opacity=1.0)
+    assert (picture[35, 50] == 200).all()
+    assert picture[20, 15].tolist() == [0, 0, 255] and picture[20, 25].tolist() == [255, 0, 0]
+    assert panel.shape[0] == 40
+    empty, _ = parts_overlay(image, np.zeros_like(labels), names, palette)
+    np.testing.assert_array_equal(empty, image)
+
+
+def test_long_legends_get_more_columns_and_sheets_keep_every_picture():
+    short, long = legend([('a', (1, 2, 3))], 100), legend([('a', (1, 2, 3))] * 40, 100)
+    assert short.shape[0] == long.shape[0] == 100 and long.shape[1] > 3 * short.shape[1]
+    tiles = [(f'{n}', np.full((90, 60, 3), 10 * n, np.uint8)) for n in range(1, 6)]
+    canvas = sheet(tiles)
+    for _, tile in tiles:
+        assert (canvas == tile[0, 0]).all(axis=2).sum() >= 90 * 60
+    assert beside(tiles[0][1], tiles[1][1]).shape == (90, 126, 3)
+    assert titled(tiles[0][1], 'x').shape[0] > 90

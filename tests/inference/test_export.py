@@ -1,0 +1,145 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from sapiens_common.checkpoint import read_checkpoint
+from sapiens_common.inference import export
+from sapiens_common.inference.export import convert_checkpoint, export_model
+from sapiens_common.inference.guess import guess_config
+from sapiens_common.inference.models import load_model
+
+SIZE = (64, 48)
+
+
+@pytest.mark.parametrize(
+    ('task', 'kind'),
+    [('pose', 'onnx'), ('seg', 'torch_export'), ('depth', 'torchscript')],
+)
+def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
+    model = small_model(task)
+    path = tmp_path / f'model{export.FORMATS[kind]}'
+    assert export_model(model, path, kind, SIZE) <= export.TOLERANCE
+    images = torch.randn(5, 3, *SIZE)  # a batch the tool did not try
+    with torch.no_grad():
+        expected = model(images, mode='tensor')
+    if kind == 'onnx':
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+        found = session.run(None, {'images': images.numpy()})[0]
+    elif kind == 'torch_export':
+        found = torch.export.load(path).module()(images).numpy()
+    else:
+        found = torch.jit.load(str(path))(images).numpy()
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4 * expected.abs().max().item())
+
+
+def test_a_traced_file_is_a_checkpoint_with_the_original_names(small_model, small_config, tmp_path):
+    model = small_model('pose')
+    path = tmp_path / 'lite.pt2'
+    export_model(model, path, 'torchscript', SIZE)
+    tensors = read_checkpoint(path).state_dict
+    assert set(tensors) == set(model.state_dict())
+    for name, value in model.state_dict().items():
+        assert torch.equal(tensors[name], value)
+    loaded = load_model(
+        small_config('pose'), path, device='cpu'
+    )  # the lite release's files take this road
+    assert torch.equal(loaded.model.head.final_layer.weight, model.head.final_layer.weight)
+
+
+def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
+    loaders = export._loaders()
+    monkeypatch.setattr(
+        export,
+        '_loaders',
+        lambda: {'torchscript': lambda path: lambda x: loaders['torchscript'](path)(x) * 1.01},
+    )
+    path = tmp_path / 'model.pt2'
+    with pytest.raises(ValueError, match=r'differs from eager by 1\.0e-02 .*was removed'):
+        export_model(small_model('depth'), path, 'torchscript', SIZE)
+    assert not path.exists()
+
+
+def test_unknown_formats_and_models_are_named(small_model, tmp_path):
+    with pytest.raises(ValueError, match="format 'tflite' is not one of torchscript, onnx"):
+        export_model(small_model('depth'), tmp_path / 'x', 'tflite', SIZE)
+    with pytest.raises(ValueError, match='Linear has neither head nor decode_head'):
+        model = torch.nn.Linear(1, 1)
+        model.backbone = torch.nn.Identity()
+        export.RawModel(model)
+
+
+def test_checkpoints_travel_to_safetensors_and_back_unchanged(tmp_path):
+    shared = torch.randn(3, 4)
+    state = {
+        'backbone.patch_embed.projection.weight': torch.randn(8, 3, 2, 2, dtype=torch.float64),
+        'backbone.ln1.bias': torch.randn(4).to(torch.bfloat16),
+        'head.a': shared,
+        'head.b': shared,  # tied
+    }
+    meta = {'epoch': 3, 'dataset_meta': {'sigmas': np.arange(3.0), 'dataset_name': 'x'}}
+    source = tmp_path / 'a.pth'
+    torch.save({'state_dict': state, 'meta': meta, 'optimizer': {'lr': 1}}, source)
+    assert convert_checkpoint(source, tmp_path / 'b.safetensors') == 4
+    assert convert_checkpoint(tmp_path / 'b.safetensors', tmp_path / 'c.pth') == 4
+    back = read_checkpoint(tmp_path / 'c.pth')
+    assert set(back.state_dict) == set(state) and not back.training
+    for name, value in state.items():
+        assert back.state_dict[name].dtype == value.dtype
+        assert torch.equal(back.state_dict[name], value)
+    assert back.meta == {'epoch': 3, 'dataset_meta': {'sigmas': [0, 1, 2], 'dataset_name': 'x'}}
+    assert convert_checkpoint(source, tmp_path / 'clean.pth', encoder_only=True) == 2
+    assert 'ln1.bias' in read_checkpoint(tmp_path / 'clean.pth').state_dict
+    with pytest.raises(ValueError, match=r'expected a \.safetensors or \.pth'):
+        convert_checkpoint(source, tmp_path / 'd.bin')
+
+
+def test_the_config_of_a_checkpoint_is_told_from_its_shapes(small_model, tmp_path, root):
+    torch.save({'state_dict': small_model('seg', shrink=False).state_dict()}, tmp_path / 'seg.pth')
+    assert guess_config(tmp_path / 'seg.pth', 'seg') == root / 'configs/seg/sapiens_tiny_goliath.py'
+    with pytest.raises(ValueError, match='this is a checkpoint for seg, not one for depth'):
+        guess_config(tmp_path / 'seg.pth', 'depth')
+    torch.save({'state_dict': {'w': torch.zeros(1)}}, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='no encoder of a shipped size'):
+        guess_config(tmp_path / 'other.pth', 'pose')
+
+
+def test_a_published_checkpoints_shapes_name_its_config(
+    checkpoint_keys, root, tmp_path, monkeypatch
+):
+    from sapiens_common.checkpoint import Checkpoint
+    from sapiens_common.inference import guess
+
+    for task, data in (('pose', 'goliath'), ('seg', 'goliath'), ('depth', 'render_people')):
+        for size in ('0.3b', '2b'):
+            shapes = checkpoint_keys(f'{task}_{data}', size)
+            tensors = {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
+            monkeypatch.setattr(guess, 'read_checkpoint', lambda _, t=tensors: Checkpoint(t))
+            expected = root / f'configs/{task}/sapiens_{size}_{data}.py'
+            assert guess_config('x.pth', task) == expected
+
+
+@pytest.mark.slow
+def test_the_convert_tools(small_model, small_config, tmp_path, root):
+    torch.save({'state_dict': small_model('depth').state_dict()}, tmp_path / 'depth.pth')
+    run = [sys.executable, str(root / 'tools/convert/checkpoint.py')]
+    done = subprocess.run(
+        [*run, tmp_path / 'depth.pth', tmp_path / 'depth.safetensors'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and 'all equal' in done.stdout, done.stderr
+    small_config('depth').dump(tmp_path / 'depth.py')
+    run = [sys.executable, str(root / 'tools/convert/export.py'), tmp_path / 'depth.py']
+    done = subprocess.run(
+        [*run, tmp_path / 'depth.safetensors', tmp_path / 'x.pt2', '--format', 'torchscript'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and 'differs from eager by' in done.stdout, done.stderr
+    assert (tmp_path / 'x.pt2').is_file()
