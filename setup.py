@@ -41,7 +41,7 @@ seg = [
     'ftfy',  # mmseg imports it (its text tokenizer)
     'regex',
 ]
-depth_normal = list(seg)
+depth_normal = [*seg, 'OpenEXR>=3.3']  # exr maps; OpenCV's wheels are built without
 det = [*mmlab, 'mmdet>=3.3.0,<3.4.0']
 pretrain = [
     *mmlab,

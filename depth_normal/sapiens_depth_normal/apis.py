@@ -16,6 +16,8 @@ from sapiens_common.inference.writers import TaskFiles, write_image
 from sapiens_common.visualization import beside, depth_picture, normal_picture
 from sapiens_common.visualization.dense import depth_range, depth_scale
 
+from .geometry import convert_normals
+
 
 @dataclass
 class DepthResult(Result):
@@ -39,7 +41,7 @@ class NormalResult(Result):
 
     Attributes:
         normal: float32 (H, W, 3) unit vectors in camera coordinates: X right, Y up, Z to the camera
-            (OpenGL; see :func:`sapiens_depth_normal.geometry.convert_normals`). Values off the person mean
+            (OpenGL), unless the inferencer was told another convention. Values off the person mean
             nothing; zero where no crop was.
         mask: bool (H, W), True on people, if a mask was given.
     """
@@ -98,11 +100,20 @@ class DepthInferencer(DenseInferencer):
 class NormalInferencer(DenseInferencer):
     """Surface normals of people; with ``masks=...`` pictures show people only.
 
-    Arguments as :class:`sapiens_common.inference.Inferencer`: ``model``, ``weights``, ``device``,
-    ``dtype``, ``compile``, ``detector``, ``workers``.
+    Args:
+        *args: As :class:`sapiens_common.inference.Inferencer`: ``model``, ``weights``.
+        convention: Camera coordinates of results and files, a key of
+            ``sapiens_depth_normal.geometry.CONVENTIONS``. Pictures always show OpenGL's.
+        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``device``, ``dtype``, ``compile``,
+            ``detector``, ``workers``.
     """
 
     task = 'normal'
+
+    def __init__(self, *args: Any, convention: str = 'opengl', **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        convert_normals(np.zeros(3), convention)  # refuse an unknown one before the work
+        self.convention = convention
 
     def extract(self, sample: Any) -> np.ndarray:
         """Normals (H, W, 3) of a predicted data sample."""
@@ -113,7 +124,8 @@ class NormalInferencer(DenseInferencer):
         normal = paste(item.pixels.shape, views, outputs, 0.0)
         if normal.ndim == 2:  # no crop at all
             normal = np.zeros((*normal.shape, 3), np.float32)
-        return NormalResult(Source.of(item), np.ascontiguousarray(normal), item.mask)
+        normal = convert_normals(np.ascontiguousarray(normal), self.convention)
+        return NormalResult(Source.of(item), normal, item.mask)
 
     def draw(self, item: Item) -> np.ndarray:
         """Photo and normals."""
@@ -123,7 +135,7 @@ class NormalInferencer(DenseInferencer):
         """Normals, RGB = XYZ."""
         result = item.results[self.task]
         assert isinstance(result, NormalResult)
-        return normal_picture(result.normal, result.mask)
+        return normal_picture(convert_normals(result.normal, self.convention), result.mask)
 
     def files(self) -> TaskFiles:
         """``<stem>.npy`` float32 (H, W, 3) unit vectors; ``<stem>.jpg``."""
