@@ -1,21 +1,12 @@
 # What the ResNet-101 baselines share: MMSegmentation's dilated encoder, auxiliary head and SGD, on the data,
 # sizes and epochs of the Sapiens recipe. The loss is scaled like a plain cross-entropy, which lr=0.01 is for.
-_base_ = ['runtime.py', 'goliath_data.py']
+_base_ = ['baseline.py']
 
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss = dict(
     type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath', average='weights')
 
 model = dict(
-    type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size_divisor=32),
     backbone=dict(
         type='ResNetV1c',
         depth=101,
@@ -28,7 +19,6 @@ model = dict(
         in_channels=2048,
         in_index=3,
         channels=512,
-        num_classes=28,
         norm_cfg=norm_cfg,
         loss_decode=loss),
     auxiliary_head=dict(
@@ -40,11 +30,7 @@ model = dict(
         concat_input=False,
         num_classes=28,
         norm_cfg=norm_cfg,
-        loss_decode=dict(loss_weight=0.4, **loss)),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+        loss_decode=dict(loss_weight=0.4, **loss)))
 
 optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005))

@@ -1,20 +1,10 @@
 # Mask2Former (Cheng et al., CVPR 2022) on Swin-L with MMSegmentation's settings, on the Sapiens data and
 # sizes. Needs mmdet. The set loss has no class weights.
-_base_ = ['../_base_/runtime.py', '../_base_/goliath_data.py']
+_base_ = ['../_base_/baseline.py']
 num_classes = 28
 
 attention = dict(embed_dims=256, num_heads=8, dropout=0.0, batch_first=True)
 model = dict(
-    type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size_divisor=32,
-        test_cfg=dict(size_divisor=32)),
     backbone=dict(
         type='SwinTransformer',
         pretrain_img_size=384,
@@ -93,14 +83,10 @@ model = dict(
                     dict(type='mmdet.CrossEntropyLossCost', weight=5.0, use_sigmoid=True),
                     dict(type='mmdet.DiceCost', weight=5.0, pred_act=True, eps=1.0)
                 ]),
-            sampler=dict(type='mmdet.MaskPseudoSampler'))),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+            sampler=dict(type='mmdet.MaskPseudoSampler'))))
 
 undecayed = dict(lr_mult=1.0, decay_mult=0.0)
 optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05, eps=1e-8, betas=(0.9, 0.999)),
     clip_grad=dict(max_norm=0.01, norm_type=2),
     paramwise_cfg=dict(

@@ -1,16 +1,7 @@
 # SegFormer-B5 (Xie et al., NeurIPS 2021) with MMSegmentation's settings, on the Sapiens data and sizes.
-_base_ = ['../_base_/runtime.py', '../_base_/goliath_data.py']
+_base_ = ['../_base_/baseline.py']
 
 model = dict(
-    type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size_divisor=32),
     backbone=dict(
         type='MixVisionTransformer',
         embed_dims=64,
@@ -30,16 +21,11 @@ model = dict(
         in_channels=[64, 128, 320, 512],
         in_index=[0, 1, 2, 3],
         channels=256,
-        num_classes=28,
         norm_cfg=dict(type='SyncBN', requires_grad=True),
         loss_decode=dict(
-            type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath', average='weights')),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+            type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath', average='weights')))
 
 optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(
         custom_keys=dict(

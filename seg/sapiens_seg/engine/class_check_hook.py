@@ -1,10 +1,11 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The data set and the head must agree on the classes before the first image is read."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
 from sapiens_seg.registry import HOOKS
 
@@ -26,7 +27,7 @@ class ClassCheckHook(Hook):
         _check(runner, runner.test_dataloader, 'test')
 
 
-def _check(runner: Runner, loader: DataLoader, split: str) -> None:
+def _check(runner: Runner, loader: Any, split: str) -> None:
     """Compare one loader's classes with the head.
 
     Raises:
