@@ -245,7 +245,7 @@ def render_dataset(
     workers = max(1, min(workers, len(tasks)))
     start = time.perf_counter()
     if workers > 1 and not config.scans:
-        warm_up(config.detail)
+        warm_up(config.detail, wardrobe=len(tasks) >= 20 * workers)
     skipped: list[dict[str, Any]] = []
     chunk = 3 if config.every_framing else 1
     bar = tqdm(total=len(tasks), desc='render', unit='img', disable=not progress, smoothing=0.05)

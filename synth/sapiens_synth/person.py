@@ -313,23 +313,27 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
 _HEAD = ('skin', 'eyes', 'ears', 'upper_teeth', 'lower_teeth', 'tongue', 'mouth', 'hair', 'hat')
 
 
-def warm_up(detail: str) -> None:
+def warm_up(detail: str, wardrobe: bool = True) -> None:
     """Build the template meshes once, before worker processes are forked from this one.
 
     Args:
         detail: ``low``, ``high`` or ``auto`` (both).
+        wardrobe: Build all clothes, hair and hats too; a few images need only some of them.
     """
     _keypoint_weights()
     for level in DETAILS if detail == 'auto' else (detail,):
         d = DETAILS[level]
         body_surfaces(d.body, d.fine)
         head_parts(d.face)
+        for kind in ('body', 'hands', 'feet'):
+            _shares(kind, level)
+        if not wardrobe:
+            continue
         for name in GARMENTS:
             cell = _cloth_cell(name, d)
             garment_surface(name, cell)
             _garment_trunk(name, cell)
             for kind in ('body', 'hands', 'feet'):
-                _shares(kind, level)
                 _covered(kind, name, level)
         for style in HAIR_STYLES:
             if style not in ('bald', 'buzz'):

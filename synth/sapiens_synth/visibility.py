@@ -95,6 +95,8 @@ def keypoint_flags(
         Pixel coordinates (308, 2), 0 for points outside, and COCO flags (308,).
     """
     uvz = camera.project(points)
+    # Two decimals are what is stored; the pixel must be chosen from the same numbers.
+    uvz[:, :2] = np.round(uvz[:, :2], 2)
     x, y, z = uvz.T
     inside = (x >= 0) & (y >= 0) & (x <= camera.width - 1) & (y <= camera.height - 1) & (z > 0.05)
     flags = np.where(inside, OCCLUDED, OUTSIDE)

@@ -118,7 +118,7 @@ def test_kill_dash_nine_then_rerun_gives_the_same_bytes(undisturbed, tmp_path):
     process = subprocess.Popen(
         command(out, '--workers', '2'), start_new_session=True, stderr=subprocess.DEVNULL
     )
-    deadline = time.time() + 120
+    deadline = time.time() + 600
     while len(list(out.glob('records/*.json'))) < 2 and time.time() < deadline:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
