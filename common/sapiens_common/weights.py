@@ -1,7 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Published names to files: which config, which checkpoint, and how to get it.
 
-The weights are Meta's and stand under CC BY-NC 4.0; they are never part of this suite. A file is looked
+The weights stand under their own licences and are never part of this suite. A file is looked
 for in the folder ``$SAPIENS_WEIGHTS``, then in the cache of huggingface_hub, then on the hub.
 """
 
@@ -19,8 +19,9 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 
-FORMATS = ('original', 'torchscript')
-LICENCE = 'CC BY-NC 4.0 (non-commercial), https://creativecommons.org/licenses/by-nc/4.0/'
+ORIGINAL = 'original'
+"""Format of the files that can be trained further; others are named after an @."""
+
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 
 
@@ -32,12 +33,14 @@ class Published:
         name: Name in this suite, ``sapiens_<size>/<task>_<data>``.
         repo: Repository on the Hugging Face hub.
         file: Path in the repository.
+        licence: Terms of use.
         sha256: Checksum, where one is known.
     """
 
     name: str
     repo: str
     file: str
+    licence: str
     sha256: str | None = None
 
 
@@ -68,7 +71,7 @@ def lookup(name: str) -> Published:
         ValueError: Unknown name or format; the text lists what there is.
     """
     base, _, kind = name.partition('@')
-    kind = kind or FORMATS[0]
+    kind = kind or ORIGINAL
     entry = _table()['checkpoints'].get(base)
     if entry is None:
         raise ValueError(
@@ -81,7 +84,9 @@ def lookup(name: str) -> Published:
             f'{base}@torchscript for the traced file)'
         )
     repo, path = entry[kind]['repo'], entry[kind]['file']
-    return Published(base, repo, path, _table()['sha256'].get(Path(path).name))
+    licences = _table()['licences']
+    licence = licences.get(base, licences['default'])
+    return Published(base, repo, path, licence, _table()['sha256'].get(Path(path).name))
 
 
 def find_weights(weights: str | Path) -> Path:
@@ -119,7 +124,7 @@ def _download(entry: Published) -> Path:
     cached = hub.try_to_load_from_cache(entry.repo, entry.file)
     if isinstance(cached, str):
         return Path(cached)
-    logger.warning(f'{entry.name} from {entry.repo}: weights by Meta, licence {LICENCE}')
+    logger.warning(f'downloading {entry.name} from {entry.repo}; licence: {entry.licence}')
     # Read here and not at import: a notebook may set it later.
     endpoint = os.environ.get('HF_ENDPOINT') or None
     try:
@@ -133,12 +138,12 @@ def _download(entry: Published) -> Path:
 
 
 def _verify(path: Path, entry: Published) -> None:
-    """Compare a downloaded file with the checksum this suite or the hub states.
+    """Compare a downloaded file with the checksum that the hub states, else with the recorded one.
 
     The cache names a large file by the checksum the hub stated for it.
     """
     blob = path.resolve().name
-    expected = entry.sha256 or (blob if _SHA256.fullmatch(blob) else None)
+    expected = blob if _SHA256.fullmatch(blob) else entry.sha256
     if expected is None:
         return
     digest = hashlib.sha256()

@@ -31,7 +31,7 @@ def test_points_and_links_have_their_places_and_colours(style):
     picture = draw_people(image, points, np.ones((1, 2)), boxes, style)
     assert picture[50, 40].tolist() == [0, 0, 255]  # red, in BGR
     assert picture[50, 140].tolist() == [0, 255, 0]
-    assert picture[50, 90].tolist() == [255, 0, 0]
+    np.testing.assert_allclose(picture[50, 90], [255, 0, 0], atol=40)  # a thin, smoothed line
     assert (image == 255).all()  # the photo is not changed
 
 
