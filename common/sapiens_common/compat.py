@@ -86,6 +86,7 @@ def _history_statistic(owner: type, name: str) -> Callable:
     from mmengine.logging import HistoryBuffer
 
     # The class's table of statistics is empty until the first instance fills it.
-    if owner is not HistoryBuffer or name not in HistoryBuffer()._statistics_methods:
+    methods = HistoryBuffer()._statistics_methods
+    if owner is not HistoryBuffer or name not in methods:
         raise UnpicklingError(f'getattr({owner!r}, {name!r}) is not data')
-    return HistoryBuffer._statistics_methods[name]
+    return methods[name]

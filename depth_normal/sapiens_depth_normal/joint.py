@@ -126,7 +126,7 @@ class JointInferencer(DenseInferencer):
 
         def save(result: Result, stem: Path) -> None:
             arrays = {k: v for k, v in vars(result).items() if isinstance(v, np.ndarray)}
-            np.savez_compressed(stem.with_name(f'{stem.name}.npz'), **arrays)
+            np.savez_compressed(stem.with_name(f'{stem.name}.npz'), allow_pickle=False, **arrays)
 
         return TaskFiles(self.task, save, self.draw, title='all tasks')
 

@@ -94,7 +94,7 @@ def check_windows() -> Iterator[Finding]:
             )
             continue
         name, low, high = installed[0]
-        found = version_of(name)
+        found = version_of(name) or '0'  # it is installed: listed above
         if Version(low) <= Version(found) < Version(high):
             yield Finding(module, OK, f'{name} {found}')
         else:

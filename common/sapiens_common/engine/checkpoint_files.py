@@ -18,7 +18,7 @@ PARTIAL_SUFFIX = '.partial'
 _NUMBERED = re.compile(r'^(?P<prefix>.*?)(?P<number>\d+)\.pth$')
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Let ``path`` appear with its whole content, or not at all.
 
     Writes aside in the same folder, syncs, renames, and syncs the folder, so that not even a power

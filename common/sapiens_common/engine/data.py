@@ -6,6 +6,7 @@ upstream), so recipes name nothing of this module.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mmengine.dist import get_dist_info
@@ -18,14 +19,16 @@ MAX_REPLACEMENTS = 10
 """Broken samples in a row that one position of a batch may meet before the run stops."""
 
 
-class SampleKey(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SampleKey:
     """What a loader worker is asked for: a sample, and the seed of its augmentation."""
 
     index: int
     seed: int
 
 
-class BadSample(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BadSample:
     """A sample that could not be read."""
 
     index: int
@@ -33,7 +36,8 @@ class BadSample(NamedTuple):
     error: str
 
 
-class Fetched(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fetched:
     """One sample as read (``index`` is its replacement's where it was broken)."""
 
     index: int

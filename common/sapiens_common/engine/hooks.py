@@ -21,6 +21,11 @@ class SafeCheckpointHook(CheckpointHook):
     the previous one in place, and an exception at the end of training.
     """
 
+    # Set by upstream's before_train; named here for readers and type checkers.
+    last_ckpt: str | None
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         """Write, point ``last_checkpoint`` to it, then remove what is beyond ``max_keep_ckpts``."""
         limited = self.max_keep_ckpts > 0

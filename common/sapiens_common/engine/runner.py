@@ -24,10 +24,11 @@ from .checkpoint_files import (
     remove_partial_files,
     save_checkpoint_file,
 )
-from .loops import ResumableEpochLoop, ResumableIterLoop, _ResumableMixin
+from .loops import ResumableEpochLoop, ResumableIterLoop
 from .seeding import run_seed
 
-_RESUMABLE = {'EpochBasedTrainLoop': ResumableEpochLoop, 'IterBasedTrainLoop': ResumableIterLoop}
+_REPLACED = {'EpochBasedTrainLoop': ResumableEpochLoop, 'IterBasedTrainLoop': ResumableIterLoop}
+_RESUMABLE = (ResumableEpochLoop, ResumableIterLoop)
 
 
 @RUNNERS.register_module()
@@ -44,14 +45,14 @@ class SapiensRunner(Runner):
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop; in place of mmengine's own two its resumable subclasses."""
-        if isinstance(loop, dict) and loop.get('type') in _RESUMABLE:
-            loop = {**loop, 'type': _RESUMABLE[loop['type']]}
+        if isinstance(loop, dict) and loop.get('type') in _REPLACED:
+            loop = {**loop, 'type': _REPLACED[loop['type']]}
         elif isinstance(loop, dict) and 'type' not in loop:
             options = dict(loop)
             by_epoch = options.pop('by_epoch', True)
             loop = {**options, 'type': ResumableEpochLoop if by_epoch else ResumableIterLoop}
         built = super().build_train_loop(loop)
-        if not isinstance(built, _ResumableMixin):
+        if not isinstance(built, _RESUMABLE):
             self.logger.warning(
                 f'train_cfg.type={type(built).__name__}: resuming in the middle of an epoch is not '
                 'exact with this loop. Leave the type out (by_epoch=True or False) to change that.'
@@ -92,7 +93,7 @@ class SapiensRunner(Runner):
     ) -> None:
         """Restore model, optimizer, schedulers and the position in the training data."""
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
-        if isinstance(self.train_loop, _ResumableMixin):
+        if isinstance(self.train_loop, _RESUMABLE):
             self.train_loop.restore(self._loaded_meta.get('samples_in_epoch'))
 
     def load_checkpoint(
@@ -172,7 +173,7 @@ class SapiensRunner(Runner):
         metainfo = getattr(self.train_dataloader.dataset, 'metainfo', None)
         if metainfo is not None:
             meta['dataset_meta'] = metainfo
-        if isinstance(self.train_loop, _ResumableMixin):
+        if isinstance(self.train_loop, _RESUMABLE):
             meta['samples_in_epoch'] = self.train_loop.progress(meta['epoch'], meta['iter'])
         return meta
 

@@ -60,7 +60,7 @@ class HumanNormalMetric(FramingMetric):
         truth = read_field(sample, 'gt_normal_map')
         mask = read_mask(sample, pred.shape[1:])
         target = truth[:, mask].T
-        facing = np.broadcast_to(np.float32([0, 0, 1]), target.shape)
+        facing = np.broadcast_to(np.array([0, 0, 1], np.float32), target.shape)
         return {
             '': {
                 MODEL: statistics(angles_between(pred[:, mask].T, target)),

@@ -57,7 +57,8 @@ class ResizeImage(BaseTransform):
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
-        self.size = tuple(size)
+        height, width = size
+        self.size = (height, width)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize one image."""
@@ -103,7 +104,8 @@ class RandomWarp(BaseTransform):
             raise ValueError(f'probabilities must be in [0, 1], got {rotate_prob} and {flip_prob}')
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f'scale must be (low, high) with 0 < low <= high, got {scale}')
-        self.size = tuple(size)
+        height, width = size
+        self.size = (height, width)
         self.scale = scale
         self.rotate_prob = rotate_prob
         self.max_angle = max_angle

@@ -33,7 +33,7 @@ class LoadImage(MMPoseLoadImage):
 
     def transform(self, results: dict) -> dict | None:
         """Add the image; None for a greyscale one where the dataset wants none."""
-        path = results.get('img_path')
+        path = results.get('img_path', '')  # in-memory images have none
         if 'img' not in results and self.defer:
             if not Path(path).is_file():
                 raise ValueError(f'image {path} does not exist')

@@ -72,7 +72,7 @@ class Curation:
         self.images = str(images)
         self.out = Path(out)
         self.settings = settings
-        self.count: int | None = None
+        self.count = -1  # not known yet
         self.count = len(self.source)
         self.out.mkdir(parents=True, exist_ok=True)
         self._check_settings()
@@ -89,7 +89,7 @@ class Curation:
             ValueError: It is not what it was when the run began.
         """
         source = open_images(self.images)
-        if self.count not in (None, len(source)):
+        if self.count not in (-1, len(source)):
             raise ValueError(
                 f'{self.images} holds {len(source)} images, and {self.count} when this run began; '
                 'leave the input alone while it is read'

@@ -77,7 +77,7 @@ class StreamSampler(Sampler):
         self.size = len(dataset)
         self.shuffle = shuffle
         self.window = window
-        self.starts = source.starts if isinstance(source, ShardedImages) else None
+        self.starts = source.starts if isinstance(source, ShardedImages) else np.zeros(1, int)
         self.seed = sync_random_seed() if seed is None else seed
 
     def __len__(self) -> int:
