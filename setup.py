@@ -52,6 +52,17 @@ synth = [
     'scipy',  # Delaunay triangulation of the template face
     'embreex>=2.17',  # Embree: CPU ray casting with no OpenGL context
 ]
+inference = [
+    'av>=12',  # video in and out, sound kept; its wheels bring FFmpeg
+    'huggingface_hub>=0.24',  # download of published weights, with cache and checksum
+    'scipy',  # assignment of boxes to tracks
+]
+export = [
+    'onnx>=1.16',
+    'onnxscript>=0.3',  # torch's ONNX exporter needs it
+    'onnxruntime>=1.18',  # the converter compares its output with PyTorch's
+]
+cluster = ['ray[data]>=2.30']  # curation over several machines; one machine needs no extra
 test = [
     'pytest>=8',
     'pytest-timeout',
@@ -61,7 +72,7 @@ test = [
     'codespell',
     'pre-commit',
 ]
-runtime = sorted({*pose, *seg, *depth_normal, *det, *pretrain, *synth})
+runtime = sorted({*pose, *seg, *depth_normal, *det, *pretrain, *synth, *inference, *export})
 
 setup(
     name='sapiens-openmmlab',
@@ -79,7 +90,7 @@ setup(
     },
     # torch, torchvision and mmcv are not required by pip: their builds must match each other and the
     # machine. numpy, opencv, safetensors and tqdm are light and used by every task.
-    install_requires=['numpy', 'opencv-python', 'safetensors', 'tqdm'],
+    install_requires=['numpy', 'opencv-python', 'packaging', 'pillow', 'safetensors', 'tqdm'],
     extras_require={
         'pretrain': pretrain,
         'pose': pose,
@@ -87,8 +98,11 @@ setup(
         'depth-normal': depth_normal,
         'det': det,
         'synth': synth,
+        'inference': inference,
+        'export': export,
+        'cluster': cluster,
         'all': runtime,
-        'test': [*runtime, *test],
+        'test': [*runtime, *cluster, *test],
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',
