@@ -204,7 +204,7 @@ def test_a_set_without_a_shared_name_is_an_error(tmp_path, rng):
 
 
 def test_training_sample_of_the_largest_recipe_is_small(tmp_path, rng, root):
-    path = write_set(tmp_path / 'set', [humans5k_annotation(make_points(rng, 308))] * 2)
+    path = write_set(tmp_path / 'set', [humans5k_annotation(make_points(rng, 308))])
     config = Config.fromfile(root / 'configs/pose/sapiens_1b_goliath.py').train_dataloader.dataset
     config.update(data_root='', ann_file=str(path), data_prefix={'img': f'{path.parent}/'})
     sample = DATASETS.build(config)[0]
