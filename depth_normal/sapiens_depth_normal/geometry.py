@@ -156,11 +156,7 @@ def depth_to_normals(
     normals[1:-1, 1:-1] = np.cross(right, up)
     inside = np.zeros(depth.shape, bool)
     inside[1:-1, 1:-1] = (
-        valid[1:-1, 1:-1]
-        & valid[1:-1, 2:]
-        & valid[1:-1, :-2]
-        & valid[:-2, 1:-1]
-        & valid[2:, 1:-1]
+        valid[1:-1, 1:-1] & valid[1:-1, 2:] & valid[1:-1, :-2] & valid[:-2, 1:-1] & valid[2:, 1:-1]
     )
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     normals = np.where(inside[..., None] & (length > 0), normals / np.where(length, length, 1), 0)

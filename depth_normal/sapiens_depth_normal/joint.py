@@ -111,9 +111,7 @@ class JointInferencer(DenseInferencer):
             )
             pictures.append(('keypoints', picture))
         if result.labels is not None:
-            parts, _ = parts_overlay(
-                item.pixels, result.labels, BODY_PART_NAMES, BODY_PART_PALETTE
-            )
+            parts, _ = parts_overlay(item.pixels, result.labels, BODY_PART_NAMES, BODY_PART_PALETTE)
             pictures.append(('body parts', parts))
         if result.depth is not None:
             pictures.append(('depth', depth_picture(result.depth, mask)))

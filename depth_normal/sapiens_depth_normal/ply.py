@@ -32,7 +32,9 @@ def write_ply(
         if array is None:
             continue
         if array.shape != (len(points), 3):
-            raise ValueError(f'{path}: expected {names} of shape ({len(points)}, 3), got {array.shape}')
+            raise ValueError(
+                f'{path}: expected {names} of shape ({len(points)}, 3), got {array.shape}'
+            )
         columns += [(name, kind, array[:, axis]) for axis, name in enumerate(names)]
     vertices = np.empty(len(points), [(name, kind) for name, kind, _ in columns])
     for name, _, values in columns:

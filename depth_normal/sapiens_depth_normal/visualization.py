@@ -37,7 +37,10 @@ def comparison(
         pictures += [
             ('depth, true', depth_picture(truth, mask, limits)),
             ('depth, predicted', depth_picture(pred, mask, limits)),
-            (f'error, 0 to {worst:.2g} {unit}'.rstrip(), error_picture(abs(pred - truth), mask, worst)),
+            (
+                f'error, 0 to {worst:.2g} {unit}'.rstrip(),
+                error_picture(abs(pred - truth), mask, worst),
+            ),
         ]
     if 'pred_normal_map' in sample and 'gt_normal_map' in sample:
         truth, pred = (

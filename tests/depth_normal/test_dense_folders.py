@@ -103,7 +103,11 @@ def test_scan_layouts(tmp_path):
         for frame in ('000002', '000001'):
             write_sample(tmp_path / 'hi4d' / action, frame, folders, '.jpg')
     hi4d = Hi4DRenders(data_root=str(tmp_path / 'hi4d'), targets=['normal'], pairs=(28, 32))
-    assert ids(hi4d)[::2] == ['pair28/dance28/000001', 'pair32_1/hug32/000001', 'pair32_2/hug32/000001']
+    assert ids(hi4d)[::2] == [
+        'pair28/dance28/000001',
+        'pair32_1/hug32/000001',
+        'pair32_2/hug32/000001',
+    ]
     with pytest.raises(ValueError, match=r'no pair37\*/<action>/images/4'):
         Hi4DRenders(data_root=str(tmp_path / 'hi4d'), targets=['normal'])
 
@@ -124,9 +128,15 @@ def test_two_processes_see_disjoint_samples_that_cover_the_set(tmp_path):
     # The reference's order came from hashes of strings, which differ between processes.
     seen = []
     for rank in (0, 1):
-        environment = {**os.environ, 'PYTHONHASHSEED': str(rank + 1), 'PYTHONPATH': os.pathsep.join(sys.path)}
+        environment = {
+            **os.environ,
+            'PYTHONHASHSEED': str(rank + 1),
+            'PYTHONPATH': os.pathsep.join(sys.path),
+        }
         command = [sys.executable, '-c', code, str(tmp_path), str(rank)]
-        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        output = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        )
         seen.append(output.stdout.split('\n')[-2].split())
     assert sorted(seen[0] + seen[1]) == sorted(f'person{index}' for index in range(11))
     assert abs(len(seen[0]) - len(seen[1])) == 1
@@ -159,7 +169,13 @@ def test_normal_formats(tmp_path):
     exr.File(header, {'RGB': NORMAL}).write(str(tmp_path / 'd.exr'))
     axes = {axis: np.ascontiguousarray(NORMAL[..., i]) for i, axis in enumerate('XYZ')}
     exr.File(header, axes).write(str(tmp_path / 'e.exr'))
-    for name, tolerance in (('a.npz', 0), ('b.png', 5e-3), ('c.png', 2e-5), ('d.exr', 0), ('e.exr', 0)):
+    for name, tolerance in (
+        ('a.npz', 0),
+        ('b.png', 5e-3),
+        ('c.png', 2e-5),
+        ('d.exr', 0),
+        ('e.exr', 0),
+    ):
         np.testing.assert_allclose(read_normal(tmp_path / name), NORMAL, atol=tolerance)
     flipped = read_normal(tmp_path / 'a.npz', 'opencv')
     np.testing.assert_array_equal(flipped, NORMAL * [1, -1, -1])
@@ -257,13 +273,17 @@ def test_folder_errors(tmp_path):
         dataset(tmp_path)
     (tmp_path / 'rgb/a.jpg').unlink()
     (tmp_path / 'depth/a.npy').rename(tmp_path / 'depth/b.npy')
-    with pytest.raises(ValueError, match='no file name is in all folders .*image 1, mask 1, depth 1'):
+    with pytest.raises(
+        ValueError, match='no file name is in all folders .*image 1, mask 1, depth 1'
+    ):
         dataset(tmp_path)
     write(tmp_path / 'eight.png', MASK)
     with pytest.raises(ValueError, match=r'eight\.png: 8 bits are too few'):
         read_depth(tmp_path / 'eight.png')
     np.savez(tmp_path / 'two.npz', a=DEPTH, b=DEPTH)
-    with pytest.raises(ValueError, match=r"two\.npz cannot be read: expected one array, got \['a', 'b'\]"):
+    with pytest.raises(
+        ValueError, match=r"two\.npz cannot be read: expected one array, got \['a', 'b'\]"
+    ):
         read_depth(tmp_path / 'two.npz')
     with pytest.raises(ValueError, match=r"convention 'blender' is not one of"):
         write(tmp_path / 'n.npy', NORMAL)

@@ -136,7 +136,9 @@ def test_errors(metric):
     with pytest.raises(ValueError, match=r'5\.png: the mask is empty'):
         metric.process({}, [item])
     item['gt_mask']['data'] = torch.ones(1, 3, 3)
-    with pytest.raises(ValueError, match=r'5\.png: the prediction is \(20, 15\), its mask \(3, 3\)'):
+    with pytest.raises(
+        ValueError, match=r'5\.png: the prediction is \(20, 15\), its mask \(3, 3\)'
+    ):
         metric.process({}, [item])
     item.pop(name)
     with pytest.raises(ValueError, match=rf'5\.png has no {name}'):

@@ -146,13 +146,19 @@ def test_predicted_points_return_to_the_image():
 
 
 def test_siblings(tmp_path):
-    for folder, values in (('images', (80, 50, 3)), ('masks', (80, 50)), ('segmentations', (80, 50))):
+    for folder, values in (
+        ('images', (80, 50, 3)),
+        ('masks', (80, 50)),
+        ('segmentations', (80, 50)),
+    ):
         (tmp_path / folder).mkdir()
         Image.fromarray(np.ones(values, np.uint8)).save(tmp_path / folder / '0.png')
     path = str(tmp_path / 'images/0.png')
     result = LoadMaps(siblings=['mask', 'segmentation'])({'img_path': path})
     assert result['mask'].all() and (result['gt_seg_map'] == 1).all()
-    with pytest.raises(ValueError, match=r'0\.png has no depth file: expected .*depth/0 or depths/0'):
+    with pytest.raises(
+        ValueError, match=r'0\.png has no depth file: expected .*depth/0 or depths/0'
+    ):
         LoadMaps(siblings=['depth'])({'img_path': path})
     Image.fromarray(np.full((80, 50), 77, np.uint8)).save(tmp_path / 'segmentations/0.png')
     with pytest.raises(ValueError, match=r'segmentations/0\.png: values \[77\] are neither'):

@@ -200,5 +200,7 @@ def _read_exr(path: Path) -> np.ndarray:
         if set(names) <= set(channels):
             return np.stack([channels[name] for name in names], axis=-1)
     if len(channels) != 1:
-        raise ValueError(f'{path}: expected one channel, or R, G, B or X, Y, Z; got {list(channels)}')
+        raise ValueError(
+            f'{path}: expected one channel, or R, G, B or X, Y, Z; got {list(channels)}'
+        )
     return next(iter(channels.values()))

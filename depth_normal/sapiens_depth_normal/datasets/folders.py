@@ -106,9 +106,7 @@ class DenseFolderDataset(BaseDataset):
         for sample in samples:
             sample['framing'] = framings.get(sample['sample_id'])
 
-    def match(
-        self, root: Path, folders: dict[str, str], prefix: str = ''
-    ) -> list[dict[str, Any]]:
+    def match(self, root: Path, folders: dict[str, str], prefix: str = '') -> list[dict[str, Any]]:
         """Samples of one root folder, sorted by name; names in some folders only are logged.
 
         Args:

@@ -65,9 +65,7 @@ class Hi4DRenders(DenseFolderDataset):
         self.camera = camera
         super().__init__(**kwargs)
 
-    def match(
-        self, root: Path, folders: dict[str, str], prefix: str = ''
-    ) -> list[dict[str, Any]]:
+    def match(self, root: Path, folders: dict[str, str], prefix: str = '') -> list[dict[str, Any]]:
         """Samples of all pairs and actions, sorted."""
         folders = {
             'image': f'images/{self.camera}',

@@ -103,7 +103,9 @@ def read_mask(sample: dict, size: tuple[int, ...]) -> np.ndarray:
     mask = read_field(sample, 'gt_mask')[0] > 0
     where = sample.get('img_path', 'a sample')
     if mask.shape != size:
-        raise ValueError(f'{where}: the prediction is {size}, its mask {mask.shape} (height, width)')
+        raise ValueError(
+            f'{where}: the prediction is {size}, its mask {mask.shape} (height, width)'
+        )
     if not mask.any():
         raise ValueError(f'{where}: the mask is empty, so there is nothing to judge')
     return mask

@@ -77,7 +77,10 @@ class HumanNormalMetric(FramingMetric):
         return {
             'mean': sum(image.total for image in found) / count,
             'median': (middle + 0.5) * BIN,
-            **{f'within_{angle:g}': float(share) for angle, share in zip(THRESHOLDS, within, strict=True)},
+            **{
+                f'within_{angle:g}': float(share)
+                for angle, share in zip(THRESHOLDS, within, strict=True)
+            },
         }
 
 

@@ -1,9 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """From file paths to network inputs and targets. Importing this registers the transforms."""
 
-import mmcv.transforms
-import mmseg.datasets.transforms  # noqa: F401  (recipes take photometric distortion from there)
-
 from .joint import PackJoint
 from .loading import LoadMaps
 from .packing import NormalizeDepth, PackMaps
