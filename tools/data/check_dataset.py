@@ -2,8 +2,10 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Audit the data a config trains and evaluates on, before it costs GPU hours.
 
-``python tools/data/check_dataset.py configs/seg/sapiens_1b_goliath.py`` reads every annotation of the
-train, val and test data, prints what is there, and exits with 1 if anything is wrong.
+``python tools/data/check_dataset.py configs/seg/sapiens_1b_goliath.py`` reads every sample of the train,
+val and test data as training does, audits annotations where a task has an audit of its own, prints
+every problem by file, and exits with 1 if anything is wrong. ``--sheet FILE.png`` draws random augmented
+training samples with their targets.
 """
 
 import argparse
@@ -13,7 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
-from mmengine.config import DictAction
+import cv2
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
 
 from sapiens_common.engine.launch import load_config
 
@@ -27,10 +31,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS)
-    parser.add_argument('--workers', type=int, default=4, help='threads that read files')
+    parser.add_argument('--workers', type=int, default=4, help='processes that read')
     parser.add_argument(
         '--max-problems', type=int, default=20, help='problems printed per data set'
     )
+    parser.add_argument('--sheet', metavar='FILE.png', help='draw random training samples')
+    parser.add_argument('--sheet-count', type=int, default=12, help='samples on the sheet')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()
 
@@ -43,10 +49,44 @@ def single_datasets(settings: dict) -> list[dict]:
     return [leaf for child in inner for leaf in single_datasets(child)]
 
 
+def check(settings: dict, workers: int) -> tuple[str, list[str]]:
+    """Report and problems of one data set: its task's audit, then every sample through its pipeline."""
+    from sapiens_common.sample_audit import audit_samples, build_dataset
+
+    package = settings['type'].split('.')[0]
+    reports, problems = [], []
+    if package in AUDITS:
+        audit = import_module(AUDITS[package]).audit_dataset(settings, workers)
+        reports.append(audit.report)
+        problems += audit.problems
+    try:
+        audit = audit_samples(build_dataset(settings), workers)
+    except (ValueError, OSError) as error:
+        problems += [] if str(error) in problems else [str(error)]
+    else:
+        reports.append(audit.report)
+        problems += audit.problems
+    return '\n'.join(reports), problems
+
+
+def draw_sheet(config: Config, path: str, count: int) -> None:
+    """Write a picture of random training samples."""
+    from sapiens_common.sample_audit import build_dataset, sample_sheet
+
+    picture = sample_sheet(build_dataset(config.train_dataloader.dataset), count)
+    if picture is None:
+        print('no sheet: no training sample can be read')
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(path, picture)
+    print(f'wrote {path}: look at it before training')
+
+
 def main() -> int:
-    """Audit each data set once; the number of problems decides the exit status."""
+    """Check each data set once; the number of problems decides the exit status."""
     args = parse_args()
     config = load_config(args.config, None, 'none', args.cfg_options)
+    init_default_scope(config.get('default_scope', 'mmengine'))
     audited: list[dict] = []
     failed = 0
     for split in args.splits:
@@ -56,19 +96,16 @@ def main() -> int:
                 print(f'{split}: the same data as before')
                 continue
             audited.append(settings)
-            package = settings['type'].split('.')[0]
-            if package not in AUDITS:
-                print(f'{split}: {settings["type"]} cannot be audited (only {list(AUDITS)})')
-                failed += 1
-                continue
-            audit = import_module(AUDITS[package]).audit_dataset(settings, args.workers)
-            print(f'{split}: {settings.get("data_root", "")}\n{audit.report}')
-            for problem in audit.problems[: args.max_problems]:
+            report, problems = check(settings, args.workers)
+            print(f'{split}: {settings.get("data_root", "")}\n{report}')
+            for problem in problems[: args.max_problems]:
                 print(f'PROBLEM {problem}')
-            hidden = len(audit.problems) - args.max_problems
+            hidden = len(problems) - args.max_problems
             if hidden > 0:
                 print(f'... and {hidden} more problems')
-            failed += len(audit.problems)
+            failed += len(problems)
+    if args.sheet:
+        draw_sheet(config, args.sheet, args.sheet_count)
     print(f'{failed} problems' if failed else 'no problems')
     return int(failed > 0)
 

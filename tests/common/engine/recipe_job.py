@@ -31,14 +31,14 @@ PEOPLE = 6
 RECIPES = {
     'pose': 'configs/pose/sapiens_tiny_synthetic.py',
     'seg': 'configs/seg/sapiens_tiny_goliath.py',
-    'depth': 'configs/depth/sapiens_0.3b_render_people.py',
+    'depth': 'configs/depth/sapiens_tiny_render_people.py',
     'mae': 'configs/pretrain/sapiens_tiny_images.py',
 }
 # A recipe's sizes (either order of height and width) to those of the test.
 _SIZES = {
     'pose': {(256, 192): (64, 48), (192, 256): (48, 64), (48, 64): (12, 16)},
     'seg': {(256, 192): (64, 48), (192, 256): (48, 64)},
-    'depth': {(1024, 768): (64, 48), (768, 1024): (48, 64)},
+    'depth': {(256, 192): (64, 48), (192, 256): (48, 64)},
     'mae': {(256, 256): (64, 64)},
 }
 
@@ -94,7 +94,6 @@ def load_config(task, data, work_dir):
     loader.update(batch_size=2, num_workers=1)
     # Workers are forked here; the recipes' spawn costs seconds per run.
     config.env_cfg.mp_cfg.mp_start_method = 'fork'
-    config.model.backbone.arch = 'tiny'
     changes = {
         'work_dir': str(work_dir),
         'log_level': 'WARNING',
@@ -108,12 +107,6 @@ def load_config(task, data, work_dir):
     }
     if 'save_best' in config.default_hooks.checkpoint:
         changes['default_hooks.checkpoint.save_best'] = None
-    if task == 'depth':
-        changes |= {
-            'model.decode_head.in_channels': 192,
-            'model.decode_head.deconv_out_channels': (32, 32, 32, 32),
-            'model.decode_head.conv_out_channels': (32, 32),
-        }
     for key in ('val_cfg', 'val_dataloader', 'val_evaluator', 'test_cfg', 'test_dataloader'):
         config[key] = None
     config.test_evaluator = None
