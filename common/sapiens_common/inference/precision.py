@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 DTYPES = {
@@ -66,6 +67,11 @@ def lower_precision(model: nn.Module, dtype: torch.dtype, device: torch.device) 
     """
     if dtype == torch.float32:
         return
+    if dtype == torch.float16 and device.type == 'cpu':
+        MMLogger.get_current_instance().warning(
+            'float16 on a CPU without instructions for it is hundreds of times slower than bfloat16; '
+            "use dtype='bfloat16' or 'float32'"
+        )
     for module in heavy_modules(model):
         for layer in module.modules():
             if isinstance(layer, _CASTABLE):
