@@ -30,7 +30,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=7, help='timed rounds (default 7)')
     parser.add_argument('--sizes', nargs='+', default=[], help='encoder sizes (tiny, 0.3b, ...)')
     parser.add_argument('--batches', nargs='+', type=int, default=[], help='batch sizes of models')
-    parser.add_argument('--compile', action='store_true', help='also measure torch.compile')
+    parser.add_argument(
+        '--compile',
+        nargs='?',
+        const='default',
+        default='',
+        metavar='MODE',
+        help='also measure torch.compile, in this mode (reduce-overhead uses CUDA graphs)',
+    )
     parser.add_argument('--workers', type=int, default=2, help='loader and decoding workers')
     parser.add_argument('--threads', type=int, help='threads of torch (default: its own choice)')
     parser.add_argument('--samples', default='', help='folder of photos (default: made up)')
@@ -59,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=args.repeats,
         sizes=tuple(args.sizes),
         batches=tuple(args.batches),
-        compiled=args.compile,
+        compile_mode=args.compile,
         workers=args.workers,
         samples=args.samples,
     )

@@ -31,10 +31,12 @@ CPU = torch.device('cpu')
 
 def test_ways_take_turns():
     seen = []
-    ways = {name: lambda name=name: (seen.append(name), torch.randn(400, 400).svd()) for name in 'abc'}
+    ways = {
+        name: lambda name=name: (seen.append(name), torch.randn(400, 400).svd()) for name in 'abc'
+    }
     timings = time_interleaved(ways, rounds=4, device=CPU)
     # Every round holds each once, beginning with the next one.
-    assert ''.join(seen) == 'abc' 'bca' 'cab' 'abc'
+    assert ''.join(seen) == 'abcbcacababc'
     assert all(timing.repeats == 4 for timing in timings.values())
 
 
@@ -132,7 +134,7 @@ def test_targets(measured, wanted, at_most, met, ratio):
 
 def test_report_as_json_and_markdown():
     timing = Timing(0.002, 0.0001, 7)
-    comparison = Comparison('job', 'old', 'image', 4, 'float32', cases=[Case('old', timing, 5e-4)])
+    comparison = Comparison('job', 'old', 'image', 4, cases=[Case('old', 'float32', timing, 5e-4)])
     stage = Stage('encoder', 'About.', [comparison], [Target('rate', 5.0, 10.0)], {'bytes': 12})
     report = Report(describe_machine(CPU), describe_versions(), {}, '2026-01-01', stages=[stage])
     content = json.loads(json.dumps(report.to_dict()))
@@ -141,7 +143,7 @@ def test_report_as_json_and_markdown():
     assert content['stages'][0]['comparisons'][0]['cases'][0]['seconds']['median'] == 0.002
     assert content['machine']['cores'] >= 1 and content['versions']['torch']
     text = markdown(stage)
-    assert '| old | 2 ms | 100 us | 7 | 500 us |' in text
+    assert '| old | float32 | 2 ms | 100 us | 7 | 500 us |' in text
     assert '| rate | >= 5 | 10 | yes (2 x) |' in text
     assert '- bytes: 12' in text
 

@@ -8,7 +8,8 @@ from benchmark import main
 from benchmarks import STAGES
 
 CASE_KEYS = {
-    'name', 'seconds', 'per_item', 'speedup', 'peak_bytes', 'flops_per_second', 'peak_share', 'difference',
+    'name', 'dtype', 'seconds', 'per_item', 'speedup', 'peak_bytes', 'flops_per_second', 'peak_share',
+    'difference', 'tolerance',
 }  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def test_stage(stage, tmp_path, capsys):
         ]
         assert any(value is not None for value in differences)
     printed = capsys.readouterr().out
-    assert f'## {stage}' in printed and '| way | median | IQR |' in printed
+    assert f'## {stage}' in printed and '| way | dtype | median |' in printed
 
 
 def test_usage_names_every_stage(capsys):

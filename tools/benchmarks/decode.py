@@ -19,7 +19,7 @@ def run(settings: Settings) -> Stage:
     ours, upstream = UDPHeatmap(**arguments), MMPoseUDPHeatmap(**arguments)
     count = 17 if settings.quick else NUM_KEYPOINTS
     width, height = arguments['heatmap_size']
-    stage = Stage('decode', 'Sub-pixel keypoints from the heatmaps on the model\'s device.')
+    stage = Stage('decode', "Sub-pixel keypoints from the heatmaps on the model's device.")
     for batch in settings.batches or (1, 8):
         maps = heatmaps(ours, batch, count).to(settings.torch_device)
 

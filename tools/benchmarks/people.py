@@ -17,7 +17,9 @@ def codec_settings(quick: bool) -> dict:
     return {'input_size': (768, 1024), 'heatmap_size': (192, 256), 'sigma': 6.0}
 
 
-def keypoints(people: int, count: int, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def keypoints(
+    people: int, count: int, input_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (people, count, 2) in pixels, a few of them outside the image, and visibilities.
 
     The latter are (people, count), 0 for one in five.

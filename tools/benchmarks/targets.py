@@ -50,7 +50,9 @@ def run(settings: Settings) -> Stage:
         'ours are made inside the head.',
         [comparison],
         facts={
-            'bytes of one person\'s targets': int(sample.nbytes),
-            'bytes of what they are made from': int(np.asarray(points[0]).nbytes + visible[0].nbytes),
+            "bytes of one person's targets": int(sample.nbytes),
+            'bytes of what they are made from': int(
+                np.asarray(points[0]).nbytes + visible[0].nbytes
+            ),
         },
     )

@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Hold ways of doing one job against each other."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from .measure import Job, peak_memory, time_interleaved
 from .report import Case, Comparison
 from .settings import Settings
 
-_PEAK = 'matrix product'
+# A call shorter than this is repeated before its memory is measured, so that what a first call
+# allocates for good does not count.
+_SHORT = 2.0
 
 
 def compare(
@@ -22,12 +25,12 @@ def compare(
     baseline: str | None = None,
     unit: str,
     items: int,
-    dtype: str = 'float32',
+    dtype: str | dict[str, str] = 'float32',
     rounds: int | None = None,
     flops: int | None = None,
     memory: bool = False,
-    difference: Callable[[Any, Any], float] | None = None,
-    tolerance: float = 0.0,
+    difference: Callable[[Any, Any], float | None] | None = None,
+    tolerance: float | dict[str, float] = 0.0,
 ) -> Comparison:
     """Run every way once, compare the results, and time all of them in turns.
 
@@ -38,12 +41,14 @@ def compare(
         baseline: The way that the others are held against.
         unit: What an item is.
         items: Items per call.
-        dtype: Of the computation; with ``flops``, a matrix product in it is timed in the same rounds.
+        dtype: Of the computation, of all ways or by way; with ``flops``, a matrix product in it is timed in
+            the same rounds.
         rounds: At most so many rounds; None takes what the settings say.
         flops: Operations of a call.
         memory: Whether the peak memory is measured too, in a call of its own.
-        difference: Largest difference of two results (of a way, of the baseline).
-        tolerance: Largest difference that counts as the same.
+        difference: Largest difference of two results (of a way, of the baseline), None for a pair that is
+            not to be compared.
+        tolerance: Largest difference that counts as the same, of all ways or by way.
 
     Raises:
         ValueError: The baseline is none of the ways.
@@ -51,17 +56,12 @@ def compare(
     if baseline is not None and baseline not in ways:
         raise ValueError(f'baseline {baseline!r} is none of the ways {list(ways)}')
     device = settings.torch_device
-    found = Comparison(
-        job, baseline, unit, items, dtype, tolerance if difference else None, flops
-    )
+    dtypes = dtype if isinstance(dtype, dict) else dict.fromkeys(ways, dtype)
+    tolerances = tolerance if isinstance(tolerance, dict) else dict.fromkeys(ways, tolerance)
     peaks: dict[str, int | None] = {}
     results: dict[str, Any] = {}
     for name, way in ways.items():
-        if memory:
-            way()  # what a first call allocates for good is not the job's
-            peaks[name], result = peak_memory(way, device)
-        else:
-            peaks[name], result = None, way()
+        peaks[name], result = _first_call(way, device, memory)
         results[name] = result if difference else None
         del result
     differences = {
@@ -70,20 +70,22 @@ def compare(
         if difference and baseline is not None and name != baseline
     }
     results.clear()
-    timed = dict(ways)
-    product = None
-    if flops:
-        product = MatmulPeak(device, getattr(torch, dtype), settings.quick)
+    products = (
+        {kind: MatmulPeak(device, getattr(torch, kind), settings.quick) for kind in dtypes.values()}
+        if flops
+        else {}
+    )
+    for product in products.values():
         product()
-        timed[_PEAK] = product
-    timings = time_interleaved(timed, settings.rounds(rounds), device)
-    peak_speed = product.flops / timings[_PEAK].median if product else None
+    timings = time_interleaved({**ways, **products}, settings.rounds(rounds), device)
+    found = Comparison(job, baseline, unit, items, flops)
     for name in ways:
-        seconds = timings[name]
+        seconds, kind = timings[name], dtypes[name]
         speed = flops / seconds.median if flops else None
         found.cases.append(
             Case(
                 name=name,
+                dtype=kind,
                 seconds=seconds,
                 per_item=seconds.median / items,
                 speedup=timings[baseline].median / seconds.median
@@ -91,9 +93,21 @@ def compare(
                 else None,
                 peak_bytes=peaks[name],
                 flops_per_second=speed,
-                peak_share=speed / peak_speed if speed and peak_speed else None,
+                peak_share=speed * timings[kind].median / products[kind].flops if speed else None,
                 difference=differences.get(name),
+                tolerance=None if differences.get(name) is None else tolerances[name],
             )
         )
     return found
 
+
+def _first_call(way: Job, device: torch.device, memory: bool) -> tuple[int | None, Any]:
+    """Peak memory (None if not wanted) and result of a way."""
+    if not memory:
+        return None, way()
+    start = time.perf_counter()
+    peak, result = peak_memory(way, device)
+    if time.perf_counter() - start < _SHORT:
+        del result
+        peak, result = peak_memory(way, device)
+    return peak, result

@@ -17,6 +17,7 @@ class Case:
 
     Attributes:
         name: What the way is.
+        dtype: Of the computation.
         seconds: Per call.
         per_item: Seconds per item.
         speedup: How many times faster than the comparison's baseline; None for the baseline itself.
@@ -24,10 +25,13 @@ class Case:
         flops_per_second: None without an operation count.
         peak_share: ``flops_per_second`` over that of a large matrix product in the same dtype, timed
             in the same rounds.
-        difference: Largest difference from the baseline's result, in the unit of the comparison.
+        difference: Largest difference from the baseline's result, in the unit of the comparison; None
+            if not compared.
+        tolerance: Largest ``difference`` that counts as the same result.
     """
 
     name: str
+    dtype: str
     seconds: Timing
     per_item: float
     speedup: float | None = None
@@ -35,6 +39,14 @@ class Case:
     flops_per_second: float | None = None
     peak_share: float | None = None
     difference: float | None = None
+    tolerance: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the result is the baseline's; a difference that is not a number is not."""
+        if self.difference is None or self.tolerance is None:
+            return True
+        return self.difference <= self.tolerance
 
 
 @dataclass
@@ -46,9 +58,6 @@ class Comparison:
         baseline: Name of the case the others are held against, None if there is none.
         unit: What an item is.
         items: Items per call.
-        dtype: Of the computation.
-        tolerance: Largest ``difference`` that counts as the same result; None if results are not
-            compared.
         flops: Operations of a call, None if not counted.
         cases: The ways.
     """
@@ -57,8 +66,6 @@ class Comparison:
     baseline: str | None
     unit: str
     items: int
-    dtype: str
-    tolerance: float | None = None
     flops: int | None = None
     cases: list[Case] = field(default_factory=list)
 
@@ -68,13 +75,11 @@ class Comparison:
 
     def disagreements(self) -> list[str]:
         """Cases whose result is not the baseline's."""
-        if self.tolerance is None:
-            return []
         return [
             f'{self.job}: {case.name} differs from {self.baseline} by {case.difference:g}, '
-            f'more than {self.tolerance:g}'
+            f'more than {case.tolerance:g}'
             for case in self.cases
-            if case.difference is not None and not case.difference <= self.tolerance
+            if not case.agrees
         ]
 
 
@@ -182,27 +187,30 @@ def _lines(stage: Stage) -> Iterator[str]:
 
 def _table(comparison: Comparison) -> Iterator[str]:
     counted = f', {comparison.flops / 1e9:.4g} GFLOP per call' if comparison.flops else ''
-    yield (
-        f'**{comparison.job}**: {comparison.dtype}, {comparison.items} {comparison.unit} per '
-        f'call{counted}\n'
-    )
-    yield f'| way | median | IQR | rounds | per {comparison.unit} | speed-up | peak memory | GFLOP/s | of peak | difference |'
-    yield '|---|---|---|---|---|---|---|---|---|---|'
+    yield f'**{comparison.job}**: {comparison.items} {comparison.unit} per call{counted}\n'
+    columns = ('way', 'dtype', 'median', 'IQR', 'rounds', f'per {comparison.unit}', 'speed-up')
+    columns += ('peak memory', 'GFLOP/s', 'of peak', 'difference')
+    yield f'| {" | ".join(columns)} |\n|{"---|" * len(columns)}'
     for case in comparison.cases:
         cells = [
             case.name,
+            case.dtype,
             duration(case.seconds.median),
             duration(case.seconds.iqr),
             str(case.seconds.repeats),
             duration(case.per_item),
-            '' if case.speedup is None else f'{case.speedup:.3g} x',
-            '' if case.peak_bytes is None else f'{case.peak_bytes / 2**20:.4g} MiB',
-            '' if case.flops_per_second is None else f'{case.flops_per_second / 1e9:.4g}',
-            '' if case.peak_share is None else f'{100 * case.peak_share:.3g} %',
-            '' if case.difference is None else f'{case.difference:.1e}',
+            _optional(case.speedup, '{:.3g} x'),
+            _optional(case.peak_bytes and case.peak_bytes / 2**20, '{:.4g} MiB'),
+            _optional(case.flops_per_second and case.flops_per_second / 1e9, '{:.4g}'),
+            _optional(case.peak_share and 100 * case.peak_share, '{:.3g} %'),
+            _optional(case.difference, '{:.1e}'),
         ]
         yield f'| {" | ".join(cells)} |'
     yield ''
+
+
+def _optional(value: float | None, form: str) -> str:
+    return '' if value is None else form.format(value)
 
 
 def duration(seconds: float) -> str:

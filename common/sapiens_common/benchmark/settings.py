@@ -16,7 +16,7 @@ class Settings:
         repeats: Timed rounds of a short job. Long ones take fewer, see :meth:`rounds`.
         sizes: Encoder sizes to measure. Empty: what the device can do in a few minutes.
         batches: Batch sizes of the models. Empty: the stage's own.
-        compiled: Whether models are also measured under ``torch.compile``.
+        compile_mode: Mode of ``torch.compile`` that models are also measured in; empty: eager only.
         workers: Loader and decoding processes or threads.
         samples: Folder of photos; empty: photos are made up.
     """
@@ -26,7 +26,7 @@ class Settings:
     repeats: int = 7
     sizes: tuple[str, ...] = ()
     batches: tuple[int, ...] = ()
-    compiled: bool = False
+    compile_mode: str = ''
     workers: int = 2
     samples: str = ''
 
