@@ -106,14 +106,14 @@ def test_train_resume_test_and_draw(root, samples, tmp_path, layout, annotations
             epochs=EPOCHS,
         )
     )
-    train = ['bash', root / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path]
+    train = ['bash', root / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path / 'train']
     first = run([*train, '--cfg-options', f'train_cfg.max_epochs={EPOCHS // 2}'])
     assert trained_epochs(first) == [*range(1, EPOCHS // 2 + 1)]
     second = run([*train, '--resume'])
     assert trained_epochs(second) == [*range(EPOCHS // 2 + 1, EPOCHS + 1)]
 
     dump = tmp_path / 'predictions.pkl'
-    checkpoint = tmp_path / f'epoch_{EPOCHS}.pth'
+    checkpoint = tmp_path / f'train/epoch_{EPOCHS}.pth'
     test = [sys.executable, root / 'tools/test.py', config, checkpoint, '--out', dump]
     log = run([*test, '--work-dir', tmp_path / 'test'])
     precision = float(re.findall(rf'{prefix}/AP: ([\d.]+)', log)[-1])

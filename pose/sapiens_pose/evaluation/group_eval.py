@@ -56,39 +56,30 @@ def evaluate_groups(
     wanted = {**group_ids(), WHOLE: list(range(len(sigmas)))}
     results = {}
     for name, ids in wanted.items():
-        truth = {
-            **ground_truth,
-            'annotations': [
-                {**entry, 'bbox': annotation['bbox']}
-                for entry, annotation in zip(
-                    _with_points(ground_truth['annotations'], annotated, ids),
-                    ground_truth['annotations'],
-                    strict=True,
-                )
-            ],
-        }
+        truth = _with_points(ground_truth['annotations'], annotated, ids, keep='bbox')
+        # A prediction's box is left out: COCO tools would take its area instead of that of the points.
         found = _with_points(predictions, predicted, ids)
-        results[name] = _evaluate(truth, found, sigmas[ids], use_area)
+        results[name] = _evaluate(
+            {**ground_truth, 'annotations': truth}, found, sigmas[ids], use_area
+        )
     results[HAND] = {
         stat: _mean(results['left_hand'][stat], results['right_hand'][stat]) for stat in STATS
     }
     return {row: results[row] for row in ROWS}
 
 
-def _with_points(entries: list[dict], points: list[np.ndarray], ids: list[int]) -> list[dict]:
-    """Entries whose ``keypoints`` are the given points' subset.
-
-    A prediction's box is left out: COCO tools would take its area instead of that of the points.
-    """
+def _with_points(
+    entries: list[dict], points: list[np.ndarray], ids: list[int], keep: str = ''
+) -> list[dict]:
+    """Entries with the given points' subset as ``keypoints``, their numbers, and the key to keep."""
     return [
-        {'iscrowd': 0, **_scalars(entry), 'keypoints': values[ids].ravel().tolist()}
+        {
+            'iscrowd': 0,
+            **{key: value for key, value in entry.items() if key == keep or np.isscalar(value)},
+            'keypoints': values[ids].ravel().tolist(),
+        }
         for entry, values in zip(entries, points, strict=True)
     ]
-
-
-def _scalars(entry: dict) -> dict:
-    """An entry without its other keypoint lists and outlines."""
-    return {key: value for key, value in entry.items() if np.isscalar(value)}
 
 
 def _evaluate(
