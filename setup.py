@@ -66,6 +66,7 @@ cluster = ['ray[data]>=2.30']  # curation over several machines; one machine nee
 test = [
     'pytest>=8',
     'pytest-timeout',
+    'webdataset',  # reads our tar shards in a test
     'hypothesis',
     'ruff',
     'mypy',

@@ -40,7 +40,7 @@ def reconstruction_panels(model: nn.Module, images: Tensor, ratios: Sequence[flo
             backbone.mask_ratio = ratio
             latent, mask, restore = backbone(images, noise=noise.to(images.device))
             masked, filled = head.reconstruct(neck(latent, restore), images, mask)
-            panels += [(f'masked {ratio:g}', masked), (f'mask {ratio:g}: reconstruction', filled)]
+            panels += [(f'masked {ratio:g}', masked), (f'rebuilt {ratio:g}', filled)]
     finally:
         backbone.mask_ratio = ratio_before
         model.train(training)
