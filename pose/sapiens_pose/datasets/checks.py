@@ -62,11 +62,15 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
         annotation, image = raw_data_info['raw_ann_info'], raw_data_info['raw_img_info']
         if annotation.get('iscrowd') or annotation.get('num_keypoints') == 0:
             return None
-        problem = find_path_problem(image) or self.find_problem(annotation, image)
-        if problem:
-            where = f'{self.ann_file}: annotation {annotation["id"]} of {image["file_name"]}'
-            return {'id': annotation['id'], 'error': f'{where}: {problem}'}
-        return super().parse_data_info(raw_data_info)
+        try:
+            problem = find_path_problem(image) or self.find_problem(annotation, image)
+            if not problem:
+                return super().parse_data_info(raw_data_info)
+        # Text where numbers belong, a list where one number does, ...
+        except (TypeError, ValueError, OverflowError) as error:
+            problem = f'a value of the wrong kind ({error})'
+        where = f'{self.ann_file}: annotation {annotation["id"]} of {image["file_name"]}'
+        return {'id': annotation['id'], 'error': f'{where}: {problem}'}
 
     def find_problem(self, annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
         """What is wrong with an annotation, or None."""
