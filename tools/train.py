@@ -3,20 +3,15 @@
 """Train any model of the suite: ``python tools/train.py configs/pose/sapiens_tiny_coco.py``."""
 
 import argparse
-import os
-import sys
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
-from mmengine.config import DictAction
+from _run_arguments import parse_run
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
+def main() -> None:
+    """Build the runner and train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir', help='where logs and checkpoints go (default work_dirs/<name>)'
-    )
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -37,23 +32,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
-
-
-def main() -> None:
-    """Build the runner and train."""
-    args = parse_args()
+    args, config = parse_run(parser)
     from sapiens_common.engine import launch
 
-    try:
-        config = launch.load_config(args.config, args.work_dir, args.launcher, args.cfg_options)
-    except ValueError as error:
-        sys.exit(f'error: {error}')
     if args.amp:
         launch.enable_amp(config, args.amp)
     if args.no_validate:

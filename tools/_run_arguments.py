@@ -1,0 +1,30 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""What the command lines of tools/train.py and tools/test.py share."""
+
+import argparse
+import os
+import sys
+
+from mmengine.config import Config, DictAction
+
+
+def parse_run(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Config]:
+    """Add the shared options, read the command line, and load the config it names.
+
+    Exits with a message when the config cannot be loaded.
+    """
+    parser.add_argument(
+        '--work-dir', help='where logs and checkpoints go (default work_dirs/<name>)'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    # Only now, so that --help answers at once.
+    from sapiens_common.engine.launch import load_config
+
+    try:
+        return args, load_config(args.config, args.work_dir, args.launcher, args.cfg_options)
+    except ValueError as error:
+        sys.exit(f'error: {error}')
