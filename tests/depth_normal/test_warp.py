@@ -1,8 +1,10 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Warped renders equal renders of the warped scene: three spheres seen by a parallel camera."""
 
+import cv2
 import numpy as np
 import pytest
+from mmengine.registry import TRANSFORMS
 
 from sapiens_depth_normal.transforms import RandomWarp, ResizeImage
 from sapiens_depth_normal.transforms.warp import Warp
@@ -145,3 +147,31 @@ def test_errors():
         RandomWarp(SIZE, rotate_prob=1.5)
     with pytest.raises(ValueError, match='scale must be'):
         RandomWarp(SIZE, scale=(2, 1))
+
+
+def test_background_and_colour_leave_the_geometry(tmp_path):
+    """What changes pixels only: the person stays where the targets say, the targets stay as they are."""
+    cv2.imwrite(str(tmp_path / 'a.png'), np.full((50, 50, 3), (0, 255, 0), np.uint8))
+    scene = render(SPHERES, SIZE)
+    steps = [
+        dict(
+            type='sapiens_common.RandomBackground',
+            prob=1.0,
+            folder=str(tmp_path),
+            match_colors=False,
+        ),
+        dict(type='sapiens_common.PhotometricDistortion'),
+    ]
+    person = scene['mask'] > 0
+    replaced = TRANSFORMS.build(steps[0])({**scene, 'img': scene['img'].copy()})
+    assert (replaced['img'][~person] == (0, 255, 0)).all()
+    np.testing.assert_array_equal(replaced['img'][person], scene['img'][person])
+    shade = scene['img'][person][:, 0].astype(float)
+    np.random.seed(0)
+    for _ in range(5):
+        colored = TRANSFORMS.build(steps[1])({**scene, 'img': scene['img'].copy()})
+        for key in ('mask', 'gt_depth_map', 'gt_normal_map'):
+            np.testing.assert_array_equal(colored[key], scene[key])
+        # The shading still tells the slope: brighter where the surface faces the camera.
+        grey = colored['img'][person].astype(float).mean(1)
+        assert np.corrcoef(grey, shade)[0, 1] > 0.95
