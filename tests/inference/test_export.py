@@ -25,7 +25,7 @@ def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
     assert export_model(model, path, kind, SIZE) <= export.TOLERANCE
     images = torch.randn(5, 3, *SIZE)  # a batch the tool did not try
     with torch.no_grad():
-        expected = model(images, mode='tensor')
+        expected = model(images, None, mode='tensor')
     if kind == 'onnx':
         import onnxruntime
 

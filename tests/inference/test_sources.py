@@ -30,7 +30,7 @@ def test_a_folder_of_odd_files_gives_each_an_image_or_a_reason(odd_folder, photo
     }
     assert 'empty.jpg: the file is empty' in found['empty'].error
     assert 'not an image' in found['broken'].error
-    assert 'damaged' in found['torn'].error and 'torn.jpg' in found['torn'].error
+    assert 'truncated' in found['torn'].error and 'torn.jpg' in found['torn'].error
     assert '1 x 1 pixels' in found['one_pixel'].error
     image = photo()
     np.testing.assert_array_equal(found['good_png'].image, image)

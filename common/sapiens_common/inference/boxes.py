@@ -68,6 +68,12 @@ def check_boxes(value: Any, label: object) -> np.ndarray:
     Raises:
         ValueError: Another shape, a value that is not finite, or a box without area.
     """
+    if not isinstance(value, np.ndarray):
+        # Rows with and without a score may stand side by side.
+        rows = [value] if len(value) and np.isscalar(value[0]) else value
+        value = [[*row, 1.0] if len(row) == 4 else list(row) for row in rows]
+        if len({len(row) for row in value}) > 1:
+            raise ValueError(f'{label}: some boxes have other than 4 or 5 numbers')
     array = np.asarray(value if len(value) else np.zeros((0, 4)), dtype=np.float32)
     if array.ndim == 1:
         array = array[None]
