@@ -145,7 +145,11 @@ def _style(metainfo: dict[str, Any], count: int) -> SkeletonStyle:
 
     def colors(key: str, number: int) -> list[tuple[int, int, int]]:
         listed = metainfo.get(key)
-        return [(51, 153, 255)] * number if listed is None else [(int(r), int(g), int(b)) for r, g, b in listed]
+        return (
+            [(51, 153, 255)] * number
+            if listed is None
+            else [(int(r), int(g), int(b)) for r, g, b in listed]
+        )
 
     links = [tuple(link) for link in metainfo.get('skeleton_links', [])]
     return SkeletonStyle(

@@ -48,7 +48,7 @@ def test_loss_falls_and_pictures_appear(mae_job, pictures, tmp_path):
 def test_low_precision_compiled_fused(mae_job, pictures, tmp_path):
     options = {'optim_wrapper.dtype': 'bfloat16', 'train_cfg.max_iters': 2}
     config = mae_job.make_config(tmp_path, pictures, **options)
-    config.compile = dict(backend='eager')
+    config.compile = dict(target='forward', backend='eager')
     runner = train(config, 'options')
     assert runner.optim_wrapper.optimizer.defaults['fused']
     assert all(p.dtype == torch.float32 for p in runner.model.parameters())

@@ -11,16 +11,17 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+ARCH = {'embed_dims': 32, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels': 64}
 SWAPPED = {'classes': ['background', 'left', 'right', 'hat']}
 
 
 def config(segmentor='sapiens_seg.BodyPartSegmentor', classes=4, **extra):
     settings = {
         'type': segmentor,
-        'backbone': {'type': 'sapiens_pretrain.SapiensViT', 'arch': 'tiny', 'img_size': (64, 48)},
+        'backbone': {'type': 'sapiens_pretrain.SapiensViT', 'arch': ARCH, 'img_size': (64, 48)},
         'decode_head': {
             'type': 'sapiens_seg.SapiensSegHead',
-            'in_channels': 192,
+            'in_channels': 32,
             'num_classes': classes,
             'deconv_out_channels': (16, 16),
             'conv_out_channels': (16,),
