@@ -184,9 +184,19 @@ def _bare(kind: str, garments: tuple[str, ...], level: str) -> tuple[Surface, np
     return Surface(kind, vertices, faces, full.bones[used], full.weights[used]), shares[used]
 
 
-@lru_cache(maxsize=64)
-def _garment_trunk(name: str, cell: float) -> np.ndarray:
-    return _trunk_of(garment_surface(name, cell).vertices)
+@lru_cache(maxsize=256)
+def _garment(name: str, top: str, level: str) -> tuple[Surface, np.ndarray]:
+    """A garment without what the top over it hides, and the trunk share of its vertices."""
+    full = garment_surface(name, _cloth_cell(name, DETAILS[level]))
+    trunk = _trunk_of(full.vertices)
+    if not top or GARMENTS[name].layer != 'bottom':
+        return full, trunk
+    hidden = (region(GARMENTS[top], full.vertices) > 0.035)[full.faces].all(1)
+    faces = full.faces[~hidden]
+    used = np.unique(faces)
+    vertices, faces = compact(full.vertices, faces)
+    surface = Surface(full.kind, vertices, faces, full.bones[used], full.weights[used])
+    return surface, trunk[used]
 
 
 def _trunk_of(v: np.ndarray) -> np.ndarray:
@@ -245,9 +255,9 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
         spec: The person.
         level: Key of :data:`DETAILS`.
     """
-    detail = DETAILS[level]
     transforms = forward_kinematics(spec.pose, spec.proportions, spec.root)
     names = tuple(cloth.name for cloth in spec.clothes)
+    top = next((name for name in names if GARMENTS[name].layer == 'top'), '')
     layers: list[tuple[Surface, Cloth | None, np.ndarray, np.ndarray | None]] = []
     for kind in ('body', 'hands', 'feet'):
         if kind == 'feet' and any(GARMENTS[n].layer in ('sock', 'shoe') for n in names):
@@ -257,9 +267,7 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
         shaped = warp_body(rest, shares[:, 0], spec.body) if kind == 'body' else rest
         layers.append((surface, None, shaped, shares[:, 1:]))
     for cloth in spec.clothes:
-        cell = _cloth_cell(cloth.name, detail)
-        surface = garment_surface(cloth.name, cell)
-        trunk = _garment_trunk(cloth.name, cell)
+        surface, trunk = _garment(cloth.name, top, level)
         layers.append((surface, cloth, warp_body(surface.vertices, trunk, spec.body), None))
     kinds = ['skin', 'eyes', 'ears']
     if spec.expression.open > 0.001:
@@ -330,9 +338,7 @@ def warm_up(detail: str, wardrobe: bool = True) -> None:
         if not wardrobe:
             continue
         for name in GARMENTS:
-            cell = _cloth_cell(name, d)
-            garment_surface(name, cell)
-            _garment_trunk(name, cell)
+            garment_surface(name, _cloth_cell(name, d))
             for kind in ('body', 'hands', 'feet'):
                 _covered(kind, name, level)
         for style in HAIR_STYLES:
