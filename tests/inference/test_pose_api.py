@@ -1,7 +1,10 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import json
+import subprocess
+import sys
 
 import cv2
+import mmengine
 import numpy as np
 import pytest
 import torch
@@ -67,7 +70,7 @@ def test_a_person_does_not_depend_on_who_shares_the_batch(pose, photo):
 
 
 def test_the_image_is_not_squeezed_and_the_whole_image_is_the_whole_image(pose):
-    """The reference's lite demo grows boxes to the photo's aspect and swaps width and height."""
+    """The reference's lite demo grows boxes to the photo's aspect and swaps sides (9.1, rows 8, 9)."""
     wide = np.zeros((30, 200, 3), np.uint8)
     item = type('Item', (), {'pixels': wide, 'label': 'x'})()
     box = np.array([0, 0, 200, 30], np.float32)
@@ -174,6 +177,15 @@ def test_low_precision_stays_close_and_decodes_in_float32(
     assert 0 < difference < 0.05
 
 
+def test_the_compiled_model_and_the_flip_option_are_used(small_config, small_checkpoint):
+    """The reference throws the compiled model away, and its flip option is never passed on."""
+    engine = PoseInferencer(
+        small_config('pose'), small_checkpoint('pose'), compile=True, flip_test=False, device='cpu'
+    )
+    assert engine.loaded.model.backbone._compiled_call_impl is not None
+    assert engine.loaded.model.test_cfg['flip_test'] is False
+
+
 def test_wrong_weights_devices_and_types_are_refused(small_config, small_checkpoint, tmp_path):
     with pytest.raises(ValueError, match='does not fit TopdownPoseEstimator'):
         PoseInferencer(small_config('pose'), small_checkpoint('depth'))
@@ -197,3 +209,54 @@ def test_style_tells_left_from_right_and_lists_what_is_there():
     style = style_of(meta, coco.names)
     assert [label for label, _ in style.entries] == ['left', 'right', 'middle']
     assert max(max(link) for link in style.links) < 17
+
+
+@pytest.mark.slow
+def test_tools_test_py_gives_the_same_keypoints(
+    small_config, small_checkpoint, photo, tmp_path, root
+):
+    """The real command, detections of a user's file, and the API: equal to the last bit."""
+    images, boxes = [], []
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), photo(number))
+        images.append({'id': number, 'file_name': f'{number}.png', 'width': 64, 'height': 48})
+        for row in range(number + 1):
+            box = [3.3 + 9 * row, 4.1, 25.7 + row, 38.9]
+            boxes.append({'image_id': number, 'category_id': 1, 'bbox': box, 'score': 0.9})
+    people = [
+        {
+            **box,
+            'id': n,
+            'area': 999.0,
+            'iscrowd': 0,
+            'keypoints': [9, 9, 2] * 17,
+            'num_keypoints': 17,
+        }
+        for n, box in enumerate(boxes)
+    ]
+    categories = [{'id': 1, 'name': 'person'}]
+    content = {'images': images, 'annotations': people, 'categories': categories}
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    (tmp_path / 'det.json').write_text(json.dumps(boxes))
+    config = small_config('pose', 'coco')
+    config.test_dataloader.dataset.update(
+        data_root=None,
+        ann_file=str(tmp_path / 'ann.json'),
+        bbox_file=str(tmp_path / 'det.json'),
+        data_prefix=dict(img=str(tmp_path)),
+    )
+    config.test_dataloader.update(batch_size=3, num_workers=0, persistent_workers=False)
+    config.test_evaluator.ann_file = str(tmp_path / 'ann.json')
+    config.dump(tmp_path / 'config.py')
+    weights = str(small_checkpoint('pose', 'coco'))
+    command = [sys.executable, str(root / 'tools/test.py'), str(tmp_path / 'config.py'), weights]
+    command += ['--work-dir', str(tmp_path / 'run'), '--out', str(tmp_path / 'out.pkl')]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected = mmengine.load(tmp_path / 'out.pkl')
+    engine = PoseInferencer(tmp_path / 'config.py', weights, device='cpu')
+    results = list(engine(str(tmp_path / '*.png'), tmp_path / 'det.json', batch_size=3))
+    found = np.concatenate([result.keypoints for result in results])
+    np.testing.assert_array_equal(
+        found, np.concatenate([p['pred_instances']['keypoints'] for p in expected])
+    )

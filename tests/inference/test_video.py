@@ -86,6 +86,21 @@ def test_frames_get_files_on_request_and_people_get_numbers(film, mean_task, tmp
     assert files == ['000000.json', '000001.json', '000002.json']
 
 
+def test_the_detector_is_asked_for_every_frame_and_its_boxes_are_used(film, mean_task):
+    """The reference's video demo ignores its detector (9.1, row 15)."""
+    from sapiens_common.inference import Boxes
+
+    def detector(items):
+        for item in items:
+            left = 5.0 * item.frame.number
+            xyxy = np.array([[left, 0, left + 20, 40]], np.float32)
+            item.boxes = Boxes(xyxy, np.ones(1, np.float32), 'detector')
+
+    results = list(mean_task()(film(frames=4), detector))
+    assert [result.boxes[0, 0] for result in results] == [0, 5, 10, 15]
+    assert [result.track_ids.tolist() for result in results] == [[1]] * 4
+
+
 def test_several_videos_and_images_in_one_folder(film, mean_task, tmp_path, photo):
     import cv2
 

@@ -10,21 +10,23 @@ import numpy as np
 
 from .canvas import GAP, PAPER, titled
 
-SCREEN = 1.6
+SCREEN = 16 / 9
 """Width over height that a sheet aims at."""
+MAX_HEIGHT = 900
+"""Pictures on a sheet are shrunk to this height: five 4K photos make no sheet."""
 
 
 def sheet(pictures: Sequence[tuple[str, np.ndarray]], columns: int | None = None) -> np.ndarray:
     """Arrange titled pictures in rows.
 
     Args:
-        pictures: Title and picture; all become as high as the first.
+        pictures: Title and picture; all become as high as the first, at most :data:`MAX_HEIGHT`.
         columns: Pictures per row; None chooses what comes nearest to a screen's shape.
 
     Returns:
         uint8 (H, W, 3) BGR.
     """
-    height = pictures[0][1].shape[0]
+    height = min(pictures[0][1].shape[0], MAX_HEIGHT)
     cells = [titled(_to_height(picture, height), title) for title, picture in pictures]
     counts = range(1, len(cells) + 1) if columns is None else [columns]
     sheets = [_rows(cells, count) for count in counts]
