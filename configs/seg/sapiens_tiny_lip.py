@@ -11,6 +11,6 @@ model = dict(
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for pipeline in [_base_.tta_pipeline, *(loader.dataset.pipeline for loader in loaders)]:
     for step in pipeline:
-        for key in step.keys() & {'scale', 'crop_size'}:
+        for key in step.keys() & {'scale', 'crop_size', 'at_least'}:
             step[key] = tuple(length // 4 for length in step[key])
 del loaders, pipeline, step, key

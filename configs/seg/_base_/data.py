@@ -1,6 +1,6 @@
 # Augmentations, loaders and evaluation of the published recipe. Recipes say which data.
 train_pipeline = [
-    dict(type='sapiens_common.LoadImage'),
+    dict(type='sapiens_common.LoadImage', at_least=(2048, 1536)),  # the largest RandomResize asks for
     dict(type='sapiens_seg.LoadLabels'),
     dict(
         type='RandomResize',

@@ -45,7 +45,8 @@ class LoadLabels(BaseTransform):
     A sample without ``seg_map_path``, of images to predict, stays as it is.
 
     Required keys: ``seg_map_path``, ``label_table`` uint8 (256,), ``label_values``, ``seg_fields``.
-    Added keys: ``gt_seg_map`` uint8 (H, W); ids of the classes, 255 is ignored.
+    Added keys: ``gt_seg_map`` uint8 (H, W); ids of the classes, 255 is ignored; of the image's size where
+    that was decoded at a part of it (``reduction``), else of the file's own.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +70,9 @@ class LoadLabels(BaseTransform):
             raise ValueError(
                 impossible_values_message(path, values, table, results['label_values'])
             )
+        if results.get('reduction', 1) > 1:  # the image was decoded at a part of its size
+            height, width = results['img_shape']
+            labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
         results['gt_seg_map'] = labels
         results['seg_fields'].append('gt_seg_map')
         return results
