@@ -61,6 +61,21 @@ def test_recipe_builds_and_agrees_with_itself(root, name):
         HOOKS.build(hook)
 
 
+def test_synthetic_recipe_is_tiny_at_half_its_size(root):
+    config = load(root, 'sapiens_tiny_synthetic')
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    assert model.backbone.img_size == (128, 96)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        assert step(loader.dataset.pipeline, 'Resize').scale == (96, 128)
+        assert loader.dataset.data_root == config.data_root
+    assert step(config.tta_pipeline, 'Resize').scale == (120, 160)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        optimizer = build_optim_wrapper(model, config.optim_wrapper).optimizer
+    rates = {group['lr'] for group in optimizer.param_groups}
+    assert rates == {1e-3, 1e-2}
+
+
 @pytest.mark.parametrize('size', SIZES)
 @pytest.mark.parametrize(
     ('data', 'epochs', 'schedule', 'padding', 'ratio', 'fill', 'weighted'),

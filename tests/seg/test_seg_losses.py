@@ -60,3 +60,11 @@ def test_pixel_weights_and_loss_weight(batch):
 def test_unknown_average():
     with pytest.raises(ValueError, match="average 'mean' is not one of"):
         WeightedCrossEntropy('goliath', average='mean')
+
+
+def test_given_weights_replace_the_vocabularys(batch):
+    weights = torch.linspace(0.1, 10, 28)
+    loss = WeightedCrossEntropy('goliath', weights=weights.tolist())(*batch)
+    torch.testing.assert_close(loss, F.cross_entropy(*batch, weights, ignore_index=255))
+    with pytest.raises(ValueError, match='2 weights for the 28 classes of vocabulary goliath'):
+        WeightedCrossEntropy('goliath', weights=[1, 2])

@@ -42,7 +42,9 @@ tta_pipeline = [
         [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0.0, 1.0)],
         [load[1]],
         [pack]])]
-optim_wrapper = dict(optimizer=dict(lr=5e-3))
+optim_wrapper = dict(
+    optimizer=dict(lr=5e-3),
+    paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=1.0))))
 train_cfg = dict(max_epochs=40, val_interval=40)
 default_hooks = dict(checkpoint=dict(interval=40))
 param_scheduler = [dict(type='LinearLR', start_factor=0.1, end=10, by_epoch=False)]

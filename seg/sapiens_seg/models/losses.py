@@ -1,7 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Class-weighted cross-entropy, averaged as published or properly."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmseg.models.losses import CrossEntropyLoss
@@ -25,23 +25,32 @@ class WeightedCrossEntropy(CrossEntropyLoss):
         average: ``weights`` divides by the summed class weights of the labelled pixels, so that the
             loss does not depend on how many pixels are ignored or background. ``pixels`` is the
             published recipe: the mean over all pixels, ignored ones included as zeros.
+        weights: One weight per class in place of the vocabulary's, such as those that
+            ``tools/data/check_dataset.py`` suggests.
         loss_weight: Factor of this loss.
         loss_name: Key in the log; must start with ``loss_`` to be trained.
 
     Raises:
-        ValueError: Unknown ``average``.
+        ValueError: Unknown ``average``; as many ``weights`` as there are classes were expected.
     """
 
     def __init__(
         self,
         vocabulary: str | Mapping[str, Any],
         average: str = 'weights',
+        weights: Sequence[float] | None = None,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_ce',
     ) -> None:
         if average not in _AVERAGES:
             raise ValueError(f'average {average!r} is not one of {_AVERAGES}')
-        weights = resolve_vocabulary(vocabulary).weights
+        classes = resolve_vocabulary(vocabulary)
+        weights = classes.weights if weights is None else weights
+        if weights is not None and len(weights) != len(classes.classes):
+            raise ValueError(
+                f'{len(weights)} weights for the {len(classes.classes)} classes of vocabulary '
+                f'{classes.name}'
+            )
         super().__init__(
             reduction='none',
             class_weight=list(weights) if weights else None,
