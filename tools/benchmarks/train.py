@@ -44,7 +44,7 @@ def run(settings: Settings) -> Stage:
     batch = settings.batches or ((2, 8) if settings.on_gpu else (8,))
     for size in sizes:
         for task in ('pose',) if settings.quick else _TASKS:
-            for count in (2,) if settings.quick else batch:
+            for count in (1,) if settings.quick else batch:
                 stage.comparisons.append(_measure(task, size, count, settings))
                 gc.collect()
         if settings.on_gpu and size != 'tiny':
@@ -71,7 +71,7 @@ def _measure(task: str, size: str, batch: int, settings: Settings) -> Any:
     if task == 'pose' and not (settings.on_gpu and size in ('1b', '2b') and batch > 4):
         ways[_REFERENCE] = _reference_step(config, batch, image, settings)
     for dtype in dtypes:
-        for with_cp in (False, True):
+        for with_cp in (False,) if settings.quick else (False, True):
             name = f'{dtype}, blocks recomputed' if with_cp else dtype
             ways[name] = _step(config, data, dtype, with_cp, settings)
     return compare(
@@ -123,7 +123,7 @@ def _trainer(model: Any, data: batches.Batch, wrapper: Any) -> Callable[[], floa
             loss, _ = model.parse_losses(losses)
         wrapper.update_params(loss)
         if not first:
-            first.append(float(loss))
+            first.append(loss.item())
         return first[0]
 
     return step
