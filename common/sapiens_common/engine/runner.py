@@ -184,6 +184,10 @@ class SapiensRunner(Runner):
             model = model.module
         return model
 
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the model's forward; mmengine compiles the step, which fails in the optimizer."""
+        super()._maybe_compile('forward')
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for data parallelism; without a GPU mmengine would still pass a device id."""
         if model_wrapper_cfg is None and self.distributed and not torch.cuda.is_available():

@@ -17,4 +17,4 @@ param_scheduler = [
 ]
 train_cfg = dict(by_epoch=False, max_iters=1600 * epoch)
 
-# compile = dict(mode='default')  # torch.compile of a training step; try it with --cfg-options compile.mode=default
+# torch.compile: --cfg-options compile=True
