@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +16,14 @@ GOLDEN = Path(os.environ.get('SAPIENS_GOLDEN') or ROOT / 'tests/data/golden')
 @pytest.fixture(autouse=True)
 def _few_threads():
     torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _own_default_scope():
+    """A default scope that one test sets must not carry another."""
+    DefaultScope._instance_dict.clear()
+    yield
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

@@ -3,6 +3,7 @@
 
 import io
 import json
+import sys
 
 import cv2
 import numpy as np
@@ -169,8 +170,12 @@ def test_any_number_of_workers_gives_the_same(heap, tmp_path, monkeypatch, engin
 @pytest.mark.slow
 def test_ray_gives_the_same(heap, tmp_path, monkeypatch):
     pytest.importorskip('ray.data', reason='the cluster engine is an extra')
+    from ray import cloudpickle
+
     from sapiens_pretrain.curation.engines import RayData
 
+    # The stub detector of this file: workers have no module of tests to import.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     outs = [tmp_path / 'one', tmp_path / 'ray']
     Curation(heap, outs[0], settings_for(heap)).run()
     monkeypatch.setenv('RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO', '0')

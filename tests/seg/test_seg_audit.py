@@ -141,4 +141,4 @@ def test_command(check, tmp_path, write_pair):
     status, output = check(
         config, '--cfg-options', 'train_dataloader.dataset.datasets.0.type=CocoDataset'
     )
-    assert status == 1 and 'train: CocoDataset cannot be audited' in output
+    assert status == 1 and 'CocoDataset is not in the' in output

@@ -61,7 +61,7 @@ def check(settings: dict, workers: int) -> tuple[str, list[str]]:
         problems += audit.problems
     try:
         audit = audit_samples(build_dataset(settings), workers)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, KeyError) as error:  # KeyError: a type no registry has
         problems += [] if str(error) in problems else [str(error)]
     else:
         reports.append(audit.report)

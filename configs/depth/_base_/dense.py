@@ -53,7 +53,7 @@ test_dataloader = val_dataloader
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=400, by_epoch=False),
     dict(type='PolyLR', power=1.0, eta_min=0, begin=0, end=epochs, by_epoch=True)]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=10)
+train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 custom_hooks = [dict(type='sapiens_depth_normal.DenseVisualizationHook', interval=500)]
