@@ -11,6 +11,7 @@ from .people import NUM_KEYPOINTS, codec_settings, heatmaps
 
 _BASELINE = 'mmpose codec, per person'
 _OURS = 'batched on the device'
+_CLEAR = 0.1  # maxima above it are peaks, the others noise
 
 
 def run(settings: Settings) -> Stage:
@@ -22,6 +23,7 @@ def run(settings: Settings) -> Stage:
     stage = Stage('decode', "Sub-pixel keypoints from the heatmaps on the model's device.")
     for batch in settings.batches or (1, 8):
         maps = heatmaps(ours, batch, count).to(settings.torch_device)
+        clear = maps.flatten(2).amax(dim=2).cpu().numpy() > _CLEAR
 
         def batched(maps=maps) -> np.ndarray:
             return np.concatenate(ours.batch_decode(maps)[0])
@@ -38,10 +40,12 @@ def run(settings: Settings) -> Stage:
                 unit='person',
                 items=batch,
                 memory=True,
-                difference=lambda a, b: float(np.abs(a - b).max()),
+                difference=lambda a, b, clear=clear: float(np.abs(a - b)[clear].max()),
                 tolerance=1e-3,
             )
         )
+        apart = np.abs(batched() - per_person())[~clear].max()
+        stage.facts[f'largest difference in nearly empty maps, {batch} at once'] = float(apart)
         case = stage.comparisons[-1][_OURS]
         if settings.on_gpu:
             what = f'milliseconds per person, {batch} at once'
@@ -49,5 +53,8 @@ def run(settings: Settings) -> Stage:
         else:
             what = f'times faster than mmpose, {batch} at once (aim: 10)'
             stage.targets.append(Target(what, 5.0, case.speedup))
-    stage.notes.append('Differences are in pixels of the input.')
+    stage.notes.append(
+        'Differences are in pixels of the input, among maps with a peak above 0.1. In a nearly empty map the '
+        'Newton step divides by a curvature close to zero, and float32 rounding shows.'
+    )
     return stage

@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from sapiens_common.benchmark import Comparison, Settings, Stage, Target, compare, count_flops
 from sapiens_pretrain.models.vit import resolve_arch
 
-from .models import autocast, encoder, input_size, without_sdpa
+from .models import encoder, input_size, lowered, without_sdpa
 
 _BASELINE = 'attention without SDPA'
 # Largest differences, relative to the largest feature.
@@ -62,17 +62,18 @@ def _measure(size: str, batch: int, model: nn.Module, settings: Settings) -> Com
     images = torch.randn(batch, 3, height, width, device=settings.device)
     counted = encoder(size, settings, 'meta')
     flops = count_flops(lambda: counted(torch.empty(batch, 3, height, width, device='meta')))
-    ways = {_BASELINE: _forward(without_sdpa(model), images, 'float32', settings)}
+    ways = {_BASELINE: _forward(without_sdpa(model), images)}
     dtypes = {_BASELINE: 'float32'}
     for dtype in ('float32', 'bfloat16'):
-        models = {'SDPA': model}
+        lower = lowered(model, dtype, settings)
+        models = {'SDPA': lower}
         if settings.compile_mode:
             models[f'compiled, {settings.compile_mode}'] = torch.compile(
-                model, mode=settings.compile_mode
+                lower, mode=settings.compile_mode
             )
         for label, way in models.items():
             name = f'{label}, {dtype}'
-            ways[name], dtypes[name] = _forward(way, images, dtype, settings), dtype
+            ways[name], dtypes[name] = _forward(way, images), dtype
     return compare(
         f'encoder {size}, {height} x {width}',
         ways,
@@ -89,11 +90,10 @@ def _measure(size: str, batch: int, model: nn.Module, settings: Settings) -> Com
     )
 
 
-def _forward(model: Any, images: Tensor, dtype: str, settings: Settings) -> Callable[[], Tensor]:
+def _forward(model: Any, images: Tensor) -> Callable[[], Tensor]:
     @torch.inference_mode()
     def forward() -> Tensor:
-        with autocast(settings, dtype):
-            return model(images)[0].float()
+        return model(images)[0].float()
 
     return forward
 

@@ -1,13 +1,14 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Models as stages need them, and the plain attention they are held against."""
 
-from contextlib import nullcontext
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sapiens_common.benchmark import Settings
+from sapiens_common.inference.precision import lower_precision
 from sapiens_pretrain.models.vit import Attention, SapiensViT
 
 INPUT_SIZE = (1024, 768)
@@ -28,8 +29,6 @@ class PlainAttention(Attention):
 
 def without_sdpa(model: nn.Module) -> nn.Module:
     """A model that shares all weights with ``model`` and computes attention plainly."""
-    import copy
-
     memo = {id(value): value for value in [*model.parameters(), *model.buffers()]}
     twin = copy.deepcopy(model, memo)
     for module in twin.modules():
@@ -52,8 +51,11 @@ def encoder(size: str, settings: Settings, device: str | None = None, **kwargs: 
     return model.eval()
 
 
-def autocast(settings: Settings, dtype: str) -> Any:
-    """Mixed precision for anything but float32."""
+def lowered(model: nn.Module, dtype: str, settings: Settings) -> nn.Module:
+    """The model as inference runs it in a dtype: float32 as it is, else a copy with stored weights."""
     if dtype == 'float32':
-        return nullcontext()
-    return torch.autocast(settings.torch_device.type, getattr(torch, dtype))
+        return model
+    holder = nn.Module()
+    holder.backbone = copy.deepcopy(model)
+    lower_precision(holder, getattr(torch, dtype), settings.torch_device)
+    return holder.backbone
