@@ -15,12 +15,11 @@ from sapiens_common.visualization import draw_people
 from sapiens_pose.metainfo import keypoint_names, layout_metainfo
 from sapiens_pose.style import style_of
 
-EPOCHS = 160  # of one iteration
 # The shipped leaf at an eighth of the published input, without augmentation, so that four photos can be
 # learnt by heart within a minute. What was never seen mirrored is not tested mirrored.
 CONFIG = """
 _base_ = ['{leaf}']
-codec = dict(input_size=(96, 128), heatmap_size=(24, 32), sigma=2)
+codec = dict(input_size=(96, 128), heatmap_size=(24, 32), sigma={sigma})
 model = dict(backbone=dict(img_size=(128, 96)), head=dict(decoder=codec), test_cfg=dict(flip_test=False))
 
 augmentation = ('RandomFlip', 'RandomHalfBody', 'RandomBBoxTransform', 'PhotometricDistortion', 'Albumentation')
@@ -85,30 +84,34 @@ def draw(predictions, layout, folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'layout, annotations, prefix',
+    'layout, annotations, prefix, sigma, epochs',  # an epoch is one iteration
     [
-        ('coco', 'test_coco.json', 'coco'),
-        ('coco_wholebody', 'test_coco_wholebody.json', 'coco-wholebody'),
+        ('coco', 'test_coco.json', 'coco', 2, 160),
+        # Hands and faces are judged within a pixel of this input: sharper maps, learnt longer.
+        ('coco_wholebody', 'test_coco_wholebody.json', 'coco-wholebody', 1, 400),
     ],
 )
-def test_train_resume_test_and_draw(root, samples, tmp_path, layout, annotations, prefix):
+def test_train_resume_test_and_draw(
+    root, samples, tmp_path, layout, annotations, prefix, sigma, epochs
+):
     config = tmp_path / 'config.py'
     config.write_text(
         CONFIG.format(
             leaf=root / f'configs/pose/sapiens_tiny_{layout}.py',
             photos=samples / 'coco',
             annotations=annotations,
-            epochs=EPOCHS,
+            epochs=epochs,
+            sigma=sigma,
         )
     )
     train = ['bash', root / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path / 'train']
-    first = run([*train, '--cfg-options', f'train_cfg.max_epochs={EPOCHS // 2}'])
-    assert trained_epochs(first) == [*range(1, EPOCHS // 2 + 1)]
+    first = run([*train, '--cfg-options', f'train_cfg.max_epochs={epochs // 2}'])
+    assert trained_epochs(first) == [*range(1, epochs // 2 + 1)]
     second = run([*train, '--resume'])
-    assert trained_epochs(second) == [*range(EPOCHS // 2 + 1, EPOCHS + 1)]
+    assert trained_epochs(second) == [*range(epochs // 2 + 1, epochs + 1)]
 
     dump = tmp_path / 'predictions.pkl'
-    checkpoint = tmp_path / f'train/epoch_{EPOCHS}.pth'
+    checkpoint = tmp_path / f'train/epoch_{epochs}.pth'
     test = [sys.executable, root / 'tools/test.py', config, checkpoint, '--out', dump]
     log = run([*test, '--work-dir', tmp_path / 'test'])
     precision = float(re.findall(rf'{prefix}/AP: ([\d.]+)', log)[-1])
