@@ -26,6 +26,7 @@ def main() -> None:
     args = parser.parse_args()
 
     import torch
+    from mmengine.logging import MMLogger
 
     from sapiens_pretrain.models.vit import SapiensViT
     from sapiens_pretrain.probe import load_patches, probe
@@ -34,16 +35,23 @@ def main() -> None:
     train, val = load_patches(args.data, size).split(args.val_share)
     print(f'{len(train.images)} training and {len(val.images)} validation images of {size}')
     pretrained = {'type': 'Pretrained', 'checkpoint': args.checkpoint}
-    for train_encoder, lr in ((False, 1e-2), (True, 5e-4)):
+    MMLogger.get_current_instance().setLevel('WARNING')  # initialisers report every tensor
+    for encoder_lr in (None, 5e-4):
         for name, init_cfg in (('random', None), ('pretrained', pretrained)):
             for seed in args.seeds:
                 torch.manual_seed(seed)
                 encoder = SapiensViT(arch=args.arch, img_size=size, init_cfg=init_cfg)
                 encoder.init_weights()
                 found = probe(
-                    encoder, train, val, args.steps, args.batch_size, lr, train_encoder, seed
+                    encoder,
+                    train,
+                    val,
+                    args.steps,
+                    args.batch_size,
+                    encoder_lr=encoder_lr,
+                    seed=seed,
                 )
-                kind = 'fine-tuned' if train_encoder else 'linear probe'
+                kind = 'linear probe' if encoder_lr is None else 'fine-tuned'
                 print(
                     f'{kind:12} {name:10} seed {seed}: person patches right '
                     f'{100 * found.accuracy:.1f} %, mean IoU {100 * found.mean_iou:.1f} %',

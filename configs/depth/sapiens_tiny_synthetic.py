@@ -1,19 +1,31 @@
-# Depth on the rendered people of tools/data/render_humans.py, trained on a CPU in minutes.
+# Depth on rendered people, from scratch on two CPU cores; docs/depth_and_normals.md says what to expect:
+#   python tools/data/render_humans.py --out data/synthetic --count 700 --size 256 192
+#   bash tools/dist_train.sh configs/depth/sapiens_tiny_synthetic.py 2 --amp
 _base_ = ['sapiens_tiny_folder.py']
-data_root = 'data/synthetic'  # --cfg-options data_root=DIR
-epochs = 15
+data_root = 'data/synthetic'
+epochs = 40
+size = (128, 96)  # (height, width): half of the tiny size, four times the steps per minute
 
-for step in _base_.train_dataloader.dataset.pipeline:
-    if 'scale' in step:
+model = dict(backbone=dict(img_size=size), data_preprocessor=dict(size=size))
+loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
+for step in [step for loader in loaders for step in loader.dataset.pipeline if 'size' in step]:
+    step.size = size
+    if 'scale' in step:  # the renders are varied already
         step.update(scale=(0.9, 1.3), rotate_prob=0.3, max_angle=20)
-del step
+del loaders, step
 
-train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(data_root=data_root))
+train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=data_root))
 val_dataloader = dict(
     batch_size=16, num_workers=1, dataset=dict(data_root=data_root, framing='annotations'))
 test_dataloader = val_dataloader
-train_cfg = dict(max_epochs=epochs, val_interval=5)
+# From scratch the decoder has the longest way to go: ten times the encoder's rate.
+optim_wrapper = dict(
+    constructor='DefaultOptimWrapperConstructor',
+    optimizer=dict(weight_decay=0.05),
+    paramwise_cfg=dict(_delete_=True, custom_keys=dict(decode_head=dict(lr_mult=10.0))),
+    clip_grad=dict(max_norm=5.0))
+train_cfg = dict(max_epochs=epochs, val_interval=20)
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=50, start_factor=1e-2, by_epoch=False),
     dict(type='CosineAnnealingLR', T_max=epochs, end=epochs, by_epoch=True, convert_to_iter_based=True)]
-default_hooks = dict(checkpoint=dict(interval=5))
+default_hooks = dict(checkpoint=dict(interval=20))

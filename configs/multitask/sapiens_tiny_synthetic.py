@@ -1,10 +1,10 @@
-# Pose, body parts, depth and normals from one encoder pass, on the rendered people of
-# tools/data/render_humans.py. The whole image is the input of every task.
+# Pose, body parts, depth and normals from one encoder pass. The whole image is the input of every task.
+#   python tools/data/render_humans.py --out data/synthetic --count 700 --size 256 192
+#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic.py 2 --amp
 _base_ = ['../_base_/sizes/sapiens_tiny.py', './_base_/joint.py']
 
 model = dict(
-    data_preprocessor=dict(size=_base_.img_size),
-    backbone=dict(arch=_base_.arch, img_size=_base_.img_size),
+    backbone=dict(arch=_base_.arch),
     tasks=dict(
         pose=dict(head=dict(in_channels=_base_.embed_dims)),
         seg=dict(decode_head=dict(in_channels=_base_.embed_dims)),

@@ -105,20 +105,20 @@ def probe(
     val: PatchData,
     steps: int = 300,
     batch_size: int = 16,
-    lr: float = 1e-3,
-    train_encoder: bool = False,
+    lr: float = 1e-2,
+    encoder_lr: float | None = None,
     seed: int = 0,
 ) -> Score:
-    """Train a linear layer on patch features, and the encoder with it if asked to.
+    """Train a linear layer on patch features, and the encoder with it if it is given a learning rate.
 
     Args:
-        encoder: Gives one map (B, D, h, w); trained in place if ``train_encoder``.
+        encoder: Gives one map (B, D, h, w); trained in place when ``encoder_lr`` is given.
         train: Training images.
         val: Validation images.
         steps: Optimizer steps.
         batch_size: Images per step.
-        lr: Peak learning rate (AdamW, cosine).
-        train_encoder: Fine-tune instead of probing.
+        lr: Peak learning rate of the linear layer (AdamW, cosine).
+        encoder_lr: Peak learning rate of the encoder; None freezes it.
         seed: Of the linear layer and the order.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -128,9 +128,13 @@ def probe(
     )
     nn.init.zeros_(head[1].weight)
     nn.init.zeros_(head[1].bias)
+    train_encoder = encoder_lr is not None
     encoder.train(train_encoder)
-    parameters = [*head.parameters(), *(encoder.parameters() if train_encoder else ())]
-    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.05)
+    groups = [{'params': list(head.parameters()), 'lr': lr}]
+    if train_encoder:
+        groups.append({'params': list(encoder.parameters()), 'lr': encoder_lr})
+    parameters = [parameter for group in groups for parameter in group['params']]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     source = train.images if train_encoder else extract(encoder, train.images, batch_size)
     for _ in range(steps):

@@ -55,7 +55,7 @@ def test_train_and_test(root, tmp_path):
             'train_cfg.val_interval=4',
             'default_hooks.checkpoint.interval=4',
             'default_hooks.logger.interval=1',
-            'custom_hooks.0.interval=8',
+            'custom_hooks.0.interval=16',
         ]
         config = str(root / 'configs/normal/sapiens_tiny_synthetic.py')
         command = [sys.executable, str(root / f'tools/{tool}.py'), config, *args, *options]
@@ -70,8 +70,8 @@ def test_train_and_test(root, tmp_path):
         for line in path.read_text().splitlines()
     ]
     losses = [entry['loss'] for entry in scalars if 'loss' in entry]
-    assert len(losses) == 8 and losses[-1] < losses[0] - 0.1
-    assert {path.name for path in (work / 'vis_data').iterdir()} == {'train_8.jpg', 'val.jpg'}
+    assert len(losses) == 16 and losses[-1] < losses[0] - 0.1
+    assert {path.name for path in (work / 'vis_data').iterdir()} == {'train_16.jpg', 'val.jpg'}
     log = run('test', str(work / 'epoch_4.pth'))
     for text in ('| all     |      4 | model', '| sphere  |      4 | camera facing', '< 11.25 deg'):
         assert text in log, log[-2000:]

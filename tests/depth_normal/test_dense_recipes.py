@@ -56,10 +56,13 @@ def test_published_numbers(root, task, size, data):
 
 
 @pytest.mark.parametrize('task', RECIPES)
-@pytest.mark.parametrize('data', ['render_people', 'folder', 'synthetic'])
-def test_tiny_is_small_everywhere(root, task, data):
+@pytest.mark.parametrize(
+    ('data', 'size'),
+    [('render_people', (256, 192)), ('folder', (256, 192)), ('synthetic', (128, 96))],
+)
+def test_tiny_is_small_everywhere(root, task, data, size):
     config = Config.fromfile(root / f'configs/{task}/sapiens_tiny_{data}.py')
-    assert config.model.backbone.img_size == config.model.data_preprocessor.size == (256, 192)
+    assert config.model.backbone.img_size == config.model.data_preprocessor.size == size
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         sizes = [step.size for step in config[loader].dataset.pipeline if 'size' in step]
-        assert sizes == [(256, 192)]
+        assert sizes == [size]

@@ -37,7 +37,9 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _fast(monkeypatch):
+def _fast(monkeypatch, _few_threads):
+    # Tiny operations gain nothing from a second thread, and wait for it on a busy machine.
+    torch.set_num_threads(1)
     # mmengine's report in the log starts compilers to ask their versions: a second per runner.
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     # Durability against power failures cannot be tested here, and costs a lot on a busy disk.

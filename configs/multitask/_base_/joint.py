@@ -4,8 +4,8 @@ default_scope = 'mmseg'
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
 
 # ---- what you are likely to change ----
-epochs = 15
-size = (256, 192)  # (height, width) of the input
+epochs = 40
+size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
 # Chosen so that the four losses weigh about the same at the end of training.
 loss_weights = dict(pose=100.0, seg=1.0, depth=1.0, normal=1.0)
 
@@ -34,8 +34,8 @@ model = dict(
                 loss=dict(type='mmpose.KeypointMSELoss', use_target_weight=True),
                 decoder=dict(
                     type='sapiens_pose.UDPHeatmap',
-                    input_size=(192, 256),
-                    heatmap_size=(48, 64),
+                    input_size=(96, 128),
+                    heatmap_size=(24, 32),
                     sigma=2)),
             test_cfg=dict(flip_test=False)),
         seg=dict(
@@ -85,7 +85,7 @@ test_pipeline = [
 people = dict(
     type='sapiens_pose.GoliathDataset', data_root=data_root, data_prefix=dict(img='images/'))
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -109,8 +109,12 @@ val_evaluator = [
     dict(type='sapiens_depth_normal.HumanNormalMetric')]
 test_evaluator = val_evaluator
 
-# No published encoder to keep: every layer learns at the full rate.
-optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(layer_decay_rate=1.0))
+# From scratch the decoders have the longest way to go: ten times the encoder's rate.
+optim_wrapper = dict(
+    constructor='DefaultOptimWrapperConstructor',
+    optimizer=dict(lr=1e-3, weight_decay=0.05),
+    paramwise_cfg=dict(_delete_=True, custom_keys=dict(tasks=dict(lr_mult=10.0))),
+    clip_grad=dict(max_norm=5.0))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=50, start_factor=1e-2, by_epoch=False),
     dict(
@@ -119,8 +123,8 @@ param_scheduler = [
         end=epochs,
         by_epoch=True,
         convert_to_iter_based=True)]
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=5)
+train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=20)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-default_hooks = dict(checkpoint=dict(interval=5))
+default_hooks = dict(checkpoint=dict(interval=20))
 custom_hooks = [dict(type='sapiens_depth_normal.DenseVisualizationHook', interval=500)]
