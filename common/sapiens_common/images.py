@@ -51,6 +51,42 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: The file is missing or cannot be decoded completely.
     """
+    encoded = read_encoded(path)
+    return decode_image(encoded, path)
+
+
+def read_ids(path: str | Path) -> np.ndarray:
+    """Read the numbers of a label picture: of a palette PNG its entries, not their colours.
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        ValueError: The file is missing, cannot be decoded completely, or has several channels or 16 bits.
+    """
+    encoded = read_encoded(path)
+    try:
+        # Pillow, because OpenCV expands a palette PNG to colours.
+        with Image.open(io.BytesIO(encoded)) as picture:
+            values = np.asarray(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'label file {path} cannot be decoded: {error}') from error
+    if values.dtype == bool:  # a black and white picture, one bit per pixel
+        values = values.astype(np.uint8)
+    if values.ndim != 2 or values.dtype != np.uint8:
+        raise ValueError(
+            f'label file {path}: expected one 8-bit channel of class ids, got shape {values.shape} '
+            f'of {values.dtype}; colour pictures of labels must be converted to ids'
+        )
+    return values
+
+
+def read_encoded(path: str | Path) -> bytes:
+    """Read an image file without decoding more than its header.
+
+    Raises:
+        ValueError: The file is missing, is no image, or claims more than :data:`MAX_PIXELS`.
+    """
     try:
         encoded = Path(path).read_bytes()
     except OSError as error:
@@ -59,7 +95,7 @@ def read_image(path: str | Path) -> np.ndarray:
         )
         raise ValueError(f'image {path} {reason}') from error
     encoded_size(encoded, path)
-    return decode_image(encoded, path)
+    return encoded
 
 
 def check_complete(encoded: bytes, name: str | Path) -> None:
@@ -105,8 +141,22 @@ def encoded_size(encoded: bytes, name: str | Path) -> tuple[int, int]:
     Raises:
         ValueError: It is no image, or claims to have more than :data:`MAX_PIXELS`.
     """
+    return _header_size(io.BytesIO(encoded), name)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of an image file as it is to be shown; no more than its header is read.
+
+    Raises:
+        ValueError: It is no image, or claims to have more than :data:`MAX_PIXELS`.
+    """
+    return _header_size(Path(path), path)
+
+
+def _header_size(file: io.BytesIO | Path, name: str | Path) -> tuple[int, int]:
+    """What :func:`encoded_size` and :func:`image_size` share."""
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(
                     f'image {name} claims {image.width} x {image.height} pixels, more than the '

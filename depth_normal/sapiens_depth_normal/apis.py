@@ -16,7 +16,7 @@ from sapiens_common.inference.writers import TaskFiles, write_image
 from sapiens_common.visualization import beside, depth_picture, normal_picture
 from sapiens_common.visualization.dense import depth_range, depth_scale
 
-from .geometry import convert_normals
+from .geometry import AXES, DEPTH_UNIT, convert_normals
 
 
 @dataclass
@@ -59,6 +59,7 @@ class DepthInferencer(DenseInferencer):
     """
 
     task = 'depth'
+    output = f'depth: {DEPTH_UNIT}; the 16-bit PNG holds 0..1 as 0..65535'
 
     def extract(self, sample: Any) -> np.ndarray:
         """Depth (H, W) of a predicted data sample."""
@@ -114,6 +115,7 @@ class NormalInferencer(DenseInferencer):
         super().__init__(*args, **kwargs)
         convert_normals(np.zeros(3), convention)  # refuse an unknown one before the work
         self.convention = convention
+        self.output = f'normal: unit vectors in camera coordinates, {AXES[convention]}'
 
     def extract(self, sample: Any) -> np.ndarray:
         """Normals (H, W, 3) of a predicted data sample."""

@@ -11,9 +11,17 @@ import numpy as np
 
 # Signs that turn (X, Y, Z) of this suite into another library's camera coordinates, and back.
 CONVENTIONS = {
-    'opengl': (1, 1, 1),  # X right, Y up, Z to the camera: this suite, the published weights
-    'opencv': (1, -1, -1),  # X right, Y down, Z away from the camera
+    'opengl': (1, 1, 1),  # this suite, the published weights
+    'opencv': (1, -1, -1),
 }
+
+
+AXES = {
+    'opengl': 'X right, Y up, Z to the camera',
+    'opencv': 'X right, Y down, Z away from the camera',
+}
+
+DEPTH_UNIT = 'relative, without unit: 0 is the nearest point of the person, 1 the farthest'
 
 
 class Alignment(NamedTuple):

@@ -24,6 +24,7 @@ from sapiens_common.visualization import (
     sheet,
 )
 
+from .geometry import AXES, DEPTH_UNIT
 MIN_SCORE = 0.3  # keypoints below are not drawn
 # Maps of a predicted sample, by the field of the result they become, with the value where no crop is.
 MAPS = {
@@ -71,6 +72,10 @@ class JointInferencer(DenseInferencer):
 
     def extract(self, sample: Any) -> Any:
         """Arrays of a predicted data sample by field of the result."""
+    output = (
+        'keypoints: x, y in pixels of the image; labels: class ids, 0 is background; '
+        f'depth: {DEPTH_UNIT}; normal: unit vectors in camera coordinates, {AXES["opengl"]}'
+    )
         found = {}
         for name, (field, _) in MAPS.items():
             if field in sample:

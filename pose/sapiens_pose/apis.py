@@ -142,6 +142,7 @@ class PoseInferencer(Inferencer):
     task = 'pose'
     needs_boxes = True
 
+    output = 'keypoints: x, y in pixels of the image; scores: raw heatmap maxima'
     def __init__(
         self,
         model: str | Path | Config,

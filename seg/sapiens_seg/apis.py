@@ -61,6 +61,7 @@ class SegInferencer(DenseInferencer):
 
     task = 'seg'
 
+    output = 'labels: class ids, 0 is background'
     def __init__(
         self,
         model: str | Path | Config,

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from sapiens_common.body_parts import IGNORE_INDEX
 from sapiens_common.data_audit import DataAudit
-from sapiens_common.images import upright_size
+from sapiens_common.images import image_size, read_ids
 
 from .datasets import BodyPartDataset
-from .datasets.transforms import impossible_values_message, read_label_values
+from .datasets.transforms import impossible_values_message
 from .label_maps import IMPOSSIBLE
 from .registry import DATASETS
 
@@ -78,10 +77,9 @@ def _count(entry: dict[str, Any]) -> _Count:
     """Count one file's values and look for problems."""
     path, table = entry['seg_map_path'], entry['label_table']
     try:
-        labels = read_label_values(path)
-        with Image.open(entry['img_path']) as image:
-            size = upright_size(image)
-    except (ValueError, UnidentifiedImageError) as error:
+        labels = read_ids(path)
+        size = image_size(entry['img_path'])
+    except ValueError as error:
         return _Count(np.zeros(256, np.int64), [str(error)])
     count = _Count(np.bincount(labels.ravel(), minlength=256))
     if labels.shape != size:

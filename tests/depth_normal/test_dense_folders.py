@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.registry import DATASETS
+from PIL import Image
 
+from sapiens_common.body_parts import BODY_PART_PALETTE
 from sapiens_depth_normal.datasets import DenseFolderDataset, Hi4DRenders, THuman2Renders
 from sapiens_depth_normal.datasets.files import read_depth, read_mask, read_normal
 from sapiens_depth_normal.transforms import LoadMaps, NormalizeDepth, PackMaps
@@ -70,7 +72,7 @@ def test_only_common_names_and_lists(tmp_path, caplog):
         write_sample(tmp_path, name)
     (tmp_path / 'mask/b.png').unlink()
     assert ids(dataset(tmp_path)) == ['a', 'c']
-    (tmp_path / 'val.txt').write_text('c\n\n')
+    (tmp_path / 'val.txt').write_bytes(b'c\r\n\r\n')
     assert ids(dataset(tmp_path, ann_file='val.txt')) == ['c']
     (tmp_path / 'val.txt').write_text('c\nb\n')
     with pytest.raises(ValueError, match=r"val\.txt: 1 of 2 names have no .* first 'b'"):
@@ -91,7 +93,12 @@ def test_scan_layouts(tmp_path):
     for index, framing in enumerate(('face', 'upper', 'full')):
         write_sample(tmp_path / 'th', f'00000{index}')
         images.append(dict(file_name=f'00000{index}.png', framing=framing))
+    with pytest.raises(ValueError, match=r'th/annotations does not exist; it tells the framing'):
+        THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     (tmp_path / 'th/annotations').mkdir()
+    (tmp_path / 'th/annotations/train.json').write_text('[')
+    with pytest.raises(ValueError, match=r'train\.json is no COCO file'):
+        THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     (tmp_path / 'th/annotations/train.json').write_text(json.dumps(dict(images=images[:2])))
     with pytest.raises(ValueError, match=r"1 of 3 samples have no framing in .*first '000002'"):
         THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
@@ -188,7 +195,20 @@ def test_mask_formats(tmp_path):
     write(tmp_path / 'red.png', np.stack([0 * MASK, 0 * MASK, MASK], -1))
     write(tmp_path / 'cutout.png', np.dstack([np.full((H, W, 3), 99, np.uint8), MASK]))
     write(tmp_path / 'bool.npy', inside)
-    for name in ('grey.png', 'ids.png', 'red.png', 'cutout.png', 'bool.npy'):
+    # As the segmentation task writes its labels: entries of a palette whose background is no black.
+    parts = Image.fromarray((inside * 22).astype(np.uint8)).convert('P')
+    parts.putpalette([value for color in BODY_PART_PALETTE for value in color])
+    parts.save(tmp_path / 'parts.png')
+    Image.fromarray(inside).save(tmp_path / 'one_bit.png')
+    for name in (
+        'grey.png',
+        'ids.png',
+        'red.png',
+        'cutout.png',
+        'bool.npy',
+        'parts.png',
+        'one_bit.png',
+    ):
         np.testing.assert_array_equal(read_mask(tmp_path / name), inside, err_msg=name)
     big = np.kron(MASK, np.ones((16, 16), np.uint8))
     write(tmp_path / 'lossy.jpg', big)
@@ -219,6 +239,11 @@ def _damage(root, what):
     if what == 'mask size':
         write(root / 'mask/a.png', MASK[:5])
         return 'mask/a.png', 'is 9 x 5 pixels, its image 9 x 12'
+    if what == 'torn mask':
+        write(root / 'mask/a.png', np.random.default_rng(0).integers(0, 2, (H, W)).astype(np.uint8))
+        whole = (root / 'mask/a.png').read_bytes()
+        (root / 'mask/a.png').write_bytes(whole[:-20])
+        return 'mask/a.png', 'cannot be decoded'
     if what == 'empty mask':
         write(root / 'mask/a.png', 0 * MASK)
         return 'mask/a.png', 'is empty'
@@ -252,7 +277,7 @@ def _damage(root, what):
 
 @pytest.mark.parametrize(
     'what',
-    'mask size|empty mask|nan depth|depth size|depth channels|normal length|nan normal|'
+    'mask size|torn mask|empty mask|nan depth|depth size|depth channels|normal length|nan normal|'
     'normal channels|torn npy|pickle|image'.split('|'),
 )
 def test_damage_is_reported_by_file(tmp_path, what):

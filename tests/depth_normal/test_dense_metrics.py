@@ -145,6 +145,13 @@ def test_errors(metric):
         metric.process({}, [item])
 
 
+def test_a_prediction_that_is_not_finite_is_named():
+    item = sample(7)
+    item['pred_depth_map']['data'] *= torch.nan
+    with pytest.raises(ValueError, match=r'7\.png: pred or reference is not finite on the mask'):
+        HumanDepthMetric().process({}, [item])
+
+
 def test_depth_must_be_in_its_unit():
     item = sample(6)
     item['gt_depth_map']['data'] -= 3

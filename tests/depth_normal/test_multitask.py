@@ -160,6 +160,9 @@ def test_siblings(tmp_path):
         ValueError, match=r'0\.png has no depth file: expected .*depth/0 or depths/0'
     ):
         LoadMaps(siblings=['depth'])({'img_path': path})
+    (tmp_path / 'segmentations/0.png').write_bytes(b'torn')
+    with pytest.raises(ValueError, match=r'segmentations/0\.png cannot be decoded'):
+        LoadMaps(siblings=['segmentation'])({'img_path': path})
     Image.fromarray(np.full((80, 50), 77, np.uint8)).save(tmp_path / 'segmentations/0.png')
     with pytest.raises(ValueError, match=r'segmentations/0\.png: values \[77\] are neither'):
         LoadMaps(siblings=['segmentation'])({'img_path': path})

@@ -137,9 +137,17 @@ def test_flip_swaps_labels_and_twice_is_identity():
 
 def test_resize_keeps_targets():
     scene = render(SPHERES, SIZE)
-    result = ResizeImage((64, 64))(dict(scene))
-    assert result['img'].shape == (64, 64, 3) and result['img_shape'] == (64, 64)
-    assert result['gt_depth_map'] is scene['gt_depth_map']
+    size = (120, 60)
+    result = ResizeImage(size)(dict(scene))
+    assert result['img'].shape == (*size, 3) and result['img_shape'] == size
+    for key in ('mask', 'gt_depth_map', 'gt_normal_map', 'gt_seg_map'):
+        assert result[key] is scene[key]
+    # The image shows the stretched scene: no shift by a half pixel, which the edges would show.
+    stretch = (size[1] / SIZE[1], size[0] / SIZE[0])
+    truth = render(SPHERES * (*stretch, 1), size, stretch)
+    inner = truth['gt_normal_map'][..., 2] > 0.3
+    error = result['img'][..., 0].astype(int) - truth['img'][..., 0]
+    assert np.abs(error[inner]).mean() < 1.5 and abs(error[inner].mean()) < 0.7
 
 
 def test_errors():

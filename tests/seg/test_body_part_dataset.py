@@ -107,6 +107,11 @@ def doubled(root):
     return build(root, ann_file='list.txt')
 
 
+def doubled_without_a_list(root):
+    (root / 'images/a.png').write_bytes((root / 'images/a.jpg').read_bytes())
+    return build(root)
+
+
 def high_value(root):
     Image.fromarray(LABELS // 6 * 2 + 28).save(root / 'segmentations/a.png')
     return build(root)[0]
@@ -134,6 +139,11 @@ def torn(root):
         (unlabelled, 'segmentations/a.png'),
         (unlisted, "list.txt lists 'ghost': expected one ghost{.jpg,.jpeg,.png,.webp}"),
         (doubled, "found ['a.jpg', 'a.png']"),
+        (doubled_without_a_list, 'images/a.jpg and a.png share the stem that names their label'),
+        (
+            lambda root: build(root, ann_file='gone.txt'),
+            'gone.txt does not exist; it names one stem',
+        ),
         (high_value, 'segmentations/a.png holds the values [28, 30]'),
         (high_value, "label values 'ids' allow 0..27 and 255"),
         (

@@ -137,7 +137,7 @@ def test_command(check, tmp_path, write_pair):
     write_pair(tmp_path / 'val', 'b', [[77]])
     status, output = check(config, '--splits', 'val')
     assert status == 1
-    assert 'PROBLEM' in output and 'b.png holds the values [77]' in output
+    assert output.count('PROBLEM') == output.count('b.png holds the values [77]') == 1
     status, output = check(
         config, '--cfg-options', 'train_dataloader.dataset.datasets.0.type=CocoDataset'
     )

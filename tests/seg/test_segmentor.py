@@ -141,6 +141,12 @@ def tta(**options):
     return model.eval()
 
 
+def test_averaging_needs_the_classes_of_the_head():
+    message = 'tta_model: vocabulary custom has 4 classes, the head num_classes=5'
+    with pytest.raises(ValueError, match=message):
+        tta(classes=5)
+
+
 @torch.no_grad()
 def test_mirrored_averaging_swaps_left_and_right(images):
     """Against the average written out: mirror the image, mirror the logits back, swap the pair."""

@@ -65,7 +65,8 @@ def check(settings: dict, workers: int) -> tuple[str, list[str]]:
         problems += [] if str(error) in problems else [str(error)]
     else:
         reports.append(audit.report)
-        problems += audit.problems
+        known = set(problems)  # a label file that cannot be used is a sample that cannot be read
+        problems += [text for text in audit.problems if text.partition('Error: ')[2] not in known]
     return '\n'.join(reports), problems
 
 

@@ -127,11 +127,13 @@ class Inferencer(ABC):
     Attributes:
         task: Name of the task and of its output folder.
         needs_boxes: Whether the task works on people's boxes (True) or on the whole image.
+        output: What the numbers of results and files mean: units, range, axes. For ``summary.json``.
         loaded: The model.
     """
 
     task: ClassVar[str]
     needs_boxes: ClassVar[bool] = False
+    output: str
 
     def __init__(
         self,

@@ -126,7 +126,9 @@ class Pipeline:
             self.summary.wall_seconds = time.perf_counter() - start
             self.summary.seconds = dict(self.watch.seconds)
             self.summary.batch_size = {name: batcher.size for name, batcher in batchers.items()}
-            self.summary.models = {task.task: task.loaded.describe() for task in plan.tasks}
+            self.summary.models = {
+                task.task: {**task.loaded.describe(), 'output': task.output} for task in plan.tasks
+            }
             self.summary.versions = library_versions()
             for writer in plan.writers:
                 writer.finish(self.summary)

@@ -50,7 +50,7 @@ class Summary:
         nobody_detected: On how many images the detector found no one and the whole image was used.
         failed: Input and reason of each failure.
         notes: Conversions and assumptions, with how many inputs each concerned.
-        models: Config, checkpoint, hash, device and precision by task.
+        models: Config, checkpoint, hash, device, precision and the units of the output by task.
         batch_size: The batch size at the end; smaller than asked for after running out of memory.
         seconds: Time per stage, summed over threads.
         wall_seconds: Time of the whole run.

@@ -1,12 +1,17 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Reading the image of a sample, with one kind of error for a missing and for a torn file."""
 
-from pathlib import Path
 from typing import Any
 
 from mmcv.transforms import BaseTransform
 
-from sapiens_common.images import choose_reduction, decode_image, encoded_size, read_image
+from sapiens_common.images import (
+    choose_reduction,
+    decode_image,
+    encoded_size,
+    read_encoded,
+    read_image,
+)
 from sapiens_common.registry import TRANSFORMS
 
 
@@ -34,18 +39,17 @@ class LoadImage(BaseTransform):
             ValueError: The file is missing or cannot be decoded.
         """
         if 'img' not in results and self.at_least is not None:
-            return self._reduced(results, Path(results['img_path']), self.at_least)
+            return self._reduced(results, self.at_least)
         if 'img' not in results:
             results['img'] = read_image(results['img_path'])
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
     @staticmethod
-    def _reduced(results: dict[str, Any], path: Path, wanted: tuple[int, int]) -> dict[str, Any]:
+    def _reduced(results: dict[str, Any], wanted: tuple[int, int]) -> dict[str, Any]:
         """Decode no more than needed."""
-        if not path.is_file():
-            raise ValueError(f'image {path} does not exist')
-        encoded = path.read_bytes()
+        path = results['img_path']
+        encoded = read_encoded(path)
         size = encoded_size(encoded, path)
         reduction = choose_reduction((max(size), min(size)), wanted)
         results['img'] = decode_image(encoded, path, reduction)

@@ -4,11 +4,10 @@
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 
 from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
-from sapiens_common.images import IMAGE_SUFFIXES
+from sapiens_common.images import IMAGE_SUFFIXES, check_complete, read_encoded, read_ids
 from sapiens_depth_normal.geometry import convert_normals
 
 ARRAY_SUFFIXES = ('.npy', '.npz')
@@ -21,7 +20,8 @@ LENGTH_TOLERANCE = 0.02
 def read_mask(path: str | Path, threshold: float = 0) -> np.ndarray:
     """Read a person mask: any picture, label map or array whose person pixels are above a threshold.
 
-    Of a picture with transparency the alpha channel counts, of any other its brightest channel.
+    Of a picture with transparency the alpha channel counts, of a palette png (a label map, such as the
+    segmentation task writes) the entries, of any other picture its brightest channel.
 
     Args:
         path: png, jpg, jpeg, webp, npy or npz.
@@ -94,12 +94,7 @@ def read_labels(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: The file cannot be read, or holds other values.
     """
-    if not Path(path).is_file():
-        raise ValueError(f'{path} does not exist')
-    # Pillow, because OpenCV expands a palette png to colours.
-    labels = mmcv.imread(str(path), flag='unchanged', backend='pillow')
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise ValueError(f'labels {path}: expected (height, width) of 8 bits, got {labels.shape}')
+    labels = read_ids(path)
     bad = sorted(set(np.unique(labels).tolist()) - {*range(len(BODY_PART_NAMES)), IGNORE_INDEX})
     if bad:
         raise ValueError(f'labels {path}: values {bad} are neither body parts nor {IGNORE_INDEX}')
@@ -154,7 +149,10 @@ def unit_normals(path: str | Path, normals: np.ndarray, mask: np.ndarray) -> np.
 
 
 def _read(path: str | Path, suffixes: tuple[str, ...]) -> np.ndarray:
-    """Whatever a file holds, as an array in its own type; pictures keep OpenCV's channel order."""
+    """Whatever a file holds, as an array in its own type.
+
+    Pictures keep OpenCV's channel order; of a palette png the entries count, not their colours.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in suffixes:
@@ -165,10 +163,19 @@ def _read(path: str | Path, suffixes: tuple[str, ...]) -> np.ndarray:
         return _read_array(path)
     if suffix == '.exr':
         return _read_exr(path)
-    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    encoded = read_encoded(path)
+    if _is_palette_png(encoded):
+        return read_ids(path)
+    check_complete(encoded, path)
+    values = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
         raise ValueError(f'{path} cannot be decoded (torn or not an image)')
     return values
+
+
+def _is_palette_png(encoded: bytes) -> bool:
+    """Whether pixels are entries of a palette: the colour type in the header, which is always there."""
+    return encoded.startswith(b'\x89PNG') and encoded[25] == 3
 
 
 def _read_array(path: Path) -> np.ndarray:

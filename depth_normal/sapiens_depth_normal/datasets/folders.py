@@ -30,6 +30,10 @@ SUFFIXES = {
 }
 
 
+ANNOTATIONS = 'annotations'
+"""Folder of COCO files in sets of tools/data/render_humans.py."""
+
+
 @DATASETS.register_module()
 class DenseFolderDataset(BaseDataset):
     """Images with person masks and depth, normals or both, matched by file name.
@@ -51,8 +55,8 @@ class DenseFolderDataset(BaseDataset):
         **kwargs: Arguments of mmengine's ``BaseDataset`` (``pipeline``, ``indices``, ...).
 
     Raises:
-        ValueError: A folder is missing, two files have the same name, no name is in all folders, or
-            a listed name is not.
+        ValueError: A folder, list or file of framings is missing, two files have the same name, no name
+            is in all folders, or a listed name is not.
     """
 
     def __init__(
@@ -81,7 +85,8 @@ class DenseFolderDataset(BaseDataset):
         if not Path(self.ann_file).is_file():
             raise ValueError(f'list {self.ann_file} does not exist; it names one sample per line')
         by_name = {sample['sample_id']: sample for sample in samples}
-        listed = sorted(set(Path(self.ann_file).read_text(encoding='utf-8').split('\n')) - {''})
+        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
+        listed = sorted({line.strip() for line in lines} - {''})
         missing = [name for name in listed if name not in by_name]
         if missing:
             raise ValueError(
@@ -91,18 +96,27 @@ class DenseFolderDataset(BaseDataset):
         return [by_name[name] for name in listed]
 
     def _set_framings(self, samples: list[dict[str, Any]]) -> None:
-        """Give every sample its framing, or None."""
+        """Give every sample its framing, or None.
+
+        Raises:
+            ValueError: The file or folder of framings is missing, or is not COCO's.
+        """
         source = Path(self.data_root) / self.framing if self.framing else None
         if source is None or not source.exists():
+            if source and (self.framing == ANNOTATIONS or source.suffix == '.json'):
+                raise ValueError(f'{source} does not exist; it tells the framing of each image')
             for sample in samples:
                 sample['framing'] = self.framing
             return
         files = sorted(source.glob('*.json')) if source.is_dir() else [source]
-        framings = {
-            Path(image['file_name']).with_suffix('').as_posix(): image.get('framing')
-            for file in files
-            for image in json.loads(file.read_text(encoding='utf-8'))['images']
-        }
+        framings: dict[str, str | None] = {}
+        for file in files:
+            try:
+                images = json.loads(file.read_text(encoding='utf-8'))['images']
+                names = [Path(image['file_name']).with_suffix('').as_posix() for image in images]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f'{file} is no COCO file with images: {error!r}') from error
+            framings.update(zip(names, [image.get('framing') for image in images], strict=True))
         for sample in samples:
             sample['framing'] = framings.get(sample['sample_id'])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sapiens_depth_normal.registry import DATASETS
 
-from .folders import DenseFolderDataset
+from .folders import ANNOTATIONS, DenseFolderDataset
 
 
 @DATASETS.register_module()
@@ -24,7 +24,7 @@ class THuman2Renders(DenseFolderDataset):
         ValueError: A sample has no framing.
     """
 
-    def __init__(self, framing: str = 'annotations', **kwargs: Any) -> None:
+    def __init__(self, framing: str = ANNOTATIONS, **kwargs: Any) -> None:
         super().__init__(framing=framing, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:

@@ -64,26 +64,34 @@ class HumanDepthMetric(FramingMetric):
         """Errors of one image under every protocol.
 
         Raises:
-            ValueError: A map is missing, empty, or of another size; the true depth is not positive.
+            ValueError: A map is missing, empty, of another size, or not finite; the true depth is not
+                positive.
         """
         pred = read_field(sample, 'pred_depth_map')[0]
         truth = read_field(sample, 'gt_depth_map')[0]
         mask = read_mask(sample, pred.shape)
         target = truth[mask].astype(np.float64)
+        where = sample.get('img_path', 'a sample')
         if target.min() <= 0:
             raise ValueError(
-                f'{sample.get("img_path", "a sample")}: true depth must be positive on the person, '
+                f'{where}: true depth must be positive on the person, '
                 f'got {target.min()}; evaluate on depth in its unit, not on the normalised target'
             )
         span = target.max() - target.min() if self.relative else 1.0
         base = target.min() if self.relative else 0.0
         constant = depth_errors(np.full_like(target, target.mean()), target)
+        try:
+            aligned, inverse = (
+                align_depth(pred, truth, mask, space).depth[mask] for space in ('depth', 'inverse')
+            )
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from error
         return {
             protocol: {MODEL: depth_errors(depth, target), self.baseline: constant}
             for protocol, depth in (
-                ('aligned', align_depth(pred, truth, mask).depth[mask]),
+                ('aligned', aligned),
                 ('unaligned', base + span * pred[mask]),
-                ('inverse', align_depth(pred, truth, mask, 'inverse').depth[mask]),
+                ('inverse', inverse),
             )
         }
 

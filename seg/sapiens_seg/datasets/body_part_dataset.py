@@ -32,8 +32,8 @@ class BodyPartDataset(BaseSegDataset):
         **kwargs: Of MMSegmentation's ``BaseSegDataset`` (``data_root``, ``pipeline``, ``indices``, ...).
 
     Raises:
-        ValueError: A folder is missing or empty; an image has no label; a listed stem has no image or
-            several.
+        ValueError: A folder or list is missing or empty; an image has no label; a stem has several
+            images, or is listed and has none.
     """
 
     def __init__(
@@ -78,11 +78,19 @@ class BodyPartDataset(BaseSegDataset):
         folder = self.data_prefix['img_path']
         # In a shared folder the labels are images, too.
         images = [path for path in list_images(folder) if not self._is_label(path)]
-        if not self.ann_file:
-            return images
         by_stem: dict[str, list[Path]] = {}
         for image in images:
             by_stem.setdefault(image.stem, []).append(image)
+        if not self.ann_file:
+            doubles = [found for found in by_stem.values() if len(found) > 1]
+            if doubles:
+                raise ValueError(
+                    f'{doubles[0][0]} and {doubles[0][1].name} share the stem that names their label; '
+                    'keep one of them'
+                )
+            return images
+        if not Path(self.ann_file).is_file():
+            raise ValueError(f'list {self.ann_file} does not exist; it names one stem per line')
         lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
         stems = [line.strip() for line in lines if line.strip()]
         for stem in stems:

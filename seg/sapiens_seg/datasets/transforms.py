@@ -5,37 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomFlip
 
+from sapiens_common.images import read_ids
 from sapiens_seg.label_maps import IMPOSSIBLE
 from sapiens_seg.registry import TRANSFORMS
-
-
-def read_label_values(path: str | Path) -> np.ndarray:
-    """Numbers of a label PNG (grey or palette), unmapped.
-
-    Returns:
-        uint8 (H, W).
-
-    Raises:
-        ValueError: The file is missing, cannot be decoded, or has several channels or 16 bits.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f'label file {path} does not exist')
-    try:
-        # Pillow, because OpenCV expands a palette PNG to colours.
-        values = mmcv.imread(str(path), flag='unchanged', backend='pillow')
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'label file {path} cannot be decoded: {error}') from error
-    if values.ndim != 2 or values.dtype != np.uint8:
-        raise ValueError(
-            f'label file {path}: expected one 8-bit channel of class ids, got shape {values.shape} '
-            f'of {values.dtype}; colour pictures of labels must be converted to ids'
-        )
-    return values
 
 
 @TRANSFORMS.register_module()
@@ -59,7 +35,7 @@ class LoadLabels(BaseTransform):
         if 'seg_map_path' not in results:
             return results
         path, table = results['seg_map_path'], results['label_table']
-        values = read_label_values(path)
+        values = read_ids(path)
         if values.shape != tuple(results.get('ori_shape', values.shape)[:2]):
             raise ValueError(
                 f'label file {path} is {values.shape}, its image {results.get("img_path")} is '

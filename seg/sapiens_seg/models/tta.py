@@ -22,13 +22,22 @@ class BodyPartTTAModel(SegTTAModel):
     Args:
         vocabulary: Name or dict; its ``swap_pairs`` are used.
         **kwargs: Of ``SegTTAModel`` (``module``, the config of a segmentor).
+
+    Raises:
+        ValueError: The segmentor has another number of classes than the vocabulary.
     """
 
     def __init__(self, vocabulary: str | Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.module.labels_only = False
         classes = resolve_vocabulary(vocabulary)
-        self.order = list(range(len(classes.classes)))
+        count = len(classes.classes)
+        if count != self.module.num_classes:
+            raise ValueError(
+                f'tta_model: vocabulary {classes.name} has {count} classes, the head '
+                f'num_classes={self.module.num_classes}; set tta_model.vocabulary to that of the data'
+            )
+        self.order = list(range(count))
         for left, right in classes.swap_pairs:
             self.order[left], self.order[right] = right, left
 
