@@ -1,20 +1,21 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Annotations that cannot be used: found when the file is read, raised when the sample is asked for."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
 from sapiens_common.paths import leaves_root
+from sapiens_common.text_files import read_json
 
 # Without these an annotation or image entry cannot even be indexed.
-_INDEX_KEYS = {
-    'images': ('id', 'file_name', 'width', 'height'),
-    'annotations': ('id', 'image_id', 'category_id'),
+_ENTRY_KEYS: dict[str, dict[str, type]] = {
+    'images': {'id': int, 'file_name': str, 'width': object, 'height': object},
+    'annotations': {'id': int, 'image_id': int, 'category_id': object},
 }
 
 
@@ -36,8 +37,7 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
         """Sample list from ``ann_file`` (and ``bbox_file``).
 
         Raises:
-            ValueError: A file does not exist, an entry lacks a key that indexing needs, or an id
-                stands twice.
+            ValueError: A file does not exist, is not what its format asks for, or leaves no sample.
         """
         for path in (self.ann_file, self.bbox_file):
             if path and not Path(path).is_file():
@@ -45,17 +45,50 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
                     f'annotation file {path} does not exist; set data_root, ann_file or bbox_file of '
                     'the dataset (bbox_file=None evaluates on the annotated boxes)'
                 )
-        try:
-            return super().load_data_list()
-        except KeyError as error:
-            _name_incomplete_entry(self.ann_file)
-            raise ValueError(f'{self.ann_file}: missing key {error}') from error
+        samples = super().load_data_list()
+        if not samples:
+            raise ValueError(
+                f'{self.bbox_file or self.ann_file}: no person to read; all entries are crowds, without '
+                'a labelled point, or of images that are not listed'
+            )
+        return samples
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
         """Upstream's entries; the index is there only until its caller returns."""
-        entries = super()._load_annotations()
+        try:
+            entries = super()._load_annotations()
+        # Whatever json, the COCO API or upstream's loop meet in a malformed file.
+        except Exception as error:
+            raise _explained(self.ann_file, error) from error
+        problem = _find_file_problem(self.coco.dataset)
+        if problem:
+            raise ValueError(f'{self.ann_file}: {problem}')
         _check_ids(self.ann_file, self.coco)
         return entries
+
+    def _load_detection_results(self) -> list[dict]:
+        """Upstream's entries of ``bbox_file``; a box that makes no sense is kept as its error."""
+        _check_detections(self.bbox_file)
+        try:
+            samples = super()._load_detection_results()
+        except KeyError as error:  # of loadImgs: everything else was looked at above
+            raise ValueError(
+                f'{self.bbox_file}: image {error} is not in {self.ann_file}; take the box file of the '
+                'same images'
+            ) from error
+        except Exception as error:
+            raise _explained(self.ann_file, error) from error
+        for number, sample in enumerate(samples):
+            x1, y1, x2, y2 = sample['bbox'][0]
+            if not (np.isfinite(sample['bbox']).all() and x2 >= x1 and y2 >= y1):
+                where = f'{self.bbox_file}: a box of image {sample["img_id"]}'
+                box = [float(value) for value in (x1, y1, x2 - x1, y2 - y1)]
+                samples[number] = {
+                    'id': sample['id'],
+                    'bbox_score': sample['bbox_score'],
+                    'error': f'{where}: expected finite x, y, width, height, got {box}',
+                }
+        return samples
 
     def parse_data_info(self, raw_data_info: dict) -> dict | None:
         """One sample, the text of its error, or None for an annotation that is left out by rule."""
@@ -135,23 +168,71 @@ def find_keypoint_problem(
     return None
 
 
-def _name_incomplete_entry(path: str) -> None:
-    """Raise for the first image or annotation entry that cannot be indexed."""
-    content = json.loads(Path(path).read_text(encoding='utf-8'))
-    for section, keys in _INDEX_KEYS.items():
-        for index, entry in enumerate(content.get(section, [])):
+def _explained(path: str, error: Exception) -> ValueError:
+    """An error that says what is wrong with an annotation file, as far as it can be told."""
+    try:
+        problem = _find_file_problem(read_json(path))
+    except ValueError as unreadable:
+        return unreadable
+    return ValueError(f'{path}: {problem or f"{type(error).__name__}: {error}"}')
+
+
+def _find_file_problem(content: Any) -> str | None:
+    """What keeps a file from being indexed as COCO-style annotations, or None."""
+    if not isinstance(content, dict):
+        return f'expected an object with "images" and "annotations", got a {type(content).__name__}'
+    for section, keys in _ENTRY_KEYS.items():
+        entries = content.get(section)
+        if not isinstance(entries, list):
+            return f'expected a list "{section}", got a {type(entries).__name__}'
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                return f'{section}[{index}]: expected an object, got {entry!r:.60}'
             missing = [key for key in keys if key not in entry]
             if missing:
-                raise ValueError(
-                    f'{path}: {section}[{index}] (id {entry.get("id")}) lacks {missing}; a COCO-style '
+                return (
+                    f'{section}[{index}] (id {entry.get("id")}) lacks {missing}; a COCO-style '
                     f'entry needs {list(keys)}'
                 )
+            for key, kind in keys.items():
+                if not isinstance(entry[key], kind):
+                    wanted = 'text' if kind is str else 'a number'
+                    return (
+                        f'{section}[{index}]: expected {wanted} as {key!r}, got {entry[key]!r:.60}'
+                    )
+    return None
+
+
+def _check_detections(path: str) -> None:
+    """Check a file of detected boxes.
+
+    Raises:
+        ValueError: It is no list of boxes with image and score.
+    """
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise ValueError(
+            f'{path}: expected a list of detections (image_id, category_id, bbox, score)'
+        )
+    for index, entry in enumerate(content):
+        box, score = entry.get('bbox'), entry.get('score')
+        good = isinstance(box, list) and len(box) >= 4 and isinstance(score, int | float)
+        good = good and all(isinstance(value, int | float) for value in box)
+        if not good or 'image_id' not in entry or 'category_id' not in entry:
+            raise ValueError(
+                f'{path}: detection {index} is {entry!r:.120}; expected image_id, category_id, a bbox of '
+                'x, y, width, height, and a score'
+            )
 
 
 def _check_ids(path: str, coco: Any) -> None:
-    """Raise where an id stands twice: the index keeps the last entry and drops the others unseen."""
+    """Check what upstream would drop without a word.
+
+    Raises:
+        ValueError: An id stands twice.
+    """
     for section, index in (('images', coco.imgs), ('annotations', coco.anns)):
-        entries = coco.dataset.get(section, [])
+        entries = coco.dataset[section]
         if len(entries) != len(index):
             counts = Counter(entry['id'] for entry in entries)
             twice = [number for number, count in counts.items() if count > 1]
@@ -159,3 +240,9 @@ def _check_ids(path: str, coco: Any) -> None:
                 f'{path}: {len(twice)} ids of {section} stand more than once, the first: {twice[:5]}; '
                 'number the entries anew'
             )
+    lost = [number for number, entry in coco.anns.items() if entry['image_id'] not in coco.imgs]
+    if lost:
+        MMLogger.get_current_instance().warning(
+            f'{path}: {len(lost)} of {len(coco.anns)} annotations are left out, their image_id is not '
+            f'among the images, the first: {lost[:5]}'
+        )

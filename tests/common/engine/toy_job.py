@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
@@ -61,10 +62,14 @@ class ToyDataset(BaseDataset):
 
 @MODELS.register_module(force=True)
 class ToyModel(BaseModel):
-    """Regression with dropout; ``slow`` seconds per step leave time to be killed."""
+    """Regression with dropout; ``slow`` seconds per step leave time to be killed.
 
-    def __init__(self, slow=0.0, bad_loss=(), bad_gradient=()):
+    At the iterations ``bad_loss`` and ``bad_gradient`` these are not finite, on ``bad_rank`` or on all.
+    """
+
+    def __init__(self, slow=0.0, bad_loss=(), bad_gradient=(), bad_rank=None):
         super().__init__()
+        self.bad_rank = bad_rank
         self.slow, self.bad_loss, self.bad_gradient = slow, set(bad_loss), set(bad_gradient)
         self.net = nn.Sequential(nn.Linear(4, 16), nn.SiLU(), nn.Dropout(0.3), nn.Linear(16, 1))
         self.seen = []
@@ -81,6 +86,8 @@ class ToyModel(BaseModel):
 
     def spoil(self, loss):
         """Make the loss, or only its gradient, non-finite at the configured iterations."""
+        if self.bad_rank not in (None, get_rank()):
+            return loss
         step = len(self.seen) - 1
         if step in self.bad_gradient:
             loss = _BadGradient.apply(loss)
