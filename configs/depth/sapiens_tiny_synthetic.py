@@ -1,5 +1,5 @@
 # Depth on rendered people, from scratch on two CPU cores; docs/depth_and_normals.md says what to expect:
-#   python tools/data/render_humans.py --out data/synthetic --count 700 --size 256 192
+#   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/depth/sapiens_tiny_synthetic.py 2 --amp
 _base_ = ['sapiens_tiny_folder.py']
 data_root = 'data/synthetic'

@@ -103,7 +103,7 @@ class SapiensRunner(Runner):
         strict: bool = True,
         revise_keys: list | None = None,
     ) -> dict[str, Any]:
-        """Load a checkpoint strictly.
+        """Load a checkpoint strictly, of any form that :mod:`sapiens_common.checkpoint` reads.
 
         Raises:
             ValueError: The file cannot be read or does not fit the model.
@@ -111,10 +111,13 @@ class SapiensRunner(Runner):
         content = read_checkpoint(filename)
         checkpoint = {'state_dict': content.state_dict, 'meta': content.meta, **content.training}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_state_dict_strict(self._unwrapped_model(), checkpoint['state_dict'], str(filename))
+        self._load_model(checkpoint['state_dict'], str(filename))
         self._has_loaded = True
         self._loaded_meta = content.meta
         return checkpoint
+
+    def _load_model(self, state_dict: dict[str, torch.Tensor], filename: str) -> None:
+        load_state_dict_strict(self._unwrapped_model(), state_dict, filename)
 
     @master_only
     def save_checkpoint(

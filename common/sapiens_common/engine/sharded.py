@@ -74,21 +74,8 @@ class ShardedRunner(SapiensRunner):
     def _init_model_weights(self) -> None:
         """Done before the split: initialisers need whole tensors."""
 
-    def load_checkpoint(
-        self,
-        filename: str,
-        map_location: str | Callable = 'cpu',
-        strict: bool = True,
-        revise_keys: list | None = None,
-    ) -> dict[str, Any]:
-        """Load the model strictly from a sharded or a whole checkpoint.
-
-        Raises:
-            ValueError: The file cannot be read or does not fit the model.
-        """
-        content = read_checkpoint(filename)
-        checkpoint = {'state_dict': content.state_dict, 'meta': content.meta, **content.training}
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+    def _load_model(self, state_dict: dict[str, torch.Tensor], filename: str) -> None:
+        """Load from the checkpoint's shards where it has them, else from its whole tensors."""
         shards = shards_of(filename)
         try:
             if shards.is_dir():
@@ -97,13 +84,10 @@ class ShardedRunner(SapiensRunner):
                 set_model_state_dict(self.model, state['model'])
             else:
                 options = StateDictOptions(full_state_dict=True)
-                set_model_state_dict(self.model, checkpoint['state_dict'], options=options)
+                set_model_state_dict(self.model, state_dict, options=options)
         except (RuntimeError, CheckpointException) as error:
             name = type(self.model).__name__
             raise ValueError(f'checkpoint {filename} does not fit {name}: {error}') from error
-        self._has_loaded = True
-        self._loaded_meta = content.meta
-        return checkpoint
 
     def resume(
         self,
