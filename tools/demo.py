@@ -4,9 +4,11 @@
 
     python tools/demo.py pose photo.jpg --weights sapiens_1b/pose_goliath --out out
     python tools/demo.py all people.mp4 --weights pose=p.pth seg=s.pth depth=d.pth normal=n.pth --out out
+    python tools/demo.py joint photos/ --weights j.pth --model configs/multitask/sapiens_tiny_synthetic.py --out out
 
 Results go to OUT/<task>; OUT/summary.json says what was done. Exit code: 0 when every input was
-processed, 1 when some failed (the others are done), 2 when nothing could start.
+processed, 1 when some failed (the others are done), 2 when nothing could start or the run had to stop,
+130 after Ctrl-C.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import sys
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
 TASKS = ('seg', 'pose', 'depth', 'normal')  # segmentation first: others use its mask
+JOINT = 'joint'  # one model for all of them; its config must be named
 DATA = {'pose': 'goliath', 'seg': 'goliath', 'depth': 'render_people', 'normal': 'render_people'}
 
 
@@ -23,7 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('task', choices=['pose', 'seg', 'depth', 'normal', 'all'])
+    parser.add_argument('task', choices=['pose', 'seg', 'depth', 'normal', 'all', JOINT])
     parser.add_argument(
         'input', nargs='+', help='images, folders, globs, videos, .txt lists, or a webcam number'
     )
@@ -50,6 +53,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     people.add_argument('--crops', action='store_true', help='run dense tasks person by person')
     people.add_argument('--det-model', metavar='CONFIG', help='config of any mmdet detector')
     people.add_argument('--det-weights', metavar='FILE', help='checkpoint of the detector')
+    people.add_argument(
+        '--det-category', type=int, default=0, help='class id of people (default: 0)'
+    )
     people.add_argument('--bbox-thr', type=float, default=0.3, help='least box score')
     people.add_argument('--nms-thr', type=float, default=0.3, help='IoU that makes boxes doubles')
     people.add_argument(
@@ -75,6 +81,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument('--workers', type=int, default=4, help='threads beside the model')
     run.add_argument('--no-draw', action='store_true', help='write data files only')
     run.add_argument('--save-frames', action='store_true', help='data files for every video frame')
+    run.add_argument(
+        '--max-bad-share',
+        type=float,
+        default=1.0,
+        metavar='SHARE',
+        help='stop when more of the inputs have failed (default: 1, never)',
+    )
     run.add_argument('--quiet', action='store_true', help='no progress bar')
     return parser.parse_args(argv)
 
@@ -90,10 +103,10 @@ def by_task(entries: list[str], tasks: list[str]) -> dict[str, str]:
         task, sign, value = entry.partition('=')
         if not sign:
             found.update({name: entry for name in tasks if name not in found})
-        elif task in TASKS:
+        elif task in (*TASKS, JOINT):
             found[task] = value
         else:
-            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(TASKS)}')
+            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(TASKS)}, {JOINT}')
     return found
 
 
@@ -120,8 +133,9 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
         if task not in weights:
             raise ValueError(f'--weights names no checkpoint for {task}; add {task}=FILE')
         named = weights[task]
-        if is_published(f'{named}/{task}_{DATA[task]}'):  # a size stands for its published model
-            named = f'{named}/{task}_{DATA[task]}'
+        published = f'{named}/{task}_{DATA.get(task, "")}'
+        if is_published(published):  # a size stands for its published model
+            named = published
         path = find_weights(named)
         default = named if is_published(named) else None
         model = models.get(task) or default or guess_config(path, task)
@@ -151,6 +165,10 @@ def inferencer_class(task: str) -> type:
         from sapiens_seg.apis import SegInferencer
 
         return SegInferencer
+    if task == JOINT:
+        from sapiens_depth_normal.joint import JointInferencer
+
+        return JointInferencer
     from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
 
     return DepthInferencer if task == 'depth' else NormalInferencer
@@ -169,6 +187,7 @@ def set_detector(args: argparse.Namespace, tasks: list) -> None:
         device=args.device,
         score_thr=args.bbox_thr,
         nms_thr=args.nms_thr,
+        category=args.det_category,
     )
     for task in tasks:
         task.detector = detector
@@ -194,14 +213,17 @@ def main(argv: list[str] | None = None) -> int:
             crops=args.crops or (False if args.task == 'all' else None),
             smooth=args.smooth,
             batch_size=args.batch_size,
+            max_bad_share=args.max_bad_share,
             draw=not args.no_draw,
             save_frames=args.save_frames,
             progress=not args.quiet,
         )
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     print(f'{summary}\nresults in {args.out}')
+    if summary.stopped and not isinstance(single, int):  # a webcam has no other end
+        return 130
     return 1 if summary.failed else 0
 
 

@@ -134,3 +134,26 @@ def test_ply_opens_in_trimesh(tmp_path):
 
 def test_docstring_examples():
     assert doctest.testmod(geometry).failed == 0
+
+
+def test_the_example_of_the_docs(root, tmp_path, monkeypatch):
+    """From relative depth to metres, points, normals and a file, on the sphere."""
+    monkeypatch.chdir(tmp_path)
+    intrinsics = intrinsics_of(SIZE, 40)
+    truth, expected, mask = sphere(intrinsics)
+    sensor = np.nan_to_num(truth, nan=9.0)
+    values = {
+        'pred': (sensor - 3) / 2,
+        'disparity': 0.5 / sensor + 0.1,
+        'sensor_depth': sensor,
+        'mask': mask,
+        'image': np.zeros((*SIZE, 3), np.uint8),
+        'height': SIZE[0],
+        'width': SIZE[1],
+    }
+    text = (root / 'docs/depth_and_normals.md').read_text()
+    exec(text.split('```python\n')[1].split('```')[0], values)
+    np.testing.assert_allclose(values['metres'][mask], truth[mask], rtol=1e-4)
+    inner = (values['normals'] != 0).any(-1) & (expected[..., 2] > 0.5)
+    assert (values['normals'] * expected).sum(-1)[inner].min() > 0.99
+    assert len(trimesh.load(tmp_path / 'person.ply').vertices) == mask.sum()

@@ -1,6 +1,9 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The joint model: one encoder pass, every task's own loss and prediction, one API."""
 
+import json
+
+import demo
 import numpy as np
 import pytest
 import torch
@@ -166,6 +169,21 @@ def test_siblings(tmp_path):
     Image.fromarray(np.full((80, 50), 77, np.uint8)).save(tmp_path / 'segmentations/0.png')
     with pytest.raises(ValueError, match=r'segmentations/0\.png: values \[77\] are neither'):
         LoadMaps(siblings=['segmentation'])({'img_path': path})
+
+
+def test_command(model, config, tmp_path, capsys):
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'joint.pth')
+    config.dump(tmp_path / 'joint.py')
+    Image.fromarray(sample_of()['img']).save(tmp_path / 'a.png')
+    options = [str(tmp_path / 'a.png'), '--weights', str(tmp_path / 'joint.pth'), '--quiet']
+    options += ['--out', str(tmp_path / 'out'), '--device', 'cpu']
+    assert demo.main(['joint', *options, '--model', str(tmp_path / 'joint.py')]) == 0
+    found = np.load(tmp_path / 'out/joint/a.npz')
+    assert {'keypoints', 'labels', 'depth', 'normal'} <= set(found.files)
+    summary = json.loads((tmp_path / 'out/summary.json').read_text())
+    assert 'relative, without unit' in summary['models']['joint']['output']
+    assert demo.main(['joint', *options]) == 2  # no shipped config to tell from the checkpoint
+    assert 'name the config as the model' in capsys.readouterr().err
 
 
 def test_inferencer(model, config, tmp_path):

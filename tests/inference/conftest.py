@@ -34,6 +34,7 @@ class MeanInferencer(Inferencer):
     """A task without a network: the mean colour of every box."""
 
     task = 'mean'
+    output = 'mean: of the grey values'
     needs_boxes = True
 
     def __init__(self, needs_boxes=True, workers=3, fail_on=(), oom_above=None, name='mean'):

@@ -142,7 +142,7 @@ def torn(root):
         (doubled_without_a_list, 'images/a.jpg and a.png share the stem that names their label'),
         (
             lambda root: build(root, ann_file='gone.txt'),
-            'gone.txt does not exist; it names one stem',
+            'gone.txt does not exist',
         ),
         (high_value, 'segmentations/a.png holds the values [28, 30]'),
         (high_value, "label values 'ids' allow 0..27 and 255"),
