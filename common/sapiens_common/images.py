@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 _ORIENTATION = 0x0112  # EXIF tag
 _SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
@@ -69,7 +69,7 @@ def read_ids(path: str | Path) -> np.ndarray:
         # Pillow, because OpenCV expands a palette PNG to colours.
         with Image.open(io.BytesIO(encoded)) as picture:
             values = np.asarray(picture)
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'label file {path} cannot be decoded: {error}') from error
     if values.dtype == bool:  # a black and white picture, one bit per pixel
         values = values.astype(np.uint8)
@@ -119,7 +119,7 @@ def check_complete(encoded: bytes, name: str | Path) -> None:
     try:
         # Some writers leave the end marker out of a whole picture: the stricter decoder decides.
         Image.open(io.BytesIO(encoded)).load()
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'image {name} cannot be decoded, the data is damaged: {error}') from error
 
 
@@ -157,14 +157,20 @@ def _header_size(file: io.BytesIO | Path, name: str | Path) -> tuple[int, int]:
     """What :func:`encoded_size` and :func:`image_size` share."""
     try:
         with Image.open(file) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(
-                    f'image {name} claims {image.width} x {image.height} pixels, more than the '
-                    f'{MAX_PIXELS} that are accepted (a decompression bomb?)'
-                )
-            return upright_size(image)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            width, height = image.size
+            size = upright_size(image)
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f'image {name} cannot be decoded: its content is of no known image format'
+        ) from error
+    except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'image {name} cannot be decoded: {error}') from error
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f'image {name} claims {width} x {height} pixels, more than the {MAX_PIXELS} that are '
+            'accepted (a decompression bomb?)'
+        )
+    return size
 
 
 def decode_image(encoded: bytes, name: str | Path, reduction: int = 1) -> np.ndarray:

@@ -4,7 +4,6 @@
 The form is mmpose's ``dataset_info`` (``metainfo=dict(from_file=...)`` of a dataset).
 """
 
-import json
 import math
 import re
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from .keypoints308 import load_goliath308
+from .text_files import read_json
 
 DEFAULT_SIGMA = 0.05
 """OKS fall-off of a keypoint nobody measured, relative to the person's scale; COCO's lie within 0.025
@@ -68,14 +68,10 @@ def read_category(path: str | Path, category: str | None = None) -> dict[str, An
         ValueError: No such file or category, several to choose from, or a bad definition; also an
             annotation with another number of keypoints.
     """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        categories = content['categories']
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f'{path}: expected a COCO JSON file with "categories" ({type(error).__name__}: {error})'
-        ) from error
+    content = read_json(path)
+    categories = content.get('categories') if isinstance(content, dict) else None
+    if not isinstance(categories, list) or not all(isinstance(item, dict) for item in categories):
+        raise ValueError(f'{path}: expected a COCO JSON file with a list "categories"')
     choices = {item.get('name'): item for item in categories if item.get('keypoints')}
     if not choices:
         raise ValueError(

@@ -64,7 +64,7 @@ def test_too_few_boxes_for_the_inputs():
 
 
 def test_unknown_boxes_and_missing_files(tmp_path):
-    with pytest.raises(ValueError, match='cannot be read as JSON'):
+    with pytest.raises(ValueError, match='none.json does not exist'):
         find_boxes(tmp_path / 'none.json', None)
     with pytest.raises(ValueError, match='expected a JSON path'):
         find_boxes(3.5, None)

@@ -272,7 +272,7 @@ def test_open_images_explains(tmp_path):
     with pytest.raises(ValueError, match='holds no image'):
         open_images(tmp_path)
     (tmp_path / 'empty.txt').write_text('\n')
-    with pytest.raises(ValueError, match='names no image'):
+    with pytest.raises(ValueError, match='empty.txt is empty'):
         open_images(tmp_path / 'empty.txt')
 
 

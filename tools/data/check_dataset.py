@@ -42,9 +42,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def single_datasets(settings: dict) -> list[dict]:
-    """The data sets inside wrappers (ConcatDataset, RepeatDataset, ...)."""
+    """The data sets inside wrappers (ConcatDataset, RepeatDataset, ...) that only put them together.
+
+    A wrapper with a pipeline of its own is one set: what is inside it may not read any file.
+    """
     inner = settings.get('datasets') or ([settings['dataset']] if 'dataset' in settings else [])
-    if not inner:
+    if not inner or settings.get('pipeline'):
         return [settings]
     return [leaf for child in inner for leaf in single_datasets(child)]
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from sapiens_common.text_files import read_json
 
 from .items import GIVEN, WHOLE_IMAGE, Boxes, Item
 
@@ -169,10 +170,7 @@ def read_boxes_json(path: str | Path) -> dict[str, list]:
     Raises:
         ValueError: The file is missing, no JSON, or of another form.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise ValueError(f'boxes {path}: cannot be read as JSON ({error})') from error
+    content = read_json(path)
     try:
         if isinstance(content, list):
             return _from_detections(content)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from sapiens_common.images import IMAGE_SUFFIXES, check_complete
+from sapiens_common.images import IMAGE_SUFFIXES, decode_image, encoded_size
 
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, '.bmp', '.tif', '.tiff')
 MIN_SIDE = 8
@@ -41,23 +41,14 @@ def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
         raise ValueError(f'{path}: cannot be read ({error.strerror or error})') from error
     if not data:
         raise ValueError(f'{path}: the file is empty')
-    try:
-        # Only the header is read here.
-        header = Image.open(BytesIO(data))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f'{path}: not an image of a known format, or damaged') from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(f'{path}: {error}') from error
+    encoded_size(data, path)
+    header = Image.open(BytesIO(data))
     notes: list[str] = []
     if header.mode in _ALPHA_MODES or 'transparency' in header.info:
         image = _over_white(path, header)
         notes.append('transparent pixels were laid over white')
     else:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        check_complete(data, path)
-        if decoded is None:
-            raise ValueError(f'{path}: OpenCV cannot decode this {header.format} file')
-        image = decoded
+        image = decode_image(data, path)
     if _bits(header, data) > 8:
         notes.append('16-bit values were reduced to 8 bits')
     return check_image(image, str(path)), notes
@@ -74,7 +65,7 @@ def _over_white(path: Path, header: Image.Image) -> np.ndarray:
     """Decode an image with transparency and lay it over white. BGR uint8 (H, W, 3)."""
     try:
         pixels = np.asarray(ImageOps.exif_transpose(header).convert('RGBA'), dtype=np.float32)
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'{path}: the image data is damaged ({error})') from error
     alpha = pixels[..., 3:] / 255
     colour = pixels[..., :3] * alpha + 255 * (1 - alpha)

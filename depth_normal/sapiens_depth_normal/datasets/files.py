@@ -1,44 +1,18 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Reading one mask, depth map or normal map; every problem is reported with the file's name."""
+"""Reading one depth, normal or label map; every problem is reported with the file's name."""
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
-from sapiens_common.images import IMAGE_SUFFIXES, check_complete, read_encoded, read_ids
+from sapiens_common.images import MAX_PIXELS, read_ids
+from sapiens_common.maps import ARRAY_SUFFIXES, check_suffix, read_array, read_picture
 from sapiens_depth_normal.geometry import convert_normals
 
-ARRAY_SUFFIXES = ('.npy', '.npz')
-MASK_SUFFIXES = (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES)
 MAP_SUFFIXES = (*ARRAY_SUFFIXES, '.png', '.exr')
 # Half-precision files and 8-bit PNGs round components; a real vector field stays within this.
 LENGTH_TOLERANCE = 0.02
-
-
-def read_mask(path: str | Path, threshold: float = 0) -> np.ndarray:
-    """Read a person mask: any picture, label map or array whose person pixels are above a threshold.
-
-    Of a picture with transparency the alpha channel counts, of a palette png (a label map, such as the
-    segmentation task writes) the entries, of any other picture its brightest channel.
-
-    Args:
-        path: png, jpg, jpeg, webp, npy or npz.
-        threshold: Largest background value. Lossy masks (jpg, webp) want about half their range.
-
-    Returns:
-        bool (H, W).
-
-    Raises:
-        ValueError: The file cannot be read or is no mask.
-    """
-    values = _read(path, MASK_SUFFIXES)
-    if values.ndim == 3:
-        values = values[..., 3] if values.shape[2] == 4 else values.max(axis=2)
-    if values.ndim != 2:
-        raise ValueError(f'mask {path}: expected (height, width), got {values.shape}')
-    return values > threshold
 
 
 def read_depth(path: str | Path, unit: float = 1.0) -> np.ndarray:
@@ -54,7 +28,7 @@ def read_depth(path: str | Path, unit: float = 1.0) -> np.ndarray:
     Raises:
         ValueError: The file cannot be read or is no depth map.
     """
-    values = _read(path, MAP_SUFFIXES)
+    values = _read(path)
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if values.ndim != 2:
         raise ValueError(f'depth {path}: expected (height, width), got {values.shape}')
@@ -77,7 +51,7 @@ def read_normal(path: str | Path, convention: str = 'opengl') -> np.ndarray:
     Raises:
         ValueError: The file cannot be read, is no normal map, or the convention is unknown.
     """
-    values = _read(path, MAP_SUFFIXES)
+    values = _read(path)
     if values.ndim != 3 or values.shape[2] != 3:
         raise ValueError(f'normal {path}: expected (height, width, 3), got {values.shape}')
     if values.dtype in (np.uint8, np.uint16):
@@ -148,48 +122,14 @@ def unit_normals(path: str | Path, normals: np.ndarray, mask: np.ndarray) -> np.
     return units
 
 
-def _read(path: str | Path, suffixes: tuple[str, ...]) -> np.ndarray:
-    """Whatever a file holds, as an array in its own type.
-
-    Pictures keep OpenCV's channel order; of a palette png the entries count, not their colours.
-    """
+def _read(path: str | Path) -> np.ndarray:
+    """Whatever a file of numbers holds, as an array in its own type; pictures in OpenCV's channel order."""
     path = Path(path)
+    check_suffix(path, MAP_SUFFIXES)
     suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise ValueError(f'{path}: expected one of {", ".join(suffixes)}')
-    if not path.is_file():
-        raise ValueError(f'{path} does not exist')
     if suffix in ARRAY_SUFFIXES:
-        return _read_array(path)
-    if suffix == '.exr':
-        return _read_exr(path)
-    encoded = read_encoded(path)
-    if _is_palette_png(encoded):
-        return read_ids(path)
-    check_complete(encoded, path)
-    values = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None:
-        raise ValueError(f'{path} cannot be decoded (torn or not an image)')
-    return values
-
-
-def _is_palette_png(encoded: bytes) -> bool:
-    """Whether pixels are entries of a palette: the colour type in the header, which is always there."""
-    return encoded.startswith(b'\x89PNG') and encoded[25] == 3
-
-
-def _read_array(path: Path) -> np.ndarray:
-    """The array of a npy file, or the only one of a npz file."""
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            if len(content.files) != 1:
-                raise ValueError(f'expected one array, got {content.files}')
-            return content[content.files[0]]
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+        return read_array(path)
+    return _read_exr(path) if suffix == '.exr' else read_picture(path)
 
 
 def _read_exr(path: Path) -> np.ndarray:
@@ -198,7 +138,13 @@ def _read_exr(path: Path) -> np.ndarray:
         import OpenEXR  # OpenCV's wheels are built without it; only users of such files need it
     except ImportError as error:
         raise ValueError(f'{path}: reading exr files needs "pip install OpenEXR"') from error
+    if not path.is_file():
+        raise ValueError(f'{path} does not exist')
     try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            low, high = file.header()['dataWindow']
+        if np.prod(np.subtract(high, low, dtype=float) + 1) > MAX_PIXELS:
+            raise ValueError(f'{path} claims the pixels {low} to {high}, more than {MAX_PIXELS}')
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except (RuntimeError, OSError) as error:

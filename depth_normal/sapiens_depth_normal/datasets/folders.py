@@ -1,7 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Samples from folders of images, masks and target maps that share their file names."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
 from sapiens_common.images import IMAGE_SUFFIXES
+from sapiens_common.maps import MASK_SUFFIXES
+from sapiens_common.text_files import read_json, read_lines
 from sapiens_depth_normal.registry import DATASETS
 
-from .files import MAP_SUFFIXES, MASK_SUFFIXES
+from .files import MAP_SUFFIXES
 
 # Folder names in the order they are looked for: RenderPeople-style renders, then general folders.
 FOLDERS = {
@@ -82,11 +83,8 @@ class DenseFolderDataset(BaseDataset):
         self._set_framings(samples)
         if not self.ann_file:
             return samples
-        if not Path(self.ann_file).is_file():
-            raise ValueError(f'list {self.ann_file} does not exist; it names one sample per line')
         by_name = {sample['sample_id']: sample for sample in samples}
-        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
-        listed = sorted({line.strip() for line in lines} - {''})
+        listed = sorted(set(read_lines(self.ann_file)))
         missing = [name for name in listed if name not in by_name]
         if missing:
             raise ValueError(
@@ -111,10 +109,11 @@ class DenseFolderDataset(BaseDataset):
         files = sorted(source.glob('*.json')) if source.is_dir() else [source]
         framings: dict[str, str | None] = {}
         for file in files:
+            content = read_json(file)
             try:
-                images = json.loads(file.read_text(encoding='utf-8'))['images']
+                images = content['images']
                 names = [Path(image['file_name']).with_suffix('').as_posix() for image in images]
-            except (ValueError, KeyError, TypeError) as error:
+            except (KeyError, TypeError) as error:
                 raise ValueError(f'{file} is no COCO file with images: {error!r}') from error
             framings.update(zip(names, [image.get('framing') for image in images], strict=True))
         for sample in samples:

@@ -7,12 +7,12 @@ from mmcv.transforms import BaseTransform
 
 from sapiens_common.body_parts import BODY_PART_SWAP_PAIRS
 from sapiens_common.images import read_image
+from sapiens_common.maps import read_mask
 from sapiens_depth_normal.datasets.files import (
     check_depth,
     check_same_size,
     read_depth,
     read_labels,
-    read_mask,
     read_normal,
     unit_normals,
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sapiens_common.images import list_images
+from sapiens_common.text_files import read_lines
 
 from .shards import ShardedImages
 
@@ -47,23 +48,22 @@ class ImageFiles:
         """Path and encoded bytes of an image.
 
         Raises:
-            OSError: The file cannot be read.
+            ValueError: The file cannot be read.
         """
         path = self.files[position]
-        return str(path), path.read_bytes()
+        try:
+            return str(path), path.read_bytes()
+        except OSError as error:
+            raise ValueError(f'image {path} cannot be read: {error.strerror}') from error
 
 
 def read_list(path: Path) -> list[Path]:
     """Image paths of a list file: one per line, relative to the file; empty lines and # are skipped.
 
     Raises:
-        ValueError: The list names no image.
+        ValueError: The list is no text or names no image.
     """
-    lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
-    files = [path.parent / line for line in lines if line and not line.startswith('#')]
-    if not files:
-        raise ValueError(f'list {path} names no image; expected one path per line')
-    return files
+    return [path.parent / line for line in read_lines(path)]
 
 
 def open_images(images: str | Path, max_bad_shards: float = 0.5) -> ImageSource:

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image, ImageOps
 
-from sapiens_common.images import choose_reduction, upright_size
+from sapiens_common.images import choose_reduction, encoded_size, upright_size
 from sapiens_pretrain.registry import TRANSFORMS
 
 _TRIES = 10
@@ -18,7 +18,7 @@ Box = tuple[int, int, int, int]
 Size = tuple[int, int]
 
 
-def decode_crop(encoded: bytes, box: Box | None, size: Size) -> np.ndarray:
+def decode_crop(encoded: bytes, box: Box | None, size: Size, name: str = '') -> np.ndarray:
     """Decode, crop and resize (bicubic, antialiased) an image.
 
     A JPEG is decoded at a half, a quarter or an eighth where the crop then still has at least the
@@ -28,20 +28,24 @@ def decode_crop(encoded: bytes, box: Box | None, size: Size) -> np.ndarray:
         encoded: The file's content.
         box: Crop (left, top, right, bottom) in pixels of the upright image; None is all of it.
         size: (height, width) of the result in pixels.
+        name: What the error calls it.
 
     Returns:
         BGR uint8 (H, W, 3).
 
     Raises:
-        OSError: The image is damaged.
+        ValueError: The image is damaged.
     """
-    with Image.open(io.BytesIO(encoded)) as image:
-        height, width = upright_size(image)
-        left, top, right, bottom = box or (0, 0, width, height)
-        reduction = choose_reduction((bottom - top, right - left), size)
-        if reduction > 1:
-            image.draft('RGB', (image.width // reduction, image.height // reduction))
-        upright = ImageOps.exif_transpose(image).convert('RGB')
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            height, width = upright_size(image)
+            left, top, right, bottom = box or (0, 0, width, height)
+            reduction = choose_reduction((bottom - top, right - left), size)
+            if reduction > 1:
+                image.draft('RGB', (image.width // reduction, image.height // reduction))
+            upright = ImageOps.exif_transpose(image).convert('RGB')
+    except Exception as error:  # damaged data fails in many ways
+        raise ValueError(f'image {name} cannot be decoded: {error}') from error
     x, y = upright.width / width, upright.height / height
     part = (left * x, top * y, min(right * x, upright.width), min(bottom * y, upright.height))
     resized = upright.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=part)
@@ -90,10 +94,13 @@ class DecodeRandomResizedCrop(BaseTransform):
         return left, top, left + w, top + h
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Decode a crop."""
-        encoded = results.pop('encoded')
-        with Image.open(io.BytesIO(encoded)) as image:
-            height, width = upright_size(image)
-        results['img'] = decode_crop(encoded, self.choose_box(height, width), self.size)
+        """Decode a crop.
+
+        Raises:
+            ValueError: The image is damaged, or claims to be larger than images may be.
+        """
+        encoded, name = results.pop('encoded'), results.get('img_path', '')
+        box = self.choose_box(*encoded_size(encoded, name))
+        results['img'] = decode_crop(encoded, box, self.size, name)
         results['img_shape'] = results['img'].shape[:2]
         return results

@@ -8,6 +8,7 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 
 from sapiens_common.images import IMAGE_SUFFIXES, list_images
+from sapiens_common.text_files import read_lines
 from sapiens_seg.label_maps import label_table
 from sapiens_seg.registry import DATASETS
 from sapiens_seg.vocabularies import resolve_vocabulary
@@ -89,10 +90,7 @@ class BodyPartDataset(BaseSegDataset):
                     'keep one of them'
                 )
             return images
-        if not Path(self.ann_file).is_file():
-            raise ValueError(f'list {self.ann_file} does not exist; it names one stem per line')
-        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
-        stems = [line.strip() for line in lines if line.strip()]
+        stems = read_lines(self.ann_file)
         for stem in stems:
             if len(by_stem.get(stem, [])) != 1:
                 found = [path.name for path in by_stem.get(stem, [])]
