@@ -13,11 +13,13 @@ processed, 1 when some failed (the others are done), 2 when nothing could start 
 
 import argparse
 import sys
+from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
 TASKS = ('seg', 'pose', 'depth', 'normal')  # segmentation first: others use its mask
 JOINT = 'joint'  # one model for all of them; its config must be named
+INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 DATA = {'pose': 'goliath', 'seg': 'goliath', 'depth': 'render_people', 'normal': 'render_people'}
 
 
@@ -101,7 +103,7 @@ def by_task(entries: list[str], tasks: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         task, sign, value = entry.partition('=')
-        if not sign:
+        if not sign or (task not in (*TASKS, JOINT) and Path(entry).exists()):
             found.update({name: entry for name in tasks if name not in found})
         elif task in (*TASKS, JOINT):
             found[task] = value
@@ -221,9 +223,11 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, ImportError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while the models were loaded
+        return INTERRUPTED
     print(f'{summary}\nresults in {args.out}')
     if summary.stopped and not isinstance(single, int):  # a webcam has no other end
-        return 130
+        return INTERRUPTED
     return 1 if summary.failed else 0
 
 

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from mmengine.config import Config
 
 from sapiens_common.inference.dense import DenseInferencer, paste
-from sapiens_common.inference.items import Item
+from sapiens_common.inference.items import Frame, Item
 from sapiens_common.inference.results import Result, Source
 from sapiens_common.inference.writers import TaskFiles, write_image
 from sapiens_common.visualization import beside, depth_picture, normal_picture
@@ -70,11 +74,15 @@ class DepthInferencer(DenseInferencer):
         depth = paste(item.pixels.shape, views, outputs, np.nan)
         return DepthResult(Source.of(item), depth, item.mask)
 
+    def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
+        """Colours that do not flicker from frame to frame, whether keypoints are smoothed or not."""
+        return [SteadyRange(self.task)]
+
     def draw(self, item: Item) -> np.ndarray:
         """Photo, depth with near bright, and its scale."""
         result = item.results[self.task]
         assert isinstance(result, DepthResult)
-        limits = depth_range(result.depth, result.mask)
+        limits = item.limits or depth_range(result.depth, result.mask)
         picture = depth_picture(result.depth, result.mask, limits)
         return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))
 
@@ -82,7 +90,7 @@ class DepthInferencer(DenseInferencer):
         """Depth, near bright."""
         result = item.results[self.task]
         assert isinstance(result, DepthResult)
-        return depth_picture(result.depth, result.mask)
+        return depth_picture(result.depth, result.mask, item.limits)
 
     def files(self) -> TaskFiles:
         """``<stem>.npy`` float32 raw; ``<stem>.png`` 16 bit, 0..1 as 0..65535 and clipped; ``<stem>.jpg``."""
@@ -98,21 +106,65 @@ class DepthInferencer(DenseInferencer):
         return TaskFiles(self.task, save, self.draw, tile=self.tile)
 
 
+class SteadyRange:
+    """Lets the range of values that depth pictures show follow a video slowly.
+
+    Args:
+        task: Whose results to look at.
+        seconds: Time in which about two thirds of a change are followed.
+    """
+
+    def __init__(self, task: str, seconds: float = 1.0) -> None:
+        self.task, self.seconds = task, seconds
+        self._frame: Frame | None = None
+        self._limits = (0.0, 1.0)
+
+    def __call__(self, item: Item) -> None:
+        """Set the limits of the next frame; images that are no frames are left alone."""
+        if item.frame is None:
+            return
+        result = item.results[self.task]
+        assert isinstance(result, DepthResult)
+        found = depth_range(result.depth, result.mask)
+        if self._frame is None or self._frame.video is not item.frame.video:
+            self._limits = found
+        else:
+            step = max(item.frame.time - self._frame.time, 0.0)
+            share = 1 - math.exp(-step / self.seconds)
+            old = self._limits
+            near, far = (a + share * (b - a) for a, b in zip(old, found, strict=True))
+            self._limits = near, far
+        self._frame, item.limits = item.frame, self._limits
+
+
 class NormalInferencer(DenseInferencer):
     """Surface normals of people; with ``masks=...`` pictures show people only.
 
     Args:
-        *args: As :class:`sapiens_common.inference.Inferencer`: ``model``, ``weights``.
+        model: As :class:`sapiens_common.inference.Inferencer`, like the next four.
+        weights: Checkpoint file or published name.
+        device: ``cuda``, ``cpu``, ``mps``; None picks the best.
+        dtype: Precision of the encoder and the upsampling layers.
+        compile: Use ``torch.compile``.
         convention: Camera coordinates of results and files, a key of
             ``sapiens_depth_normal.geometry.CONVENTIONS``. Pictures always show OpenGL's.
-        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``device``, ``dtype``, ``compile``,
-            ``detector``, ``workers``.
+        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'normal'
 
-    def __init__(self, *args: Any, convention: str = 'opengl', **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        model: str | Path | Config,
+        weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        compile: bool = False,
+        *,
+        convention: str = 'opengl',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, weights, device, dtype, compile, **kwargs)
         convert_normals(np.zeros(3), convention)  # refuse an unknown one before the work
         self.convention = convention
         self.output = f'normal: unit vectors in camera coordinates, {AXES[convention]}'

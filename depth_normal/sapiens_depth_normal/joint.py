@@ -20,11 +20,14 @@ from sapiens_common.visualization import (
     depth_picture,
     draw_people,
     normal_picture,
+    parts_entries,
     parts_overlay,
     sheet,
 )
+from sapiens_common.visualization.canvas import Entries
 
 from .geometry import AXES, DEPTH_UNIT
+
 MIN_SCORE = 0.3  # keypoints below are not drawn
 # Maps of a predicted sample, by the field of the result they become, with the value where no crop is.
 MAPS = {
@@ -69,13 +72,13 @@ class JointInferencer(DenseInferencer):
     """
 
     task = 'joint'
-
-    def extract(self, sample: Any) -> Any:
-        """Arrays of a predicted data sample by field of the result."""
     output = (
         'keypoints: x, y in pixels of the image; labels: class ids, 0 is background; '
         f'depth: {DEPTH_UNIT}; normal: unit vectors in camera coordinates, {AXES["opengl"]}'
     )
+
+    def extract(self, sample: Any) -> Any:
+        """Arrays of a predicted data sample by field of the result."""
         found = {}
         for name, (field, _) in MAPS.items():
             if field in sample:
@@ -110,19 +113,22 @@ class JointInferencer(DenseInferencer):
         assert isinstance(result, JointResult)
         mask = result.person_mask()
         pictures = [('photo', item.pixels)]
+        entries: Entries = ()
         if result.keypoints is not None and result.scores is not None:
             picture = draw_people(
                 item.pixels, result.keypoints, result.scores, result.boxes, _style(), MIN_SCORE
             )
             pictures.append(('keypoints', picture))
         if result.labels is not None:
-            parts, _ = parts_overlay(item.pixels, result.labels, BODY_PART_NAMES, BODY_PART_PALETTE)
-            pictures.append(('body parts', parts))
+            pictures.append(
+                ('body parts', parts_overlay(item.pixels, result.labels, BODY_PART_PALETTE))
+            )
+            entries = parts_entries(result.labels, BODY_PART_NAMES, BODY_PART_PALETTE)
         if result.depth is not None:
             pictures.append(('depth', depth_picture(result.depth, mask)))
         if result.normal is not None:
             pictures.append(('normals', normal_picture(result.normal, mask)))
-        return sheet(pictures, columns=len(pictures))
+        return sheet(pictures, entries=entries)
 
     def files(self) -> TaskFiles:
         """``<stem>.npz`` with the arrays of :class:`JointResult` that the model has; ``<stem>.jpg``."""

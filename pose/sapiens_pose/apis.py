@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import MMLogger
@@ -25,6 +26,7 @@ from sapiens_common.inference.results import Result, Source
 from sapiens_common.inference.tracking import KeypointSmoother
 from sapiens_common.inference.writers import TaskFiles, write_json
 from sapiens_common.visualization import beside, draw_people, legend
+from sapiens_common.visualization.canvas import Entries
 
 from .selection import Selection, select_keypoints
 from .style import style_of
@@ -129,31 +131,36 @@ class PoseInferencer(Inferencer):
     Args:
         model: Config file, parsed config, or a name such as ``sapiens_1b/pose_goliath``.
         weights: Checkpoint file or published name.
+        device: As :class:`sapiens_common.inference.Inferencer`, like the next two.
+        dtype: Precision of the encoder and the upsampling layers.
+        compile: Use ``torch.compile``.
         keypoints: Which points to return, chosen before decoding: None for all of the model; a layout
             (``coco`` for 17, ``coco_wholebody`` for 133, ``goliath`` for 308); a group (``body``, ``foot``,
             ``face``, ``left_hand``, ``right_hand``), or a list of groups, names and ids.
         flip_test: Average with the mirrored image; None as the config says (the published scores use it,
             it doubles the cost).
         kpt_thr: Points with a lower score are not drawn; they are returned all the same.
-        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``device``, ``dtype``, ``compile``,
-            ``detector``, ``workers``.
+        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'pose'
     needs_boxes = True
-
     output = 'keypoints: x, y in pixels of the image; scores: raw heatmap maxima'
+
     def __init__(
         self,
         model: str | Path | Config,
         weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        compile: bool = False,
         *,
         keypoints: str | Sequence[str | int] | None = None,
         flip_test: bool | None = None,
         kpt_thr: float = 0.3,
         **kwargs: Any,
     ) -> None:
-        super().__init__(model, weights, **kwargs)
+        super().__init__(model, weights, device, dtype, compile, **kwargs)
         config = self.loaded.config
         self.pipeline = Compose(build_test_pipeline(config))
         self.meta = dataset_meta_from_config(config, 'test')
@@ -263,9 +270,14 @@ class PoseInferencer(Inferencer):
 
     def draw(self, item: Item) -> np.ndarray:
         """Skeletons on the photo, and a legend."""
+        picture = self.tile(item)
+        return beside(picture, legend(self.style.entries, picture.shape[0]))
+
+    def tile(self, item: Item) -> np.ndarray:
+        """Skeletons on the photo."""
         result = item.results[self.task]
         assert isinstance(result, PoseResult)
-        picture = draw_people(
+        return draw_people(
             item.pixels,
             result.keypoints,
             result.scores,
@@ -274,7 +286,6 @@ class PoseInferencer(Inferencer):
             self.kpt_thr,
             None if result.track_ids is None else result.track_ids.tolist(),
         )
-        return beside(picture, legend(self.style.entries, picture.shape[0]))
 
     def files(self) -> TaskFiles:
         """``<stem>.json`` with boxes, keypoints, scores and names; ``<stem>.jpg``."""
@@ -288,7 +299,13 @@ class PoseInferencer(Inferencer):
             return {'box_origin': result.box_origin, 'people': result.people(digits=3)}
 
         header = {'task': self.task, 'names': list(self.selection.names)}
-        return TaskFiles(self.task, save, self.draw, record, header, title='keypoints')
+
+        def entries(item: Item) -> Entries:
+            return self.style.entries
+
+        return TaskFiles(
+            self.task, save, self.draw, record, header, self.tile, entries, title='keypoints'
+        )
 
 
 def _compare_layouts(stored: Any, used: dict[str, Any], path: str) -> None:

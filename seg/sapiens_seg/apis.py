@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -15,7 +16,8 @@ from sapiens_common.inference.dense import DenseInferencer, paste
 from sapiens_common.inference.items import Item
 from sapiens_common.inference.results import Result, Source
 from sapiens_common.inference.writers import TaskFiles
-from sapiens_common.visualization import beside, parts_overlay
+from sapiens_common.visualization import beside, legend, part_title, parts_entries, parts_overlay
+from sapiens_common.visualization.canvas import Entries
 
 from .vocabularies import Vocabulary, resolve_vocabulary
 
@@ -54,23 +56,28 @@ class SegInferencer(DenseInferencer):
     Args:
         model: Config file, parsed config, or a name such as ``sapiens_1b/seg_goliath``.
         weights: Checkpoint file or published name.
+        device: As :class:`sapiens_common.inference.Inferencer`, like the next two.
+        dtype: Precision of the encoder and the upsampling layers.
+        compile: Use ``torch.compile``.
         opacity: Of the parts in pictures.
-        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``device``, ``dtype``, ``compile``,
-            ``detector``, ``workers``.
+        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'seg'
-
     output = 'labels: class ids, 0 is background'
+
     def __init__(
         self,
         model: str | Path | Config,
         weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        compile: bool = False,
         *,
         opacity: float = 0.55,
         **kwargs: Any,
     ) -> None:
-        super().__init__(model, weights, **kwargs)
+        super().__init__(model, weights, device, dtype, compile, **kwargs)
         self.vocabulary = _vocabulary_of(self.loaded.config)
         self.opacity = opacity
         classes = len(self.vocabulary.classes)
@@ -97,11 +104,26 @@ class SegInferencer(DenseInferencer):
 
     def draw(self, item: Item) -> np.ndarray:
         """Parts over the photo, and a legend of those that are there."""
+        picture = self.tile(item)
+        # Frames of a video must be equally wide: room for every class and the longest share.
+        room = [f'{part_title(name)}  100.0 %' for name in self.vocabulary.classes[1:]]
+        panel = legend(self.entries(item), picture.shape[0], room if item.frame else ())
+        return beside(picture, panel)
+
+    def tile(self, item: Item) -> np.ndarray:
+        """Parts over the photo."""
+        labels = self._result(item).labels
+        return parts_overlay(item.pixels, labels, self.vocabulary.palette, self.opacity)
+
+    def entries(self, item: Item) -> Entries:
+        """Legend of the parts that are there."""
+        result = self._result(item)
+        return parts_entries(result.labels, result.names, self.vocabulary.palette)
+
+    def _result(self, item: Item) -> SegResult:
         result = item.results[self.task]
         assert isinstance(result, SegResult)
-        palette = self.vocabulary.palette
-        overlay = parts_overlay(item.pixels, result.labels, result.names, palette, self.opacity)
-        return beside(*overlay)
+        return result
 
     def files(self) -> TaskFiles:
         """``<stem>.png``, a palette PNG whose values are class ids; ``<stem>.jpg``."""
@@ -115,7 +137,9 @@ class SegInferencer(DenseInferencer):
             return {'shares': {name: round(share, 6) for name, share in result.shares().items()}}
 
         header = {'task': self.task}
-        return TaskFiles(self.task, save, self.draw, record, header, title='body parts')
+        return TaskFiles(
+            self.task, save, self.draw, record, header, self.tile, self.entries, title='body parts'
+        )
 
 
 def write_labels(path: Path, labels: np.ndarray, palette: list[list[int]]) -> None:

@@ -108,6 +108,23 @@ def test_nobody_found_means_the_whole_image_or_nobody(detector, monkeypatch):
     assert len(items[0].boxes) == 0 and items[0].boxes.origin == 'detector'
 
 
+def test_any_detector_of_mmdet_can_take_its_place(tmp_path):
+    """80 classes, another architecture and another normalisation: mmdet's own YOLOX."""
+    folder = Path(mmdet.__file__).parent / '.mim/configs/yolox'
+    config = Config.fromfile(str(folder / 'yolox_tiny_8xb8-300e_coco.py'))
+    for step in config.test_dataloader.dataset.pipeline:
+        if 'scale' in step or 'size' in step:
+            step.update({key: (64, 64) for key in step.keys() & {'scale', 'size'}})
+    model = build_model(config)
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'yolox.pth')
+    other = PersonDetector(
+        config, tmp_path / 'yolox.pth', device='cpu', score_thr=0.0, category=17, max_people=5
+    )
+    found = other.detect(photos())
+    assert len(found) == 3 and all(len(boxes) <= 5 for boxes in found)
+    assert other.loaded.model.bbox_head.num_classes == 80
+
+
 def test_missing_ops_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmcv.ops', None)
     with pytest.raises(ImportError, match=r'MMCV_WITH_OPS=1 .*Without a detector, give the boxes'):

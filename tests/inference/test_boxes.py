@@ -1,12 +1,13 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sapiens_common.inference.boxes import find_boxes, whole_image
-from sapiens_common.inference.items import Item
+from sapiens_common.inference.items import Frame, Item, Video
 
 
 def item_of(name='a', index=0, size=(100, 200), path=None):
@@ -71,6 +72,19 @@ def test_unknown_boxes_and_missing_files(tmp_path):
     (tmp_path / 'odd.json').write_text('[{"image_id": 1}]')
     with pytest.raises(ValueError, match="lacks or misuses 'bbox'"):
         find_boxes(tmp_path / 'odd.json', None)
+
+
+def test_the_output_of_a_video_serves_as_boxes_again(tmp_path):
+    people = [{'box': [1.0, 2.0, 30.0, 40.0], 'box_score': 0.5}]
+    content = {'video': {'name': 'film'}, 'frames': [{'frame': 3, 'people': people}]}
+    (tmp_path / 'film.json').write_text(json.dumps(content))
+    video = Video('film', Path('film.mp4'), Fraction(25))
+    frames = [item_of('film', n) for n in (3, 4)]
+    for item in frames:
+        item.frame = Frame(video, item.index, 0.0)
+    found = [boxes_of(tmp_path / 'film.json', item) for item in frames]
+    np.testing.assert_array_equal(found[0].xyxy, [[1, 2, 30, 40]])
+    assert found[0].scores.tolist() == [0.5] and len(found[1]) == 0
 
 
 def test_whole_image():

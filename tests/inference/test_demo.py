@@ -2,6 +2,7 @@
 """The command, in this process with very small models, and once as users start it."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -81,12 +82,57 @@ def test_masks_of_depth_from_the_segmentation_weights(models, photo, tmp_path):
         ),
         (['seg', 'none.jpg', '--weights', 'depth=x'], '--weights names no checkpoint for seg'),
         (['seg', 'none.jpg', '--weights', 'pixel=x'], "'pixel' is none of"),
+        (['seg', 'none.jpg', '--weights', 'lr=0.1/no.pth'], "'lr' is none of"),
     ],
 )
 def test_what_cannot_start_is_said_in_one_line(arguments, message, tmp_path, capsys):
     assert demo.main([*arguments, '--out', str(tmp_path / 'out'), '--quiet']) == 2
     error = capsys.readouterr().err
     assert error.startswith('error: ') and message in error
+
+
+def test_an_output_folder_that_cannot_be_made(models, photo, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo())
+    (tmp_path / 'out').write_text('a file is in the way')
+    arguments = ['seg', str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out'), *models]
+    assert demo.main(arguments) == 2
+    assert 'out/seg cannot be written' in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_what_is_done_and_tells_the_shell(
+    models, photo, tmp_path, monkeypatch, capsys
+):
+    from sapiens_depth_normal.apis import DepthInferencer
+
+    for seed in range(40):
+        cv2.imwrite(str(tmp_path / f'{seed:02d}.png'), photo(seed))
+    predict, batches = DepthInferencer.predict, []
+
+    def interrupted(self, samples):
+        batches.append(len(samples))
+        if len(batches) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return predict(self, samples)
+
+    monkeypatch.setattr(DepthInferencer, 'predict', interrupted)
+    arguments = ['depth', str(tmp_path), '--out', str(tmp_path / 'out'), '--batch-size', '2']
+    assert demo.main([*arguments, *models]) == 130
+    assert 'stopped: by the user' in capsys.readouterr().out
+    summary = json.loads((tmp_path / 'out/summary.json').read_text())
+    assert summary['stopped'] == 'by the user' and not summary['failed']
+    files = [p for p in (tmp_path / 'out/depth').iterdir() if p.suffix == '.npy']
+    assert all(np.load(path).shape == (48, 64) for path in files)
+    assert not list((tmp_path / 'out').rglob('.unfinished_*'))
+
+
+def test_weights_with_an_equals_sign_and_flags(tmp_path):
+    (tmp_path / 'lr=0.1.pth').touch()
+    entry = str(tmp_path / 'lr=0.1.pth')
+    assert demo.by_task([f'pose={entry}', entry], ['pose', 'seg']) == {'pose': entry, 'seg': entry}
+    arguments = ['pose', 'x', '--out', 'o', '--weights', 'w']
+    # The reference's flag is true for any text, and goes nowhere (9.1, row 11).
+    for flag, expected in (([], None), (['--flip-test'], True), (['--no-flip-test'], False)):
+        assert demo.parse_args([*arguments, *flag]).flip_test is expected
 
 
 def test_the_config_is_told_from_the_checkpoint(models, small_checkpoint, tmp_path, capsys):

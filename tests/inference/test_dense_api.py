@@ -1,4 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,14 @@ from mmengine.dataset import pseudo_collate
 from PIL import Image
 
 from sapiens_common.inference.dense import crop_region, paste
-from sapiens_depth_normal.apis import DepthInferencer, DepthResult, NormalInferencer, NormalResult
+from sapiens_common.inference.items import Frame, Item, Video
+from sapiens_depth_normal.apis import (
+    DepthInferencer,
+    DepthResult,
+    NormalInferencer,
+    NormalResult,
+    SteadyRange,
+)
 from sapiens_seg.apis import SegInferencer, SegResult
 
 CLASSES = {'seg': SegInferencer, 'depth': DepthInferencer, 'normal': NormalInferencer}
@@ -165,6 +174,37 @@ def test_empty_missing_and_flat_do_not_crash(engines, photo, tmp_path, case):
     finally:
         engine.__dict__.pop('assemble', None)
     assert result.ok and (tmp_path / 'depth/image_000000.jpg').is_file()
+
+
+@pytest.mark.parametrize('task', ['seg', 'depth'])
+def test_pictures_of_a_video_are_equally_wide(engines, photo, task):
+    """Legends that grow and shrink with what is seen would make the encoder stretch the frames."""
+    frame = Frame(Video('film', None, Fraction(25)), 0, 0.0)
+    widths = set()
+    for seed in range(3):
+        item = Item(seed, 'film', image=photo(seed), frame=frame)
+        outputs = [
+            np.full((48, 64), seed, np.uint8) if task == 'seg' else photo(seed)[..., 0] * 1.5
+        ]
+        item.results[task] = engines[task].assemble(item, [None], outputs)
+        widths.add(engines[task].draw(item).shape)
+    assert len(widths) == 1
+
+
+def test_depth_colours_follow_a_video_slowly(photo):
+    video, steady = Video('film', None, Fraction(25)), SteadyRange('depth')
+    found = []
+    for number, far in enumerate([1.0, 1.0, 2.0, *[2.0] * 200]):
+        item = Item(number, 'film', frame=Frame(video, number, number / 25))
+        depth = np.linspace(0, far, 101, dtype=np.float32)[None]
+        item.results['depth'] = DepthResult(None, depth)
+        steady(item)
+        found.append(item.limits[1])
+    assert found[0] == found[1] < found[2] < 1.1  # a jump does not flash
+    assert found[-1] == pytest.approx(2 * found[0], rel=1e-3)
+    photo_item = Item(0, 'a')
+    steady(photo_item)
+    assert photo_item.limits is None
 
 
 def test_masks_from_the_segmentation_model(engines, photo):

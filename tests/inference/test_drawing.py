@@ -10,10 +10,12 @@ from sapiens_common.visualization import (
     draw_people,
     legend,
     normal_picture,
+    parts_entries,
     parts_overlay,
     sheet,
     titled,
 )
+from sapiens_common.visualization.canvas import draw_text, text_height
 from sapiens_common.visualization.dense import depth_range, depth_scale
 
 GREY = (128, 128, 128)
@@ -87,20 +89,78 @@ def test_parts_cover_people_only_and_the_legend_tells_their_shares():
     labels = np.zeros((40, 60), np.uint8)
     labels[10:30, 10:20], labels[10:30, 20:30], labels[0, 0] = 1, 2, 255
     names, palette = ['Background', 'Left_Hand', 'Hair'], [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
-    picture, panel = parts_overlay(image, labels, names, palette, opacity=1.0)
+    picture = parts_overlay(image, labels, palette, opacity=1.0)
     assert (picture[35, 50] == 200).all()
     assert picture[20, 15].tolist() == [0, 0, 255] and picture[20, 25].tolist() == [255, 0, 0]
-    assert panel.shape[0] == 40
-    empty, _ = parts_overlay(image, np.zeros_like(labels), names, palette)
-    np.testing.assert_array_equal(empty, image)
+    entries = parts_entries(labels, names, palette)
+    assert entries == [('Left Hand  50.0 %', (255, 0, 0)), ('Hair  50.0 %', (0, 0, 255))]
+    empty = np.zeros_like(labels)
+    np.testing.assert_array_equal(parts_overlay(image, empty, palette), image)
+    assert [name for name, _ in parts_entries(empty, names, palette)] == ['no body part found']
 
 
 def test_long_legends_get_more_columns_and_sheets_keep_every_picture():
     short, long = legend([('a', (1, 2, 3))], 100), legend([('a', (1, 2, 3))] * 40, 100)
     assert short.shape[0] == long.shape[0] == 100 and long.shape[1] > 3 * short.shape[1]
-    tiles = [(f'{n}', np.full((90, 60, 3), 10 * n, np.uint8)) for n in range(1, 6)]
-    canvas = sheet(tiles)
+    tiles = [(f'{n}', np.full((480, 360, 3), 10 * n, np.uint8)) for n in range(1, 6)]
+    canvas = sheet(tiles, entries=[('skin', (1, 2, 3))])
     for _, tile in tiles:
-        assert (canvas == tile[0, 0]).all(axis=2).sum() >= 90 * 60
-    assert beside(tiles[0][1], tiles[1][1]).shape == (90, 126, 3)
-    assert titled(tiles[0][1], 'x').shape[0] > 90
+        assert (canvas == tile[0, 0]).all(axis=2).sum() >= 480 * 360
+    assert (canvas == (3, 2, 1)).all(axis=2).any()  # the legend is the sixth cell
+    assert 1.0 < canvas.shape[1] / canvas.shape[0] < 2.5
+    assert beside(tiles[0][1], tiles[1][1]).shape == (480, 726, 3)
+    assert titled(tiles[0][1], 'x').shape[0] > 480
+
+
+def test_frames_of_a_video_get_panels_of_one_width():
+    names = [f'part {n}' for n in range(27)]
+    few = legend([('part 1', (1, 2, 3))], 200, room_for=names)
+    assert few.shape == legend([(n, (1, 2, 3)) for n in names], 200, room_for=names).shape
+    assert depth_scale(300, (0.1, 0.9)).shape == depth_scale(300, (-10.25, 12.5)).shape
+    pictures = [('a', np.full((90, 60, 3), level, np.uint8)) for level in (0, 250)]
+    flipped = [(title, 255 - picture) for title, picture in pictures]
+    entries = [(name, (9, 9, 9)) for name in names]
+    assert sheet(pictures).shape == sheet(flipped).shape
+    assert sheet(pictures, entries=entries).shape == sheet(pictures, entries=entries[:1]).shape
+
+
+@pytest.mark.parametrize('ground', [0, 128, 255])
+@pytest.mark.parametrize('scale', [1, 12])
+def test_boxes_and_numbers_are_seen_on_any_ground_at_any_size(style, ground, scale):
+    image = np.full((240 * scale, 320 * scale, 3), ground, np.uint8)
+    boxes = np.array([[20, 40, 90, 220], [0, 0, 15, 30], [120, 2, 318, 238]], float) * scale
+    nothing = np.zeros((3, 2, 2)), np.zeros((3, 2))
+    picture = draw_people(image, *nothing, boxes, style, track_ids=[1, 2, 1234])
+    for x1, y1, _, y2 in boxes.astype(int):
+        row = picture[(y1 + y2) // 2, max(x1 - 6 * scale, 0) : x1 + 6 * scale].astype(int)
+        assert np.abs(row - ground).max() > 90
+    changed = (picture != image).any(axis=2)
+    lines = changed[:, 200 * scale].sum()  # two horizontal lines of the third box
+    assert 2 <= lines <= 10 * scale and (scale == 1 or lines >= 8)
+    assert changed[: 36 * scale, 20 * scale : 32 * scale].any()  # the number above its box
+    few = draw_people(image, *nothing, boxes, style)
+    assert (picture != few).any()
+
+
+def test_lines_grow_with_the_person_and_with_huge_photos(style):
+    points = np.array([[[0.2, 0.5], [0.8, 0.5]]])
+
+    def thickness(size, person):
+        image = np.zeros((size, size, 3), np.uint8)
+        boxes = np.array([[0, 0, person, person]], float)
+        picture = draw_people(
+            image, points * person, np.ones((1, 2)), boxes, style, draw_boxes=False
+        )
+        return int((picture[:, person // 2] > 60).any(axis=1).sum())
+
+    assert thickness(400, 400) > thickness(400, 100) >= 1
+    assert thickness(6000, 6000) >= 6000 / 200  # visible when shrunk to a screen
+    assert thickness(6000, 300) >= 3
+
+
+def test_text_scales_and_is_cut_at_the_border():
+    assert text_height(100) == 11 and text_height(4000) == 100
+    picture = np.full((30, 40, 3), 255, np.uint8)
+    for corner in ((-5, -5), (35, 25), (100, 0)):
+        draw_text(picture, 'body', corner, 12)
+    assert (picture < 128).any() and (picture[10:20, 12:30] == 255).all()

@@ -17,7 +17,7 @@ SIZE = (64, 48)
 
 @pytest.mark.parametrize(
     ('task', 'kind'),
-    [('pose', 'onnx'), ('seg', 'torch_export'), ('depth', 'torchscript')],
+    [('pose', 'onnx'), ('seg', 'torch_export'), ('depth', 'torchscript'), ('normal', 'onnx')],
 )
 def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
     model = small_model(task)
@@ -65,6 +65,16 @@ def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
     assert not path.exists()
 
 
+def test_an_export_that_gives_nan_is_removed(small_model, tmp_path, monkeypatch):
+    """NaN is neither above nor below the tolerance."""
+    nan = {'torchscript': lambda path: lambda x: torch.full((len(x), 1, *SIZE), torch.nan)}
+    monkeypatch.setattr(export, '_loaders', lambda: nan)
+    path = tmp_path / 'model.pt2'
+    with pytest.raises(ValueError, match='differs from eager by nan'):
+        export_model(small_model('depth'), path, 'torchscript', SIZE)
+    assert not path.exists()
+
+
 def test_unknown_formats_and_models_are_named(small_model, tmp_path):
     with pytest.raises(ValueError, match="format 'tflite' is not one of torchscript, onnx"):
         export_model(small_model('depth'), tmp_path / 'x', 'tflite', SIZE)
@@ -95,6 +105,10 @@ def test_checkpoints_travel_to_safetensors_and_back_unchanged(tmp_path):
     assert back.meta == {'epoch': 3, 'dataset_meta': {'sigmas': [0, 1, 2], 'dataset_name': 'x'}}
     assert convert_checkpoint(source, tmp_path / 'clean.pth', encoder_only=True) == 2
     assert 'ln1.bias' in read_checkpoint(tmp_path / 'clean.pth').state_dict
+    before = source.read_bytes()
+    with pytest.raises(ValueError, match='is the file to read; name another'):
+        convert_checkpoint(source, source)
+    assert source.read_bytes() == before
     with pytest.raises(ValueError, match=r'expected a \.safetensors or \.pth'):
         convert_checkpoint(source, tmp_path / 'd.bin')
 

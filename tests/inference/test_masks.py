@@ -1,9 +1,11 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from sapiens_common.inference.items import Item
+from sapiens_common.inference.items import Frame, Item, Video
 from sapiens_common.inference.masks import find_masks
 
 
@@ -32,6 +34,15 @@ def test_masks_from_files_arrays_and_mappings(tmp_path, item, mask):
         find_masks(form)([item])
         np.testing.assert_array_equal(item.mask, mask > 0)
     assert find_masks(None) is None
+
+
+def test_frames_have_masks_of_their_own(tmp_path, mask):
+    frame = Frame(Video('film', None, Fraction(25)), 7, 0.28)
+    item = Item(7, 'film', image=np.zeros((6, 8, 3), np.uint8), frame=frame)
+    (tmp_path / 'film').mkdir()
+    Image.fromarray(mask).save(tmp_path / 'film/000007.png')  # where --save-frames puts them
+    find_masks(tmp_path)([item])
+    np.testing.assert_array_equal(item.mask, mask > 0)
 
 
 @pytest.mark.parametrize(

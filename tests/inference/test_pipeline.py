@@ -126,6 +126,12 @@ def test_files_and_summary(mean_task, odd_folder, tmp_path):
     assert summary['models'] == {'mean': {'model': 'mean'}}
 
 
+def test_the_progress_bar_counts_inputs_and_failures(mean_task, odd_folder, capsys):
+    list(mean_task()(odd_folder, 'image', progress=True))
+    shown = capsys.readouterr().err
+    assert '12/12' in shown and 'failed=4' in shown
+
+
 def test_results_can_be_taken_once_unless_kept(mean_task, photo):
     results = mean_task(needs_boxes=False)([photo(0), photo(1)])
     assert len(list(results)) == 2

@@ -11,24 +11,33 @@ from sapiens_common.inference.sources import open_source
 
 @pytest.fixture
 def film(tmp_path):
-    """`film(rate, frames, sound)`: a small video whose frames brighten, with a tone if asked for."""
+    """A small video whose frames brighten; with `sound`, the name of a codec, a tone of 0.5 s.
 
-    def make(name='film.mp4', rate=Fraction(30000, 1001), frames=10, sound=False, size=(48, 64)):
+    `start` is the time of the first frame in seconds.
+    """
+
+    def make(
+        name='film.mp4', rate=Fraction(30000, 1001), frames=10, sound='', size=(48, 64), start=0
+    ):
         path = tmp_path / name
         with av.open(str(path), 'w') as container:
             stream = container.add_stream('mpeg4', rate=rate)
             stream.height, stream.width, stream.pix_fmt = *size, 'yuv420p'
             stream.bit_rate = 2_000_000
-            tone = container.add_stream('aac', rate=16000) if sound else None
+            tone = container.add_stream(sound, rate=16000, layout='mono') if sound else None
             for number in range(frames):
                 image = np.full((*size, 3), min(40 + 15 * number, 255), np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='bgr24')))
+                image[: size[0] // 3, : size[1] // 2] //= 2  # tells where up is
+                frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+                frame.time_base, frame.pts = 1 / rate, number + round(start * rate)
+                container.mux(stream.encode(frame))
             container.mux(stream.encode())
             if tone is not None:
-                for start in range(0, 8000, 1024):
-                    wave = np.sin(np.arange(start, start + 1024) * 0.17).astype(np.float32)[None]
+                for first in range(0, 8000, 1000):
+                    wave = np.sin(np.arange(first, first + 1000) * 0.17).astype(np.float32)[None]
                     frame = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
-                    frame.sample_rate, frame.pts = 16000, start
+                    frame.sample_rate, frame.pts = 16000, first + start * 16000
+                    frame.time_base = Fraction(1, 16000)
                     container.mux(tone.encode(frame))
                 container.mux(tone.encode())
         return path
@@ -49,7 +58,7 @@ def test_frames_come_in_order_with_their_times(film):
 @pytest.mark.parametrize('size', [(48, 64), (47, 63)])
 def test_a_video_comes_out_at_its_rate_with_its_sound(film, mean_task, tmp_path, size):
     even = tuple(side + side % 2 for side in size)
-    path = film(rate=Fraction(25), frames=12, sound=True, size=even)
+    path = film(rate=Fraction(25), frames=12, sound='aac', size=even)
     task = mean_task(needs_boxes=False)
     if size != even:  # a picture may have odd sides even if the video has not
         files = task.files()
@@ -73,6 +82,54 @@ def test_a_video_comes_out_at_its_rate_with_its_sound(film, mean_task, tmp_path,
     assert records['video']['rate'] == 25
     assert [entry['frame'] for entry in records['frames']] == list(range(12))
     assert not (tmp_path / 'out/mean/film').exists()  # frames get files only on request
+
+
+@pytest.mark.parametrize(
+    ('name', 'codec', 'start'),
+    [('a.avi', 'mp3', 0), ('a.mkv', 'pcm_s16le', 0), ('a.mkv', 'aac', 2), ('a.mkv', 'flac', 2)],
+)
+def test_sound_of_any_codec_is_kept_beside_its_pictures(
+    film, mean_task, tmp_path, name, codec, start
+):
+    """MP4 files cannot hold every codec, and some sources do not begin at time zero."""
+    path = film(name, Fraction(25), frames=12, sound=codec, start=start)
+    assert len(mean_task(needs_boxes=False)(path, out_dir=tmp_path / 'out')) == 12
+    with av.open(str(tmp_path / 'out/mean/a.mp4')) as container:
+        frames = list(container.decode(video=0))
+    with av.open(str(tmp_path / 'out/mean/a.mp4')) as container:
+        sounds = list(container.decode(audio=0))
+    assert container.streams.audio[0].codec_context.name == 'aac'
+    assert frames[0].time == 0 and abs(sounds[0].time) < 0.1
+    assert sum(s.samples / s.sample_rate for s in sounds) == pytest.approx(0.5, abs=0.1)
+    assert max(np.abs(sound.to_ndarray()).max() for sound in sounds) > 0.5
+
+
+def test_sound_ends_with_the_pictures_of_a_stopped_run(film, mean_task, tmp_path):
+    path = film(rate=Fraction(2), frames=10, sound='aac')  # five seconds of pictures, half of sound
+    data = path.read_bytes()
+    run = iter_with_files(mean_task(needs_boxes=False), path, tmp_path / 'out')
+    next(run)
+    run.close()
+    assert data == path.read_bytes()
+    with av.open(str(tmp_path / 'out/mean/film.mp4')) as container:
+        assert container.streams.audio and next(container.decode(video=0)) is not None
+
+
+def test_a_phones_rotated_video_is_upright(film):
+    import cv2
+
+    path = film(frames=3)
+    data = bytearray(path.read_bytes())
+    place = data.index(b'tkhd') + 4 + 40  # version 0: the matrix follows 40 bytes of other fields
+    quarter = [0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30]
+    data[place : place + 36] = np.array(quarter, '>i4').tobytes()
+    path.write_bytes(data)
+    frames = [item.image for item in open_source(path).items]
+    reader = cv2.VideoCapture(str(path))  # turns by itself
+    expected = reader.read()[1]
+    reader.release()
+    assert len(frames) == 3 and frames[0].shape == expected.shape == (64, 48, 3)
+    assert np.abs(frames[0].astype(int) - expected).max() < 12
 
 
 def test_frames_get_files_on_request_and_people_get_numbers(film, mean_task, tmp_path):

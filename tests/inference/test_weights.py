@@ -1,6 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -167,11 +166,31 @@ def test_configs_are_found_by_name_and_relative_path(root):
         find_config('sapiens_1b/pose_martian')
 
 
-def test_the_table_equals_the_recorded_facts(root):
-    """Spot checks of the shipped table against itself: every entry is complete."""
-    table = json.loads((root / 'common/sapiens_common/data/published_files.json').read_text())
-    for name, formats in table['checkpoints'].items():
-        for kind, entry in formats.items():
-            assert set(entry) == {'repo', 'file'}, (name, kind)
-            assert entry['repo'].count('/') == 1
-    assert all(len(digest) == 64 for digest in table['sha256'].values())
+STEMS = {  # as the model cards of the published weights name them
+    'pretrain_humans300m': ['epoch_1600', 'epoch_1600', 'epoch_173', 'epoch_660'],
+    'pose_goliath': [f'goliath_best_goliath_AP_{ap}' for ap in (573, 609, 639)],
+    'seg_goliath': [
+        f'goliath_best_goliath_mIoU_{end}'
+        for end in ('7673_epoch_194', '7777_epoch_178', '7994_epoch_151')
+    ],
+    'depth_render_people': [f'render_people_epoch_{n}' for n in (100, 70, 88, 25)],
+    'normal_render_people': [f'normal_render_people_epoch_{n}' for n in (66, 200, 115, 70)],
+}
+
+
+@pytest.mark.parametrize('recipe', STEMS)
+def test_the_table_names_the_published_files(recipe):
+    task = recipe.partition('_')[0]
+    for size, end in zip(('0.3b', '0.6b', '1b', '2b'), STEMS[recipe], strict=False):
+        entry, traced = (lookup(f'sapiens_{size}/{recipe}{kind}') for kind in ('', '@torchscript'))
+        assert (entry.repo, entry.file) == (
+            f'facebook/sapiens-{task}-{size}',
+            f'sapiens_{size}_{end}.pth',
+        )
+        assert traced.repo == f'{entry.repo}-torchscript'
+        if (size, task) == ('1b', 'pose'):
+            end = end.replace('639', '640')  # so it is called in the only public mention
+        assert traced.file == f'sapiens_{size}_{end}_torchscript.pt2'
+        assert 'CC BY-NC 4.0' in entry.licence
+    if len(STEMS[recipe]) == 3:
+        assert not is_published(f'sapiens_2b/{recipe}')

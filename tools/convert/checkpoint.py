@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         from sapiens_common.inference.export import convert_checkpoint
 
         count = convert_checkpoint(args.source, args.target, args.encoder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     print(f'{args.target}: {count} tensors, all equal')

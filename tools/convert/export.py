@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         loaded = load_model(args.model, args.weights, device='cpu')
         size = args.size or loaded.config.model.backbone.img_size
         difference = export_model(loaded.model, args.out, args.format, tuple(size), args.opset)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     print(

@@ -13,6 +13,16 @@ In = TypeVar('In')
 Out = TypeVar('Out')
 
 
+_SIGNS = ('out of memory', "can't allocate memory", 'ALLOC_FAILED', 'not enough memory')
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is full: torch's own type, or a library's or another device's."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
 class AdaptiveBatch(Generic[In, Out]):
     """Run a function over batches; out of memory halves the batch, for good, and goes on.
 
@@ -44,8 +54,10 @@ class AdaptiveBatch(Generic[In, Out]):
             try:
                 outputs.extend(self.function(chunk))
                 continue
-            except torch.OutOfMemoryError as error:
-                reason = str(error).split('\n')[0]
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).split('\n')[0] or type(error).__name__
             # Outside the handler, where the traceback no longer keeps the tensors alive.
             self._shrink(len(chunk), reason)
         return outputs
@@ -53,6 +65,8 @@ class AdaptiveBatch(Generic[In, Out]):
     def _shrink(self, tried: int, reason: str) -> None:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        elif torch.backends.mps.is_available():
+            torch.mps.empty_cache()
         if tried == 1:
             raise ValueError(
                 f'out of memory with a single sample ({reason}). Take a smaller model, '

@@ -17,7 +17,12 @@ _END = object()
 
 
 def ordered_map(
-    function: Callable[[In], Out], items: Iterable[In], pool: Executor, ahead: int
+    function: Callable[[In], Out],
+    items: Iterable[In],
+    pool: Executor,
+    ahead: int,
+    weight: Callable[[In], int] = lambda item: 0,
+    limit: int = 1,
 ) -> Iterator[Out]:
     """``map`` on a pool: results in input order, at most ``ahead`` items under way.
 
@@ -26,17 +31,23 @@ def ordered_map(
         items: Taken one by one, as results are consumed.
         pool: A pool of one thread keeps even the execution in order.
         ahead: How many items may be taken before the first result is consumed.
+        weight: What an item counts, asked for when it is taken.
+        limit: The items under way weigh less than this, or there is only one.
     """
-    running: deque[Future[Out]] = deque()
+    running: deque[tuple[Future[Out], int]] = deque()
+    total = 0
     try:
         for item in items:
-            running.append(pool.submit(function, item))
-            while len(running) >= ahead or (running and running[0].done()):
-                yield running.popleft().result()
+            running.append((pool.submit(function, item), weight(item)))
+            total += running[-1][1]
+            while running and (len(running) >= ahead or total >= limit or running[0][0].done()):
+                future, freed = running.popleft()
+                total -= freed
+                yield future.result()
         while running:
-            yield running.popleft().result()
+            yield running.popleft()[0].result()
     finally:
-        for future in running:
+        for future, _ in running:
             future.cancel()
 
 
@@ -87,13 +98,54 @@ def prefetch(items: Iterable[In], size: int) -> Iterator[In]:
         thread.join(timeout=5)
 
 
-def batches(items: Iterable[In], size: int) -> Iterator[list[In]]:
-    """Lists of ``size`` items; the last may be shorter."""
+def newest(items: Iterable[In]) -> Iterator[In]:
+    """Iterate in a thread of its own and give the newest item each time; older ones are dropped."""
+    last: list[Any] = []
+    ready, stop = threading.Condition(), threading.Event()
+
+    def work() -> None:
+        ending: Any = (_END, None)
+        try:
+            for item in items:
+                with ready:
+                    last[:] = [(item, None)]
+                    ready.notify()
+                if stop.is_set():
+                    return
+        except BaseException as error:
+            ending = (_END, error)
+        with ready:
+            last.append(ending)  # after the last item, not in its place
+            ready.notify()
+
+    thread = threading.Thread(target=work, name='sapiens-newest', daemon=True)
+    thread.start()
+    try:
+        while True:
+            with ready:
+                ready.wait_for(lambda: last)
+                item, error = last.pop(0)
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+
+
+def batches(
+    items: Iterable[In], size: int, weight: Callable[[In], int] = lambda item: 0, limit: int = 1
+) -> Iterator[list[In]]:
+    """Lists of ``size`` items, or fewer if their weights reach ``limit``; the last may be shorter."""
     batch: list[In] = []
+    total = 0
     for item in items:
         batch.append(item)
-        if len(batch) == size:
+        total += weight(item)
+        if len(batch) == size or total >= limit:
             yield batch
-            batch = []
+            batch, total = [], 0
     if batch:
         yield batch

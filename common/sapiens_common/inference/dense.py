@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 
 from .inferencer import Inferencer
@@ -27,8 +30,16 @@ class DenseInferencer(Inferencer):
     Arguments as :class:`Inferencer`.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        model: str | Path | Config,
+        weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, weights, device, dtype, compile, **kwargs)
         self.pipeline = Compose(build_test_pipeline(self.loaded.config))
         height, width = self.loaded.config.model.backbone.get('img_size', (1024, 768))
         self.aspect = width / height

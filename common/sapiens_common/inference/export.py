@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ class RawModel(nn.Module):
 def export_model(
     model: nn.Module, path: str | Path, kind: str, size: tuple[int, int], opset: int = 18
 ) -> float:
-    """Write a model in another format and compare it with eager, for batches of one and three.
+    """Write a model in another format and compare it with eager, for batches of one, two and three.
 
     Args:
         model: A built task model with its weights; it is moved to the CPU in float32.
@@ -77,7 +79,7 @@ def export_model(
     raw = RawModel(model).float().cpu().eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(batch, 3, *size, generator=generator) for batch in (2, 1, 3)]
-    with torch.inference_mode(False), torch.no_grad():
+    with _removed_on_failure(path), torch.inference_mode(False), torch.no_grad():
         if kind == 'torchscript':
             torch.jit.trace(raw, inputs[0], check_trace=False).save(str(path))
         else:
@@ -89,23 +91,43 @@ def export_model(
             else:
                 _write_onnx(program, path, opset)
         run = _loaders()[kind](path)
-        difference = 0.0
-        for images in inputs:
-            expected = raw(images)
-            found = run(images)
-            difference = max(
-                difference, float((expected - found).abs().max() / expected.abs().max())
+        differences = [
+            (expected - run(images)).abs().max() / expected.abs().max()
+            for images, expected in ((images, raw(images)) for images in inputs)
+        ]
+        difference = float(torch.stack(differences).max())  # NaN if any is
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f'{path}: the exported model differs from eager by {difference:.1e} of the largest '
+                f'output (allowed {TOLERANCE:.0e}); the file was removed'
             )
-    if not difference <= TOLERANCE:
-        path.unlink()
-        raise ValueError(
-            f'{path}: the exported model differs from eager by {difference:.1e} of the largest output '
-            f'(allowed {TOLERANCE:.0e}); the file was removed'
-        )
     return difference
 
 
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    """No file that was not compared stays behind."""
+    try:
+        yield
+    except BaseException:
+        for written in (path, path.with_name(f'{path.name}.data')):
+            written.unlink(missing_ok=True)
+        raise
+
+
+def _need(package: str) -> None:
+    """Check for a library that only ONNX needs.
+
+    Raises:
+        ValueError: It is not installed.
+    """
+    if find_spec(package) is None:
+        raise ValueError(f'ONNX needs {package}: pip install onnx onnxscript onnxruntime')
+
+
 def _write_onnx(program: Any, path: Path, opset: int) -> None:
+    for package in ('onnxscript', 'onnxruntime'):
+        _need(package)
     exported = torch.onnx.export(
         program,
         input_names=['images'],
@@ -157,6 +179,8 @@ def convert_checkpoint(source: str | Path, target: str | Path, encoder_only: boo
     target = Path(target)
     if target.suffix not in ('.safetensors', '.pth'):
         raise ValueError(f'{target}: expected a .safetensors or .pth file to write')
+    if target.resolve() == Path(source).resolve():
+        raise ValueError(f'{target}: is the file to read; name another one to write')
     content = read_checkpoint(source)
     tensors, meta = content.state_dict, content.meta
     if Path(source).suffix == '.safetensors':
@@ -172,13 +196,20 @@ def convert_checkpoint(source: str | Path, target: str | Path, encoder_only: boo
         # A file must not hold one tensor twice; tied weights become copies.
         unique = {name: value.clone() for name, value in tensors.items()}
         save_file(unique, target, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
-    written = read_checkpoint(target).state_dict
-    if set(written) != set(tensors):
-        raise ValueError(f'{target}: the names written differ from those of {source}')
-    for name, value in tensors.items():
-        if written[name].dtype != value.dtype or not torch.equal(written[name], value):
-            raise ValueError(f'{target}: {name} differs from {source}')
+    with _removed_on_failure(target):
+        written = read_checkpoint(target).state_dict
+        if set(written) != set(tensors):
+            raise ValueError(f'{target}: the names written differ from those of {source}')
+        for name, value in tensors.items():
+            # Bit by bit: NaN equals itself.
+            same = written[name].dtype == value.dtype and written[name].shape == value.shape
+            if not same or not torch.equal(_bits(written[name]), _bits(value)):
+                raise ValueError(f'{target}: {name} differs from {source}; the file was removed')
     return len(tensors)
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
 def _plain(value: Any) -> Any:

@@ -49,7 +49,8 @@ def _task_of(tensors: dict[str, Tensor], task: str) -> tuple[str, str | None]:
         return 'pose', _POSE.get(final.shape[0])
     final = tensors.get('decode_head.conv_seg.weight')
     if final is None:
-        return 'another task', None
+        joint = any(name.startswith('tasks.') for name in tensors)
+        return 'joint' if joint else 'another task', None
     channels = final.shape[0]
     if channels in (1, 3):
         found = 'depth' if channels == 1 else 'normal'

@@ -139,10 +139,10 @@ class Inferencer(ABC):
         self,
         model: str | Path | Config,
         weights: str | Path | None = None,
-        *,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
         compile: bool = False,
+        *,
         detector: BoxFinder | None = None,
         workers: int = 4,
     ) -> None:
@@ -154,9 +154,9 @@ class Inferencer(ABC):
         self,
         inputs: Any,
         boxes: Any = None,
-        *,
         batch_size: int = 8,
         out_dir: str | Path | None = None,
+        *,
         masks: Any = None,
         draw: bool = True,
         save_frames: bool = False,
@@ -176,19 +176,20 @@ class Inferencer(ABC):
             draw: Whether to make pictures and videos in ``out_dir``.
             save_frames: Whether video frames get data files of their own too.
             progress: Show a progress bar.
-            **options: Further options of the task.
+            **options: As :func:`make_plan`: ``crops``, ``smooth``, ``track``, ``max_bad_share``.
 
         Returns:
             Results in input order; a :class:`Failure` for an input that could not be processed.
 
         Raises:
-            ValueError: Inputs or boxes of no known kind. Bad items do not raise; they become failures.
+            ValueError: Inputs or boxes of no known kind; nothing can be written in ``out_dir``. Bad items
+                do not raise, they become failures (but see ``max_bad_share``).
         """
         writers = []
         if out_dir is not None:
             writers = [Writer(out_dir, self.files(), draw, save_frames)]
         plan = make_plan([self], boxes, masks, batch_size=batch_size, writers=writers, **options)
-        predictions = Predictions(Pipeline(open_source(inputs), plan), self.task, progress)
+        predictions = Predictions(Pipeline(open_source(inputs, out_dir), plan), self.task, progress)
         return predictions if out_dir is None else predictions.run()
 
     def find_people(self) -> BoxFinder:
@@ -244,6 +245,7 @@ def make_plan(
     smooth: bool = False,
     track: bool = True,
     batch_size: int = 8,
+    max_bad_share: float = 1.0,
     writers: Sequence[Writer] = (),
 ) -> Plan:
     """What a run of one or several tasks does.
@@ -257,14 +259,22 @@ def make_plan(
         smooth: Smooth keypoints over the frames of a video (needs tracking).
         track: Number people over the frames of a video.
         batch_size: Model inputs per batch.
+        max_bad_share: Stop the run when more of its inputs have failed, after the first twenty; 1 goes on
+            whatever happens.
         writers: What is written.
 
     Raises:
-        ValueError: Boxes or masks of no known kind.
+        ValueError: Boxes or masks of no known kind; a number outside its range.
     """
     from .tracking import FrameTracker
 
     tasks = list(tasks)
+    workers = max(task.workers for task in tasks)
+    for name, value in (('batch_size', batch_size), ('workers', workers)):
+        if value < 1:
+            raise ValueError(f'{name} must be at least 1, got {value}')
+    if not 0 <= max_bad_share <= 1:
+        raise ValueError(f'max_bad_share must be between 0 and 1, got {max_bad_share}')
     mask_from_results = masks is True
     if isinstance(masks, Inferencer):
         tasks, mask_from_results = [masks, *tasks], True
@@ -284,7 +294,8 @@ def make_plan(
         mask_from_results=mask_from_results,
         crops=crops,
         batch_size=batch_size,
-        workers=max(task.workers for task in tasks),
+        max_bad_share=max_bad_share,
+        workers=workers,
         writers=writers,
         trackers=[tracker] if tracker else [],
         finishers=[step for task in tasks for step in task.finishers(smooth)],

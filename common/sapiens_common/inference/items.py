@@ -96,6 +96,7 @@ class Item:
         frame: For a video frame its place in the video.
         boxes: People, once found or given.
         mask: bool (H, W), True on people, if a mask was asked for.
+        limits: Range of values that pictures of depth show, where frames before have a say in it.
         results: Result of each task that has run, by task name.
     """
 
@@ -108,7 +109,20 @@ class Item:
     frame: Frame | None = None
     boxes: Boxes | None = None
     mask: np.ndarray | None = None
+    limits: tuple[float, float] | None = None
     results: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the image, the mask and the results' arrays."""
+        arrays = [self.image, self.mask]
+        arrays += [value for result in self.results.values() for value in vars(result).values()]
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+    @property
+    def file_name(self) -> str:
+        """Name of the item's own files: for a frame ``<video>/<number>``."""
+        return self.name if self.frame is None else f'{self.name}/{self.frame.number:06d}'
 
     @property
     def label(self) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sapiens_common.maps import read_mask
+
 from .items import Item
 
 MaskFinder = Callable[[list[Item]], None]
@@ -23,7 +25,7 @@ def find_masks(masks: Any) -> MaskFinder | None:
 
     Args:
         masks: None for none; a folder with one ``<stem>.png`` or ``<stem>.npy`` per image (the output
-            of the segmentation task is one); a mask file or an array (H, W) for a single image; a
+            of the segmentation task is one), for frames ``<stem>/000000.png`` and so on; a mask file or an array (H, W) for a single image; a
             mapping from image name or stem to arrays; a sequence with one array per input; or a
             function of a list of items. Values above 0 are people, 255 too.
 
@@ -74,45 +76,18 @@ class _Masks:
                 item.fail(str(error))
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """Read a mask file; colours other than 0 in the first channel are people.
-
-    Returns:
-        (H, W) of the file's type.
-
-    Raises:
-        ValueError: The file cannot be read, or is no map.
-    """
-    if path.suffix.lower() == '.npy':
-        try:
-            mask = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise ValueError(f'mask {path}: cannot be read ({error})') from error
-    else:
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            # PIL keeps the class ids of a palette PNG, where OpenCV would look up their colours.
-            mask = np.asarray(Image.open(path))
-        except (OSError, UnidentifiedImageError) as error:
-            raise ValueError(f'mask {path}: cannot be read ({error})') from error
-    if mask.ndim == 3:
-        mask = mask[..., 0]
-    if mask.ndim != 2:
-        raise ValueError(f'mask {path}: expected (height, width), got shape {mask.shape}')
-    return mask
-
-
 def _from_folder(folder: Path, item: Item) -> np.ndarray:
     for suffix in _SUFFIXES:
-        path = folder / f'{item.name}{suffix}'
+        path = folder / f'{item.file_name}{suffix}'
         if path.is_file():
             return read_mask(path)
-    raise ValueError(f'{item.label}: no mask {item.name}.png or {item.name}.npy in {folder}')
+    raise ValueError(
+        f'{item.label}: no mask {item.file_name}.png or {item.file_name}.npy in {folder}'
+    )
 
 
 def _from_mapping(masks: Mapping[str, np.ndarray], item: Item) -> np.ndarray:
-    for key in (item.name, item.name.rsplit('/', 1)[-1], str(item.path)):
+    for key in (item.file_name, item.name, item.name.rsplit('/', 1)[-1], str(item.path)):
         if key in masks:
             return masks[key]
     raise ValueError(f'{item.label}: no mask was given for it')

@@ -123,7 +123,7 @@ def load_model(
         compile: Whether to use ``torch.compile``; the first batches are slow then.
 
     Raises:
-        ValueError: No weights, a config that does not exist, or weights that do not fit it.
+        ValueError: No weights, a config that does not exist, weights that do not fit it or are not finite.
     """
     if weights is None:
         if isinstance(model, Config) or not is_published(str(model)):
@@ -139,6 +139,11 @@ def load_model(
     built = build_model(config)
     load_state_dict_strict(built, content.state_dict, str(path))
     built.eval().requires_grad_(False).to(target)
+    for name, value in built.state_dict().items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ValueError(
+                f'{path}: {name} holds values that are not finite; the training failed'
+            )
     lower_precision(built, precision, target)
     if compile:
         compile_modules(built)

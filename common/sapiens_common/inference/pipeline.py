@@ -6,11 +6,12 @@
 
 Stages are generators over items that take from the stage before as they need, so at most a few batches of
 images are alive at any time, however long the input is. Threads run ahead of the model by a fixed
-number of items. Order is kept everywhere, so the result of an image depends on nothing but the image.
+number of items, fewer if they are large. Order is kept everywhere, so the result of an image depends on nothing but the image.
 """
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +36,17 @@ if TYPE_CHECKING:
     from .inferencer import Inferencer
 
 
+STAGE_BYTES = 1 << 29
+"""A stage gathers no more images and maps than this, so batches of very large photos are smaller."""
+
+_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+}  # the fault of the disk, not of an item
+
+
 @dataclass
 class Plan:
     """What a run does with its items.
@@ -46,6 +58,7 @@ class Plan:
         mask_from_results: Whether a task that tells people from background gives later tasks the mask.
         crops: Whether tasks that could run on the whole image run on people's boxes.
         batch_size: Model inputs per batch.
+        max_bad_share: A run stops when more of its inputs have failed; 1 never stops.
         detector_batch: Images per detector batch.
         workers: Threads for decoding, cropping, drawing and writing.
         writers: One per task that writes files.
@@ -59,6 +72,7 @@ class Plan:
     mask_from_results: bool = False
     crops: bool = False
     batch_size: int = 8
+    max_bad_share: float = 1.0
     detector_batch: int = 8
     workers: int = 4
     writers: Sequence[Writer] = ()
@@ -91,13 +105,17 @@ class Pipeline:
         self._ahead = 1 if source.live else plan.workers + 1
 
     def run(self) -> Iterator[Item]:
-        """Finished and failed items, in input order. The summary is complete after the last."""
+        """Finished and failed items, in input order. The summary is complete after the last.
+
+        Raises:
+            ValueError: More than ``max_bad_share`` of the inputs failed, or nothing more can be written.
+        """
         start = time.perf_counter()
         plan = self.plan
         pool = ThreadPoolExecutor(plan.workers, 'sapiens-work')
         ordered_pool = ThreadPoolExecutor(1, 'sapiens-video')
         batchers: dict[str, AdaptiveBatch] = {}
-        items: Iterator[Item] = self.source.items
+        items: Any = self.source.items
         if not self.source.live:
             items = prefetch(items, self._ahead)
         try:
@@ -108,17 +126,21 @@ class Pipeline:
                 items = self._task_stage(task, items, pool, batchers[task.task])
             items = self._each('track', plan.finishers, items)
             if plan.writers:
-                items = ordered_map(self._guard('write', self._write), items, pool, self._ahead)
-                items = ordered_map(
-                    self._guard('video', self._write_ordered), items, ordered_pool, self._ahead
-                )
+                for stage, function, threads in (
+                    ('write', self._write, pool),
+                    ('video', self._write_ordered, ordered_pool),
+                ):
+                    guarded = self._guard(stage, function)
+                    items = ordered_map(guarded, items, threads, self._ahead, _size, STAGE_BYTES)
             for item in items:
                 self.summary.add(item)
                 if item.error is not None:
                     MMLogger.get_current_instance().warning(f'skipped: {item.error}')
+                    self.summary.check(plan.max_bad_share)
                 yield item
         finally:
-            items.close()  # type: ignore[attr-defined]  # a generator, and with it those it takes from
+            for iterator in (items, self.source.items):  # with a generator those it takes from end
+                _close(iterator)
             pool.shutdown(cancel_futures=True)
             ordered_pool.shutdown(cancel_futures=True)
             for writer in plan.writers:
@@ -129,6 +151,8 @@ class Pipeline:
             self.summary.models = {
                 task.task: {**task.loaded.describe(), 'output': task.output} for task in plan.tasks
             }
+            if hasattr(plan.boxes, 'loaded'):
+                self.summary.models['detector'] = plan.boxes.loaded.describe()
             self.summary.versions = library_versions()
             for writer in plan.writers:
                 writer.finish(self.summary)
@@ -143,6 +167,9 @@ class Pipeline:
                 try:
                     function(item)
                 except Exception as error:
+                    if getattr(error, 'errno', None) in _DISK:
+                        self.summary.stopped = f'nothing more can be written ({error})'
+                        raise ValueError(f'{item.label}: {self.summary.stopped}') from error
                     MMLogger.get_current_instance().debug(f'{stage}: {item.label}', exc_info=True)
                     item.fail(_reason(item, error))
             return item
@@ -161,16 +188,29 @@ class Pipeline:
         """Boxes and masks, a batch of images at a time."""
         plan = self.plan
         size = 1 if self.source.live else plan.detector_batch
-        if plan.boxes is None and plan.masks is None:
+        finders = {'boxes': plan.boxes, 'masks': plan.masks}
+        stages = {
+            stage: AdaptiveBatch(partial(self._find, stage, finder), size)
+            for stage, finder in finders.items()
+            if finder is not None
+        }
+        if not stages:
             yield from items
             return
-        for batch in batches(items, size):
-            for stage, finder in (('boxes', plan.boxes), ('masks', plan.masks)):
+        for batch in batches(items, size, _size, STAGE_BYTES):
+            for batcher in stages.values():
                 good = [item for item in batch if item.error is None]
-                if finder is not None and good:
-                    with self.watch(stage):
-                        finder(good)
+                for item, output in zip(good, self._predict(good, batcher), strict=True):
+                    if isinstance(output, Exception):
+                        item.fail(_reason(item, output))
             yield from self._each('track', plan.trackers, batch)
+
+    def _find(
+        self, stage: str, finder: Callable[[list[Item]], None], items: list[Item]
+    ) -> list[None]:
+        with self.watch(stage):
+            finder(items)
+        return [None] * len(items)
 
     def _timed_predict(self, task: Inferencer) -> Callable[[list], Sequence]:
         def predict(samples: list) -> Sequence:
@@ -182,7 +222,17 @@ class Pipeline:
     def _task_stage(
         self, task: Inferencer, items: Iterator[Item], pool: Executor, batcher: AdaptiveBatch
     ) -> Iterator[Item]:
-        """Crops of many images share a batch; items leave in order once all their crops are back."""
+        """Crops of many images share a batch; items leave in order once all their crops are back.
+
+        The people of a live frame share one among themselves: no frame waits for the next.
+        """
+        groups = ([item] for item in items) if self.source.live else (items,)
+        for group in groups:
+            yield from self._batched(task, iter(group), pool, batcher)
+
+    def _batched(
+        self, task: Inferencer, items: Iterator[Item], pool: Executor, batcher: AdaptiveBatch
+    ) -> Iterator[Item]:
         plan = self.plan
 
         def crops() -> Iterator[tuple[_Slot, Any]]:
@@ -225,17 +275,22 @@ class Pipeline:
                     slot.item
                 )
 
-        ahead = max(self._ahead, 2 * plan.batch_size if not self.source.live else 1)
-        for slot, number, sample in ordered_map(prepare, crops(), pool, ahead):
+        def share(entry: tuple[_Slot, Any]) -> int:
+            return entry[0].item.nbytes // max(1, len(entry[0].views))
+
+        ahead = max(self._ahead, 2 * plan.batch_size)
+        samples = ordered_map(prepare, crops(), pool, ahead, share, STAGE_BYTES)
+        for slot, number, sample in samples:
             if not pending or pending[-1] is not slot:
                 pending.append(slot)
             if isinstance(sample, Exception):
                 self._deliver(slot, number, sample)
             elif number is not None:
                 queued.append((slot, number, sample))
-            # Failed and empty items must not pile up behind one that waits for a full batch.
+            # Failed and empty items must not pile up behind one that waits for a full batch, nor large ones.
             full = len(queued) >= batcher.size or len(pending) > 2 * plan.batch_size + 8
-            if full or (self.source.live and queued):
+            heavy = len(pending) > 1 and sum(_size(s.item) for s in pending) >= STAGE_BYTES
+            if full or heavy:
                 yield from flush()
             else:
                 yield from done()
@@ -273,6 +328,16 @@ class Pipeline:
     def _write_ordered(self, item: Item) -> None:
         for writer in self.plan.writers:
             writer.write_ordered(item)
+
+
+def _size(item: Item) -> int:
+    return item.nbytes
+
+
+def _close(iterator: Any) -> None:
+    """Close a generator; one that a thread still runs is closed there."""
+    if hasattr(iterator, 'close') and not getattr(iterator, 'gi_running', False):
+        iterator.close()
 
 
 def _reason(item: Item, error: Exception) -> str:

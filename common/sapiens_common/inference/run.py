@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sapiens_common.visualization import sheet
+from sapiens_common.visualization.canvas import PAPER
 
 from .inferencer import Inferencer, make_plan, with_progress
 from .items import Item
@@ -17,6 +18,9 @@ from .pipeline import Pipeline
 from .sources import open_source
 from .summary import Summary
 from .writers import TaskFiles, Writer
+
+BY_USER = 'by the user'
+"""``Summary.stopped`` after Ctrl-C."""
 
 
 def run_tasks(
@@ -45,13 +49,15 @@ def run_tasks(
         **options: As :func:`sapiens_common.inference.inferencer.make_plan`.
 
     Returns:
-        What was done. An interrupt (Ctrl-C) ends the run early, with all files complete.
+        What was done. An interrupt (Ctrl-C) ends the run early, with all files complete; ``stopped``
+        says so.
 
     Raises:
-        ValueError: Inputs, boxes or masks of no known kind.
+        ValueError: Inputs, boxes or masks of no known kind; nothing can be written in ``out_dir``; too
+            large a share of the inputs failed.
     """
     plan = make_plan(tasks, boxes, masks, **options)
-    source = open_source(inputs)
+    source = open_source(inputs, out_dir)
     files = [task.files() for task in tasks]
     if len(tasks) > 1 and draw:
         files.append(TaskFiles('sheet', save=None, draw=_sheet_of(list(files))))
@@ -63,16 +69,18 @@ def run_tasks(
             pass
     except KeyboardInterrupt:
         items.close()  # type: ignore[attr-defined]  # a generator; closing it finishes the videos
-        pipeline.summary.notes['stopped by the user'] = 1
+        pipeline.summary.stopped = BY_USER
     pipeline.summary.write(Path(out_dir) / 'summary.json')
     return pipeline.summary
 
 
 def _sheet_of(files: Sequence[TaskFiles]) -> Callable[[Item], np.ndarray]:
-    """A function that draws the sheet of an item: the photo once, then every task."""
+    """A function that draws the sheet of an item: the photo once, every task, and one legend."""
 
     def draw(item: Item) -> np.ndarray:
         tiles = [(entry.title or entry.task, (entry.tile or entry.draw)(item)) for entry in files]
-        return sheet([('photo', item.pixels), *tiles])
+        groups = [entry.entries(item) for entry in files if entry.entries]
+        lines = [line for group in groups for line in (*group, ('', PAPER))][:-1]
+        return sheet([('photo', item.pixels), *tiles], entries=lines)
 
     return draw

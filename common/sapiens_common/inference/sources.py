@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import glob
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from sapiens_common.text_files import read_lines
+
+from .concurrency import newest
 from .images import PHOTO_SUFFIXES, read_photo, to_bgr
 from .items import Frame, Item, Video
 from .video import VIDEO_SUFFIXES, open_video, read_video
@@ -34,7 +40,7 @@ class Source:
     live: bool = False
 
 
-def open_source(inputs: Any) -> Source:
+def open_source(inputs: Any, out_dir: str | Path | None = None) -> Source:
     """Open any input.
 
     Args:
@@ -42,6 +48,7 @@ def open_source(inputs: Any) -> Source:
             video, a folder (searched recursively, sorted, upper-case suffixes too) or a ``.txt``
             list of paths; a glob pattern; the number of a webcam; or an iterable of arrays and
             paths.
+        out_dir: Where results go. If it lies in a folder of inputs, what is in it is no input.
 
     Raises:
         ValueError: The input does not exist, is empty, or is of no known kind.
@@ -49,14 +56,14 @@ def open_source(inputs: Any) -> Source:
     names = _UniqueNames()
     if isinstance(inputs, (bool, type(None))):
         raise ValueError(f'cannot read {inputs!r}: expected an array, a path, a webcam number ...')
-    if isinstance(inputs, int):
-        return Source(_webcam(inputs), None, live=True)
+    if isinstance(inputs, (int, np.integer)):
+        return Source(_webcam(int(inputs)), None, live=True)
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4:
         inputs = list(inputs)
     if isinstance(inputs, np.ndarray):
         inputs = [inputs]
     if isinstance(inputs, (str, Path)):
-        paths, root = _expand(str(inputs))
+        paths, root = _expand(str(inputs), out_dir)
         return Source(_number(_read_paths(paths, root, names)), _count(paths))
     if not isinstance(inputs, Iterable):
         raise ValueError(
@@ -68,7 +75,7 @@ def open_source(inputs: Any) -> Source:
         total = None
     if total == 0:
         raise ValueError('the list of inputs is empty')
-    return Source(_number(_read_iterable(inputs, names)), total)
+    return Source(_number(_read_iterable(inputs, names, out_dir)), total)
 
 
 def decode(item: Item) -> Item:
@@ -117,11 +124,12 @@ def _is_glob(path: Path) -> bool:
     return bool(_GLOB & set(str(path))) and not path.exists()
 
 
-def _expand(text: str) -> tuple[list[Path], Path]:
+def _expand(text: str, out_dir: str | Path | None) -> tuple[list[Path], Path]:
     """Files a path, folder, glob or list stands for, and the folder their names are relative to."""
     path = Path(text).expanduser()
     if path.is_dir():
         found = sorted(p for p in path.rglob('*') if p.is_file() and _known(p))
+        found = _outside(found, path, out_dir)
         if not found:
             raise ValueError(
                 f'folder {path} holds no image or video; suffixes looked for, in any case: '
@@ -130,22 +138,26 @@ def _expand(text: str) -> tuple[list[Path], Path]:
         return found, path
     if _is_glob(path):
         found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
-        found = [p for p in found if p.is_file() and _known(p)]
+        root = Path(*takewhile(lambda part: not _GLOB & set(part), path.parts))
+        found = _outside([p for p in found if p.is_file() and _known(p)], root, out_dir)
         if not found:
             raise ValueError(f'pattern {path} matches no image or video')
-        fixed = [part for part in path.parts if not _GLOB & set(part)]
-        return found, Path(
-            *fixed[: path.parts.index(next(p for p in path.parts if _GLOB & set(p)))]
-        )
+        return found, root
     if not path.is_file():
         raise ValueError(f'input {path} does not exist')
     if path.suffix.lower() == '.txt':
-        lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
-        listed = [path.parent / line for line in lines if line]
-        if not listed:
-            raise ValueError(f'list {path} names no file')
-        return listed, path.parent
+        return [path.parent / line for line in read_lines(path)], path.parent
     return [path], path.parent
+
+
+def _outside(paths: list[Path], root: Path, out_dir: str | Path | None) -> list[Path]:
+    """Paths that are no results of an earlier run, which wrote into the inputs' own folder."""
+    if out_dir is None:
+        return paths
+    root, results = root.resolve(), Path(out_dir).resolve()
+    if root not in results.parents:  # beside or above: then the input was named on purpose
+        return paths
+    return [path for path in paths if results not in path.resolve().parents]
 
 
 def _known(path: Path) -> bool:
@@ -194,13 +206,17 @@ def _read_frames(path: Path, name: str) -> Iterator[Item]:
         yield Item(0, name, image=image, error=failure, frame=frame)
 
 
-def _read_iterable(inputs: Iterable[Any], names: _UniqueNames) -> Iterator[Item]:
+def _read_iterable(
+    inputs: Iterable[Any], names: _UniqueNames, out_dir: str | Path | None
+) -> Iterator[Item]:
     count = 0
     for entry in inputs:
         if isinstance(entry, (str, Path)):
             path = Path(entry).expanduser()
             try:
-                paths, root = _expand(str(entry)) if _is_container(entry) else ([path], path.parent)
+                paths, root = [path], path.parent
+                if _is_container(entry):
+                    paths, root = _expand(str(entry), out_dir)
             except ValueError as error:
                 yield Item(0, names(path.stem, path.suffix), path=path, error=str(error))
             else:
@@ -223,10 +239,6 @@ def _read_iterable(inputs: Iterable[Any], names: _UniqueNames) -> Iterator[Item]
 
 def _webcam(number: int) -> Iterator[Item]:
     """Frames of a webcam until it ends."""
-    import time
-
-    import cv2
-
     camera = cv2.VideoCapture(number)
     try:
         if not camera.isOpened():
@@ -242,10 +254,14 @@ def _webcam(number: int) -> Iterator[Item]:
 def _camera_frames(
     read: Callable[[], tuple[bool, Any]], video: Video, clock: Callable[[], float]
 ) -> Iterator[Item]:
-    number = 0
-    while True:
-        good, image = read()
-        if not good:
-            return
-        yield Item(number, video.name, image=image, frame=Frame(video, number, clock()))
-        number += 1
+    """The newest frame each time: a model slower than the camera skips frames and does not fall behind."""
+
+    def frames() -> Iterator[tuple[Any, float]]:
+        while True:
+            good, image = read()
+            if not good:
+                return
+            yield image, clock()
+
+    for number, (image, taken) in enumerate(newest(frames())):
+        yield Item(number, video.name, image=image, frame=Frame(video, number, taken))

@@ -19,6 +19,12 @@ from .items import NOBODY_FOUND, Item
 _DISTRIBUTIONS = ('torch', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'mmsegmentation', 'numpy')
 
 
+LEAST_INPUTS = 20
+"""The share of failed inputs means nothing before."""
+MOST_LINES = 20
+"""So many failures are printed; ``summary.json`` has all."""
+
+
 class Stopwatch:
     """Seconds per stage, summed over threads; stages overlap, so the sum may exceed the wall time."""
 
@@ -49,8 +55,10 @@ class Summary:
         people: How many boxes were processed, where a task uses boxes.
         nobody_detected: On how many images the detector found no one and the whole image was used.
         failed: Input and reason of each failure.
+        stopped: Why the run ended before its inputs did; empty if it did not.
         notes: Conversions and assumptions, with how many inputs each concerned.
-        models: Config, checkpoint, hash, device, precision and the units of the output by task.
+        models: Config, checkpoint, hash, device, precision and the units of the output by task;
+            of the detector too.
         batch_size: The batch size at the end; smaller than asked for after running out of memory.
         seconds: Time per stage, summed over threads.
         wall_seconds: Time of the whole run.
@@ -63,6 +71,7 @@ class Summary:
     people: int = 0
     nobody_detected: int = 0
     failed: list[dict[str, str]] = field(default_factory=list)
+    stopped: str = ''
     notes: dict[str, int] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     batch_size: dict[str, int] = field(default_factory=dict)
@@ -83,6 +92,19 @@ class Summary:
             self.people += len(item.boxes)
             self.nobody_detected += item.boxes.origin == NOBODY_FOUND
 
+    def check(self, max_bad_share: float) -> None:
+        """Stop a run that goes wrong as a whole.
+
+        Raises:
+            ValueError: More than this share of at least :data:`LEAST_INPUTS` inputs failed.
+        """
+        if self.inputs >= LEAST_INPUTS and len(self.failed) > max_bad_share * self.inputs:
+            self.stopped = (
+                f'{len(self.failed)} of {self.inputs} inputs failed, more than the share of '
+                f'{max_bad_share:g} that is allowed (max_bad_share)'
+            )
+            raise ValueError(f'{self.stopped}; the last one: {self.failed[-1]["error"]}')
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable content."""
         content = asdict(self)
@@ -101,8 +123,12 @@ class Summary:
         text += f' ({rate:.2f} per second)'
         if self.nobody_detected:
             text += f'; nobody detected on {self.nobody_detected}, the whole image was used'
-        for failure in self.failed:
+        if self.stopped:
+            text += f'; stopped: {self.stopped}'
+        for failure in self.failed[:MOST_LINES]:
             text += f'\n  failed: {failure["error"]}'
+        if len(self.failed) > MOST_LINES:
+            text += f'\n  ... and {len(self.failed) - MOST_LINES} more, see summary.json'
         return text
 
 

@@ -3,6 +3,11 @@
 
 Identities come from the overlap of boxes in consecutive frames, assigned optimally (Hungarian
 method). There is no appearance model: people who cross behind each other may swap numbers.
+
+Why not a library: every box of ours, also a user's own without a score, needs a number in its first frame.
+mmdet's ByteTracker and norfair confirm people over several frames and leave weak boxes out; the
+first needs mmcv's compiled ops and ``lap`` even where boxes are given, the second (2.3) numpy below 2. What is
+left to write is the matching below; scipy solves it.
 """
 
 from __future__ import annotations

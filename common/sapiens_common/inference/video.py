@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .items import Frame, Video
+from .sound import TAIL, Sound
 
 VIDEO_SUFFIXES = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg')
 _ENCODERS = ('libx264', 'mpeg4')
@@ -79,16 +80,19 @@ class VideoWriter:
 
     Args:
         path: File to write.
-        video: The source; its sound is copied without re-encoding where the container can hold it.
+        video: The source, for its rate and sound.
+
+    Attributes:
+        path: As given.
     """
 
     def __init__(self, path: Path, video: Video) -> None:
         self.av = _av()
         self.path, self.video = path, video
-        self._container = self.av.open(str(path), mode='w')
+        # The index goes to the front when the file is closed, so that browsers play it while they load it.
+        self._container = self.av.open(str(path), mode='w', options={'movflags': 'faststart'})
         self._stream: Any = None
-        self._sound: Any = None
-        self._source: Any = None
+        self._sound: Sound | None = None
         self._last = -1
         self._time_base = Fraction(1, 90000)
 
@@ -96,7 +100,7 @@ class VideoWriter:
         """Append a picture.
 
         Args:
-            picture: uint8 (H, W, 3) BGR; every frame of a video has the same size.
+            picture: uint8 (H, W, 3) BGR; one of another size than the first is stretched to it.
             frame: Its place in the source.
         """
         height, width = picture.shape[:2]
@@ -109,6 +113,8 @@ class VideoWriter:
         self._last = max(self._last + 1, round(frame.time / self._time_base))
         encoded.pts = self._last
         self._container.mux(self._stream.encode(encoded))
+        if self._sound is not None:
+            self._sound.copy_until(frame.time)
 
     def _start(self, height: int, width: int) -> None:
         name = next(name for name in _ENCODERS if name in self.av.codecs_available)
@@ -120,27 +126,17 @@ class VideoWriter:
         else:
             stream.bit_rate = 8_000_000
         self._stream = stream
-        self._open_sound()
-
-    def _open_sound(self) -> None:
-        """Add the source's sound stream; it must be known before the first packet is written."""
-        if self.video.path is None:
-            return
-        self._source = self.av.open(str(self.video.path))
-        if self._source.streams.audio:
-            self._sound = self._container.add_stream_from_template(self._source.streams.audio[0])
+        if self.video.path is not None:
+            self._sound = Sound.of(self.video.path, self._container)
 
     def close(self) -> None:
-        """Write what is buffered, copy the sound, and finish the file."""
+        """Write what is buffered, the sound up to the end of the pictures, and finish the file."""
         try:
             if self._stream is not None:
                 self._container.mux(self._stream.encode())
             if self._sound is not None:
-                for packet in self._source.demux(self._source.streams.audio[0]):
-                    if packet.dts is not None:
-                        packet.stream = self._sound
-                        self._container.mux(packet)
+                self._sound.copy_until(float(self._last * self._time_base) + TAIL)
         finally:
+            if self._sound is not None:
+                self._sound.close()
             self._container.close()
-            if self._source is not None:
-                self._source.close()

@@ -7,10 +7,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.logging import MMLogger
+
+from sapiens_common.visualization.canvas import Entries
 
 from .items import Frame, Item, Video
 from .results import Result
@@ -33,7 +37,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON on one line: 308 points with an indent each would be mostly spaces."""
-    path.write_text(json.dumps(content), encoding='utf-8')
+    path.write_text(json.dumps(content, allow_nan=False), encoding='utf-8')
 
 
 @dataclass
@@ -47,8 +51,9 @@ class TaskFiles:
         draw: Makes the picture of an item (its results are set).
         record: Entry of a result in a video's JSON file; None writes no such file.
         header: What that file says once for all frames.
-        tile: The picture on a sheet of several tasks, where the photo is there already; None takes
-            ``draw``'s.
+        tile: The picture on a sheet of several tasks, where photo and legend are there already; None
+            takes ``draw``'s.
+        entries: Lines of the sheet's legend.
         title: Title on the sheet; empty for the task's name.
     """
 
@@ -58,6 +63,7 @@ class TaskFiles:
     record: Callable[[Result], dict[str, Any]] | None = None
     header: dict[str, Any] = field(default_factory=dict)
     tile: Callable[[Item], np.ndarray] | None = None
+    entries: Callable[[Item], Entries] | None = None
     title: str = ''
 
 
@@ -72,6 +78,9 @@ class Writer:
         files: How to write.
         draw: Whether to make pictures and videos.
         save_frames: Whether the frames of videos get data files too, as ``<stem>/<number>``.
+
+    Raises:
+        ValueError: The folder cannot be made or written.
     """
 
     def __init__(
@@ -83,23 +92,37 @@ class Writer:
         self._video: Video | None = None
         self._writer: VideoWriter | None = None
         self._records: Any = None
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix='.unfinished_', dir=self.folder):
+                pass
+        except OSError as error:
+            raise ValueError(f'output folder {self.folder} cannot be written: {error}') from error
 
     def write(self, item: Item) -> None:
-        """Write the files of an image, or draw the picture of a frame. Runs in any thread."""
+        """Write the files of an image, or draw the picture of a frame. Runs in any thread.
+
+        Files are written aside and moved into place when all are complete.
+
+        Raises:
+            ValueError: The files would replace the input.
+        """
         result = item.results.get(self.files.task)
-        stem = self.folder / item.name
-        if item.frame is not None:
-            if self.draw:
-                self._pictures[item.index] = self.files.draw(item)
-            if not self.save_frames:
-                return
-            stem = stem / f'{item.frame.number:06d}'
+        if item.frame is not None and self.draw:
+            self._pictures[item.index] = self.files.draw(item)
+        if item.frame is not None and not self.save_frames:
+            return
+        stem = self.folder / item.file_name
+        _keep_apart(item.path, stem)
         stem.parent.mkdir(parents=True, exist_ok=True)
-        if result is not None and self.files.save is not None:
-            self.files.save(result, stem)
-        if self.draw and item.frame is None:
-            write_image(stem.with_name(f'{stem.name}.jpg'), self.files.draw(item))
+        with TemporaryDirectory(prefix='.unfinished_', dir=stem.parent) as aside:
+            part = Path(aside) / stem.name
+            if result is not None and self.files.save is not None:
+                self.files.save(result, part)
+            if self.draw and item.frame is None:
+                write_image(part.with_name(f'{part.name}.jpg'), self.files.draw(item))
+            for path in sorted(Path(aside).iterdir()):
+                path.replace(stem.with_name(path.name))
 
     def write_ordered(self, item: Item) -> None:
         """Append a frame to its video. Runs in one thread, in order."""
@@ -114,12 +137,12 @@ class Writer:
         if self._records is not None and self.files.record is not None:
             entry = {'frame': item.frame.number, 'time': round(item.frame.time, 4)}
             entry |= self.files.record(item.results[self.files.task])
-            self._records.write((',\n' if self._records.started else '\n') + json.dumps(entry))
-            self._records.started = True
+            self._records.add(entry)
 
     def _open(self, frame: Frame) -> None:
         self._video = frame.video
         stem = self.folder / frame.video.name
+        _keep_apart(frame.video.path, stem)
         stem.parent.mkdir(parents=True, exist_ok=True)
         if self.draw:
             self._writer = VideoWriter(stem.with_name(f'{stem.name}.mp4'), frame.video)
@@ -128,26 +151,41 @@ class Writer:
             self._records = _Records(path, frame.video, self.files.header)
 
     def close(self) -> None:
-        """Finish the open video, if any."""
-        writer, records = self._writer, self._records
+        """Finish the open video, if any; one that cannot be finished is said, and no error.
+
+        It may be the disk that is full, and the run is over or the next video begins.
+        """
+        unfinished = [part for part in (self._writer, self._records) if part is not None]
         self._video = self._writer = self._records = None
-        try:
-            if writer is not None:
-                writer.close()
-        finally:
-            if records is not None:
-                records.close()
+        for part in unfinished:
+            try:
+                part.close()
+            except OSError as error:
+                MMLogger.get_current_instance().warning(f'{part.path} is incomplete: {error}')
 
     def finish(self, summary: Summary) -> None:
-        """Write ``summary.json`` beside the results."""
-        summary.write(self.folder / 'summary.json')
+        """Write ``summary.json`` beside the results; a full disk is said, and no error."""
+        try:
+            summary.write(self.folder / 'summary.json')
+        except OSError as error:
+            MMLogger.get_current_instance().warning(f'summary.json cannot be written: {error}')
+
+
+def _keep_apart(source: Path | None, stem: Path) -> None:
+    """Check that results do not replace what they are made from.
+
+    Raises:
+        ValueError: They would.
+    """
+    if source is not None and source.with_suffix('').resolve() == stem.resolve():
+        raise ValueError(f'{source}: the results would replace it; choose another output folder')
 
 
 class _Records:
     """A JSON file written frame by frame: a long video must not gather in memory."""
 
     def __init__(self, path: Path, video: Video, header: dict[str, Any]) -> None:
-        self.started = False
+        self.path, self.started = path, False
         self._file = path.open('w', encoding='utf-8')
         head = {
             'name': video.name,
@@ -156,8 +194,11 @@ class _Records:
         }
         self._file.write(json.dumps({**header, 'video': head})[:-1] + ', "frames": [')
 
-    def write(self, text: str) -> None:
-        self._file.write(text)
+    def add(self, entry: dict[str, Any]) -> None:
+        """Append the entry of a frame."""
+        text = json.dumps(entry, allow_nan=False)
+        self._file.write((',\n' if self.started else '\n') + text)
+        self.started = True
 
     def close(self) -> None:
         self._file.write('\n]}\n')

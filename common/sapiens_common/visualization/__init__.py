@@ -2,7 +2,7 @@
 """Pictures of results: skeletons, body parts, depth, normals, and sheets of all."""
 
 from .canvas import beside, legend, text_height, titled
-from .dense import depth_picture, normal_picture, parts_overlay
+from .dense import depth_picture, normal_picture, part_title, parts_entries, parts_overlay
 from .sheet import sheet
 from .skeleton import SkeletonStyle, draw_people
 
@@ -13,6 +13,8 @@ __all__ = [
     'draw_people',
     'legend',
     'normal_picture',
+    'part_title',
+    'parts_entries',
     'parts_overlay',
     'sheet',
     'text_height',

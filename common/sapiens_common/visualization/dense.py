@@ -8,55 +8,81 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .canvas import GAP, INK, PAPER, Color, draw_text, legend, text_height, text_width
+from .canvas import GAP, INK, PAPER, Color, Entries, draw_text, text_height, text_width
 
 BACKGROUND: Color = (128, 128, 128)
 """Colour of what is not a person."""
+
+_SAMPLES = 1 << 20  # enough pixels for percentiles
 
 
 def parts_overlay(
     image: np.ndarray,
     labels: np.ndarray,
-    names: Sequence[str],
     palette: Sequence[Color],
     opacity: float = 0.55,
     ignore: int = 255,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Body parts laid over the photo, outlined, and a legend of those that are there.
+) -> np.ndarray:
+    """Body parts laid over the photo, outlined.
 
     Args:
         image: The photo.
-        labels: (H, W) class ids; 0 is background and stays as it is.
-        names: Name per class.
+        labels: uint8 (H, W) class ids; 0 is background and stays as it is.
         palette: RGB per class.
         opacity: Of the parts.
         ignore: Label of pixels that are neither.
 
     Returns:
-        The picture and the legend, of equal height.
+        The picture.
     """
     colors = np.zeros((256, 3), np.uint8)
     colors[: len(palette)] = np.asarray(palette, np.uint8)[:, ::-1]
-    part = (labels > 0) & (labels != ignore)
-    mixed = cv2.addWeighted(image, 1 - opacity, colors[labels], opacity, 0)
-    picture = np.where(part[..., None], mixed, image)
-    edge = np.zeros(labels.shape, bool)
-    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= labels[1:] != labels[:-1]
-    picture[edge] = (picture[edge] * 0.35).astype(np.uint8)
+    is_part = np.zeros(256, np.uint8)
+    is_part[1:] = 255
+    is_part[ignore] = 0
+    colored = cv2.LUT(cv2.merge([labels] * 3), colors[None])
+    mixed = cv2.addWeighted(image, 1 - opacity, colored, opacity, 0)
+    picture = image.copy()
+    cv2.copyTo(mixed, cv2.LUT(labels, is_part), picture)
+    # The outline is as wide as a line of print, whatever the size of the photo.
+    width = max(2, round(min(labels.shape) / 400))
+    edge = cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((width, width), np.uint8))
+    cv2.copyTo((mixed * 0.35).astype(np.uint8), (edge > 0).astype(np.uint8), picture)
+    return picture
+
+
+def parts_entries(
+    labels: np.ndarray, names: Sequence[str], palette: Sequence[Color], ignore: int = 255
+) -> Entries:
+    """Legend of the parts that are there, largest first, with their shares of the person.
+
+    Args:
+        labels: uint8 (H, W) class ids; 0 is background.
+        names: Name per class.
+        palette: RGB per class.
+        ignore: Label of pixels that do not count.
+    """
     counts = np.bincount(labels.ravel(), minlength=256)
     total = max(1, int(counts[1:ignore].sum()))
     entries = [
-        (f'{names[index].replace("_", " ")}  {100 * counts[index] / total:.1f} %', palette[index])
+        (f'{part_title(names[index])}  {100 * counts[index] / total:.1f} %', palette[index])
         for index in np.argsort(-counts, kind='stable')
         if 0 < index < len(names) and counts[index]
     ]
-    return picture, legend(entries or [('no body part found', BACKGROUND)], image.shape[0])
+    return entries or [('no body part found', BACKGROUND)]
+
+
+def part_title(name: str) -> str:
+    """A class name as it is written in pictures."""
+    return name.replace('_', ' ')
 
 
 def depth_range(depth: np.ndarray, mask: np.ndarray | None) -> tuple[float, float]:
     """Nearest and farthest finite value on the mask, without the outermost half percent of pixels."""
-    values = depth[np.isfinite(depth) if mask is None else mask & np.isfinite(depth)]
+    step = max(1, round((depth.size / _SAMPLES) ** 0.5))
+    depth = depth[::step, ::step]
+    valid = np.isfinite(depth) if mask is None else mask[::step, ::step] & np.isfinite(depth)
+    values = depth[valid]
     if not values.size:
         return 0.0, 1.0
     near, far = np.percentile(values, (0.5, 99.5))
@@ -76,10 +102,11 @@ def depth_picture(
     """
     near, far = depth_range(depth, mask) if limits is None else limits
     valid = np.isfinite(depth) if mask is None else mask & np.isfinite(depth)
-    scaled = (far - np.where(valid, depth, far)) / max(far - near, 1e-12)
+    span = far - near if far > near else np.inf
+    scaled = np.where(valid, depth, near).astype(np.float32, copy=False)
+    levels = cv2.convertScaleAbs(((far - scaled) / span).clip(0, 1), alpha=255)
     if far <= near:
-        scaled = np.ones_like(scaled)
-    levels = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
+        levels[:] = 255
     picture = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
     picture[~valid] = BACKGROUND
     return picture
@@ -88,9 +115,9 @@ def depth_picture(
 def depth_scale(height: int, limits: tuple[float, float]) -> np.ndarray:
     """The colours of a depth picture as a bar: near on top, with the values at both ends."""
     size = text_height(height)
-    near, far = (f'{value:.3g}' for value in limits)
-    labels = (f'near {near}', f'far {far}')
-    width = max(text_width(label, size) for label in labels) + size
+    labels = [f'{name} {value:.2f}' for name, value in zip(('near', 'far'), limits, strict=True)]
+    # As wide as for any two-digit number: the frames of a video must not differ in width.
+    width = max(text_width(label, size) for label in (*labels, 'near -00.00')) + size
     bar = np.full((height, width, 3), PAPER, np.uint8)
     inner = max(height - 4 * size, 1)
     ramp = np.repeat(np.linspace(255, 0, inner)[:, None], 2 * size, axis=1).round().astype(np.uint8)
@@ -98,8 +125,9 @@ def depth_scale(height: int, limits: tuple[float, float]) -> np.ndarray:
     bar[top : top + inner, left : left + 2 * size] = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[
         : height - top, : width - left
     ]
-    bar = draw_text(bar, labels[0], (GAP, round(0.4 * size)), size, INK)
-    return draw_text(bar, labels[1], (GAP, height - round(1.6 * size)), size, INK)
+    draw_text(bar, labels[0], (GAP, round(0.4 * size)), size, INK)
+    draw_text(bar, labels[1], (GAP, height - round(1.6 * size)), size, INK)
+    return bar
 
 
 def normal_picture(normal: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -109,10 +137,9 @@ def normal_picture(normal: np.ndarray, mask: np.ndarray | None = None) -> np.nda
         normal: (H, W, 3) unit vectors, NaN or zero where there is none.
         mask: bool (H, W), True on people; None colours everything.
     """
-    valid = np.isfinite(normal).all(axis=2) & (np.abs(normal).sum(axis=2) > 0)
+    # Zero, and NaN made zero, is exactly the background's grey.
+    finite = cv2.patchNaNs(np.array(normal, np.float32, order='C'), 0.0)
+    picture = cv2.cvtColor(cv2.convertScaleAbs(finite, alpha=127.5, beta=127.5), cv2.COLOR_RGB2BGR)
     if mask is not None:
-        valid &= mask
-    values = np.where(valid[..., None], normal, 0)
-    picture = ((values + 1) * 127.5).round().clip(0, 255).astype(np.uint8)[..., ::-1].copy()
-    picture[~valid] = BACKGROUND
+        picture[~mask] = BACKGROUND
     return picture

@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from .canvas import Color, draw_text, text_height
+from .canvas import INK, LEAST_TEXT, Color, draw_text, text_height, text_width
 
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
+_DARK: Color = (25, 25, 25)
+# Boxes of neighbours differ: light colours on which dark numbers are read, seen on any ground with a rim.
+_PEOPLE: tuple[Color, ...] = (
+    (255, 255, 255),
+    (255, 221, 87),
+    (122, 215, 240),
+    (255, 158, 199),
+    (160, 231, 160),
+    (255, 179, 102),
+    (196, 178, 255),
+)
 
 
 @dataclass
@@ -52,34 +63,42 @@ def draw_people(
         boxes: (N, 4) xyxy.
         style: Of the layout.
         threshold: Points with a lower score, and their links, are left out.
-        track_ids: Number written beside each person.
+        track_ids: Number written on each person's box, which also chooses its colour.
         draw_boxes: Whether to draw boxes.
 
     Returns:
         The picture.
     """
     picture = image.copy()
+    diagonal = float(np.hypot(*image.shape[:2]))
     for person in range(len(keypoints)):
-        points, visible = keypoints[person], scores[person] >= threshold
-        visible = visible & np.isfinite(points).all(axis=1)
-        # Thickness follows the person, not the photo: far people get fine lines.
+        # Thickness follows the person, not the photo: far people get fine lines, but none that vanish
+        # when a huge photo is looked at on a screen.
         reach = float(np.hypot(*(boxes[person, 2:] - boxes[person, :2])))
-        radius = float(np.clip(reach / 160, 1.2, 14.0))
+        radius = float(np.clip(reach / 160, max(1.2, diagonal / 1600), max(4.0, diagonal / 200)))
+        number = None if track_ids is None else int(track_ids[person])
         if draw_boxes:
-            _box(picture, boxes[person], max(1, round(radius / 2)))
-        for (a, b), color in zip(style.links, style.link_colors, strict=True):
-            if visible[a] and visible[b]:
-                width = max(1, round(0.8 * radius * min(style.sizes[a], style.sizes[b])))
-                _line(picture, points[a], points[b], color, width)
-        for index in np.flatnonzero(visible):
-            _dot(picture, points[index], radius * style.sizes[index], style.colors[index])
-        if track_ids is not None:
-            size = text_height(image.shape[0])
-            x, y = np.maximum(boxes[person, :2], 0).astype(int)
-            picture = draw_text(
-                picture, f'#{track_ids[person]}', (x + 3, y + 1), size, (255, 255, 0)
-            )
+            color = _PEOPLE[(person if number is None else number) % len(_PEOPLE)]
+            _box(picture, boxes[person], max(1, round(diagonal / 800)), color, number)
+        _person(picture, keypoints[person], scores[person] >= threshold, style, radius)
     return picture
+
+
+def _person(
+    picture: np.ndarray,
+    points: np.ndarray,
+    visible: np.ndarray,
+    style: SkeletonStyle,
+    radius: float,
+) -> None:
+    """Draw the links and points of a person in place."""
+    visible = visible & np.isfinite(points).all(axis=1)
+    for (a, b), color in zip(style.links, style.link_colors, strict=True):
+        if visible[a] and visible[b]:
+            width = max(1, round(0.8 * radius * min(style.sizes[a], style.sizes[b])))
+            _line(picture, points[a], points[b], color, width)
+    for index in np.flatnonzero(visible):
+        _dot(picture, points[index], radius * style.sizes[index], style.colors[index])
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
@@ -93,15 +112,36 @@ def _line(picture: np.ndarray, a: np.ndarray, b: np.ndarray, color: Color, width
 
 
 def _dot(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:
-    """A disc with a dark rim, so that it is seen on any ground."""
+    """A disc with a dark rim, so that it is seen on any ground; too small ones get none."""
+    if radius >= 1.5:
+        _disc(picture, point, radius + max(0.5, 0.15 * radius), _DARK)
+    _disc(picture, point, max(radius, 0.75), color)
+
+
+def _disc(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:
     fixed = round(radius * (1 << _SHIFT))
-    if radius >= 2:
-        rim = round((radius + 0.8) * (1 << _SHIFT))
-        cv2.circle(picture, _fixed(point), rim, (25, 25, 25), -1, cv2.LINE_AA, _SHIFT)
-    cv2.circle(picture, _fixed(point), max(fixed, 12), color[::-1], -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(picture, _fixed(point), fixed, color[::-1], -1, cv2.LINE_AA, _SHIFT)
 
 
-def _box(picture: np.ndarray, box: np.ndarray, width: int) -> None:
+def _box(
+    picture: np.ndarray, box: np.ndarray, width: int, color: Color, number: int | None
+) -> None:
+    """A box with a dark rim and, if there is a number, a tag on its upper left corner."""
+    left, top, right, bottom = (round(float(v)) for v in np.clip(box, -4096, 65535))
+    grown = -(-width // 2) + (width > 3)
     cv2.rectangle(
-        picture, _fixed(box[:2]), _fixed(box[2:] - 1), (235, 235, 235), width, cv2.LINE_AA, _SHIFT
+        picture, (left - grown, top - grown), (right - 1 + grown, bottom - 1 + grown), _DARK
     )
+    cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), color[::-1], width)
+    if number is None:
+        return
+    # No larger than the person bears, no smaller than can be read.
+    size = text_height(picture.shape[0])
+    size = int(np.clip((box[3] - box[1]) / 6, min(LEAST_TEXT, size), size))
+    text = str(number)
+    wide, high = text_width(text, size) + size // 2 + 2, round(1.25 * size)
+    x = int(np.clip(box[0] - width, 0, max(picture.shape[1] - wide, 0)))
+    above = round(float(box[1])) - width - high
+    y = above if above >= 0 else max(round(float(box[1])), 0)
+    cv2.rectangle(picture, (x, y), (x + wide, y + high), color[::-1], -1)
+    draw_text(picture, text, (x + size // 4 + 1, y), size, INK)
