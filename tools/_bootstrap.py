@@ -3,6 +3,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,3 +16,11 @@ _inherited = os.environ.get('PYTHONPATH')
 os.environ['PYTHONPATH'] = os.pathsep.join([*_paths, *([_inherited] if _inherited else [])])
 # albumentations asks a web server for news at every import otherwise.
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a tool; wrong input ends it with its message instead of a traceback."""
+    try:
+        main()
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f'error: {error}')

@@ -22,6 +22,7 @@ from sapiens_synth.annotations import assemble
 from sapiens_synth.config import RenderConfig
 from sapiens_synth.person import warm_up
 from sapiens_synth.sample import render_sample
+from sapiens_synth.shading import background_files
 
 FOLDERS = {
     'image': 'images',
@@ -32,7 +33,8 @@ FOLDERS = {
 }
 RECORDS = 'records'
 MANIFEST = 'manifest.json'
-LAYOUT_VERSION = 1
+ENGINE_VERSION = 2
+"""Raised with every change of the engine that changes pictures."""
 
 logger = logging.getLogger('sapiens_synth')
 
@@ -140,7 +142,7 @@ def _run(
 
 def versions() -> dict[str, str]:
     """Versions of what decides about the bytes."""
-    out = {'layout': str(LAYOUT_VERSION)}
+    out = {'engine': str(ENGINE_VERSION)}
     for name in ('numpy', 'opencv-python', 'trimesh', 'embreex'):
         try:
             out[name] = importlib.metadata.version(name)
@@ -223,6 +225,8 @@ def render_dataset(
         raise ValueError(f'count must be at least 1, got {count}')
     if not 0 <= val_fraction < 1:
         raise ValueError(f'val_fraction must be in [0, 1), got {val_fraction}')
+    if config.backgrounds:
+        background_files(config.backgrounds)  # raises now, not once per image
     root = Path(out)
     source = 'scans' if config.scans else 'procedural people'
     manifest = {

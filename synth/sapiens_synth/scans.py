@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ CREASE_DEGREES = 35.0
 STANDARD_HEIGHT = 1.7
 """Height that a scan in unknown units is scaled to, metres."""
 
+logger = logging.getLogger('sapiens_synth')
+
 
 @dataclass
 class ScanMesh:
@@ -29,7 +32,7 @@ class ScanMesh:
         faces: int32 (F, 3).
         normals: Unit vertex normals float32 (V, 3).
         rest: Texture coordinates (V, 3, the last unused) or linear vertex colours (V, 3).
-        texture: Linear RGB float32 (h, w, 3), or None when ``rest`` holds colours.
+        texture: sRGB uint8 (h, w, 3), or None when ``rest`` holds colours.
     """
 
     vertices: np.ndarray
@@ -46,15 +49,7 @@ class ScanMesh:
         if self.texture is None:
             albedo = rest
         else:
-            h, w = self.texture.shape[:2]
-            x = (rest[:, 0] % 1.0) * (w - 1)
-            y = (1 - rest[:, 1] % 1.0) * (h - 1)
-            x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
-            x1, y1 = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1)
-            fx, fy = (x - x0)[:, None], (y - y0)[:, None]
-            top = self.texture[y0, x0] * (1 - fx) + self.texture[y0, x1] * fx
-            low = self.texture[y1, x0] * (1 - fx) + self.texture[y1, x1] * fx
-            albedo = top * (1 - fy) + low * fy
+            albedo = _sample(self.texture, rest[:, 0], 1 - rest[:, 1])
         return albedo, np.zeros(n, np.uint8), np.full(n, 0.05, np.float32)
 
     def framing_points(self, framing: str) -> np.ndarray:
@@ -90,11 +85,36 @@ def find_scans(folder: str) -> list[str]:
 
 
 def _linear(color: np.ndarray) -> np.ndarray:
+    """Linear light float32 of sRGB values in 0..1."""
     c = color.astype(np.float32)
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def _appearance(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray | None]:
+_LINEAR = _linear(np.arange(256) / 255)
+"""Linear light of each byte: textures stay bytes, since 8192 x 8192 floats would fill 800 MB."""
+
+
+def _sample(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Linear RGB (N, 3) of a texture that repeats, bilinear.
+
+    Args:
+        texture: sRGB uint8 (h, w, 3).
+        u: Coordinates (N,), 0 at the left edge of the picture, 1 at the right one.
+        v: Coordinates (N,), 0 at the upper edge, 1 at the lower one.
+    """
+    h, w = texture.shape[:2]
+    # Texel i covers i to i + 1, so its centre lies at i + 0.5.
+    x, y = u * w - 0.5, v * h - 0.5
+    left, upper = np.floor(x), np.floor(y)
+    fx, fy = (x - left)[:, None], (y - upper)[:, None]
+    x0, y0 = left.astype(int) % w, upper.astype(int) % h
+    x1, y1 = (x0 + 1) % w, (y0 + 1) % h
+    top = _LINEAR[texture[y0, x0]] * (1 - fx) + _LINEAR[texture[y0, x1]] * fx
+    low = _LINEAR[texture[y1, x0]] * (1 - fx) + _LINEAR[texture[y1, x1]] * fx
+    return top * (1 - fy) + low * fy
+
+
+def _appearance(mesh: trimesh.Trimesh, path: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Per-vertex coordinates and texture of a mesh."""
     visual: Any = mesh.visual
     uv = getattr(visual, 'uv', None)
@@ -103,10 +123,17 @@ def _appearance(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray | None]:
     for name in ('baseColorTexture', 'image'):
         image = image if image is not None else getattr(material, name, None)
     if uv is not None and image is not None and len(uv) == len(mesh.vertices):
-        texture = _linear(np.asarray(image.convert('RGB')) / 255.0)
+        texture = np.asarray(image.convert('RGB'))
         return np.column_stack([uv, np.zeros(len(uv))]).astype(np.float32), texture
     if uv is not None:
-        visual = visual.to_color()
+        if getattr(material, 'baseColorFactor', None) is None:
+            logger.warning(
+                'scan %s has texture coordinates, but no texture beside it that can be read: '
+                'rendered in the flat colour of its material',
+                path,
+            )
+        flat = np.asarray(material.main_color)[:3] / 255.0
+        return np.tile(_linear(flat), (len(mesh.vertices), 1)), None
     colors = np.asarray(visual.vertex_colors)[:, :3] / 255.0
     return _linear(colors), None
 
@@ -123,7 +150,7 @@ def load_scan(path: str) -> ScanMesh:
         The scan, standing on y = 0.
 
     Raises:
-        ValueError: If the file cannot be read as a mesh with finite triangles.
+        ValueError: If the file cannot be read as a mesh with finite triangles, or its texture cannot.
     """
     try:
         loaded = trimesh.load(path, force='mesh', process=False)
@@ -138,7 +165,10 @@ def load_scan(path: str) -> ScanMesh:
             f'scan {path} has faces that point at missing vertices '
             f'(largest index {loaded.faces.max()}, vertices {len(loaded.vertices)})'
         )
-    rest, texture = _appearance(loaded)
+    try:
+        rest, texture = _appearance(loaded, path)
+    except Exception as error:  # Pillow reads the texture only now, and raises anything
+        raise ValueError(f'scan {path} has a texture that cannot be read: {error}') from error
     vertices = np.asarray(loaded.vertices, np.float64)
     low, high = vertices.min(0), vertices.max(0)
     height = float(high[1] - low[1])

@@ -148,8 +148,8 @@ def _photo(rng: np.random.Generator, folder: str, height: int, width: int) -> np
 def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Procedural surroundings in sRGB (H, W, 3): a room or field of tone, blotches and blurred shapes."""
     tone = rng.uniform(0.12, 0.85)
-    base = np.clip(tone + rng.normal(0, 0.09, 3), 0.03, 0.95)
-    other = np.clip(base + rng.normal(0, 0.12) + rng.normal(0, 0.05, 3), 0.03, 0.95)
+    base = np.clip(tone + rng.normal(0, 0.055, 3), 0.03, 0.95)
+    other = np.clip(base + rng.normal(0, 0.12) + rng.normal(0, 0.035, 3), 0.03, 0.95)
     y = np.linspace(0, 1, height)[:, None, None]
     x = np.linspace(0, 1, width)[None, :, None]
     angle = rng.uniform(0, 2 * np.pi)
@@ -157,7 +157,7 @@ def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     image = (base + t * (other - base)).astype(np.float32)
     if rng.random() < 0.55:
         horizon = rng.uniform(0.45, 0.85)
-        floor = np.clip(base * rng.uniform(0.4, 1.3) + rng.normal(0, 0.08, 3), 0.03, 0.95)
+        floor = np.clip(base * rng.uniform(0.4, 1.3) + rng.normal(0, 0.05, 3), 0.03, 0.95)
         edge = np.clip((y - horizon) * height / 2 + 0.5, 0, 1)
         fade = 0.8 + 0.35 * np.clip((y - horizon) / (1 - horizon), 0, 1)
         image = image + edge * (floor * fade - image)
@@ -165,7 +165,7 @@ def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     for _ in range(int(rng.integers(0, 14))):
         layer = image.copy()
         color = tuple(
-            float(v) for v in np.clip(tone + rng.normal(0, 0.22) + rng.normal(0, 0.13, 3), 0, 1)
+            float(v) for v in np.clip(tone + rng.normal(0, 0.22) + rng.normal(0, 0.09, 3), 0, 1)
         )
         cx, cy = int(rng.uniform(0, width)), int(rng.uniform(0, height))
         w, h = (int(side * rng.uniform(0.04, 0.5)) for _ in range(2))
@@ -178,8 +178,8 @@ def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
             )
         a = float(rng.uniform(0.4, 1))
         image = (1 - a) * image + a * layer
-    if rng.random() < 0.75:
-        image = cv2.GaussianBlur(image, (0, 0), max(0.6, side * float(rng.uniform(0.003, 0.04))))
+    # Out of focus, more or less; OpenCV draws float images without smooth edges, so never quite sharp.
+    image = cv2.GaussianBlur(image, (0, 0), max(1.0, side * float(rng.uniform(0.003, 0.03))))
     # Uneven light and, on some, a texture of fine grain.
     layers = (
         [(4, 0.05)]

@@ -3,11 +3,12 @@
 
 import json
 import logging
+import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from sapiens_synth import contact_sheet, get_preset, render_dataset, render_sample
+from sapiens_synth import contact_sheet, dataset, get_preset, render_dataset, render_sample
 from sapiens_synth.dataset import is_val
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +81,8 @@ def test_annotations_have_the_humans5k_layout(undisturbed):
         for image in data['images']:
             assert (image['height'], image['width']) == (64, 48)
             assert {'fx', 'fy', 'cx', 'cy', 'world_to_camera'} <= set(image['camera'])
+            # 25 to 50 mm on a full frame, whose long side has 36 mm.
+            assert 25 <= image['camera']['fx'] * 36 / 64 <= 50
         for annotation in data['annotations']:
             flat = np.array(annotation['goliath_wholebody_kpts']).reshape(308, 3)
             assert set(np.unique(flat[:, 2])) <= {0, 1, 2}
@@ -104,33 +107,33 @@ def test_another_seed_is_another_data_set():
     assert (a != b).any()
 
 
-def command(out, *more):
-    return [
-        sys.executable, str(TOOL), '--out', str(out), '--preset', 'quickstart', '--size', '64', '48',
-        '--count', '8', '--seed', '3', '--val-fraction', '0.25', *more,
-    ]  # fmt: skip
+def render_until_killed(out):
+    """Render with two workers; the one that writes this file dies in the middle, and takes all along."""
+    os.setsid()  # a group of its own, so that the signal reaches the workers and not the tests
+    whole_write = dataset.write_atomic
+
+    def write_atomic(path, data):
+        if path == out / 'depths' / '000004.npy':
+            path.with_name(f'.{path.name}.{os.getpid()}.tmp').write_bytes(data[:100])
+            os.killpg(0, signal.SIGKILL)
+        whole_write(path, data)
+
+    dataset.write_atomic = write_atomic
+    render_dataset(out, 8, SMALL, seed=3, workers=2, val_fraction=0.25, progress=False)
 
 
-@pytest.mark.slow
 def test_kill_dash_nine_then_rerun_gives_the_same_bytes(undisturbed, tmp_path):
     out = tmp_path / 'killed'
-    # A group of its own: workers must not survive to write on.
-    process = subprocess.Popen(
-        command(out, '--workers', '2'), start_new_session=True, stderr=subprocess.DEVNULL
-    )
-    deadline = time.time() + 600
-    while len(list(out.glob('records/*.json'))) < 2 and time.time() < deadline:
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = len(list(out.glob('records/*.json')))
-    assert 2 <= done
-    # What a kill in the middle of a write leaves behind: an unfinished image and a torn aside file.
-    last = sorted(out.glob('records/*.json'))[-1]
-    last.unlink()
-    (out / 'images' / '.000007.jpg.1.tmp').write_bytes(b'torn')
-    (out / 'depths' / f'{last.stem}.npy').write_bytes(b'')
-    subprocess.run(command(out), check=True, stderr=subprocess.DEVNULL)
+    process = multiprocessing.get_context('fork').Process(target=render_until_killed, args=(out,))
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    done = {path.stem for path in out.glob('records/*.json')}
+    assert 2 <= len(done) < 8 and '000004' not in done
+    assert (out / 'images/000004.jpg').exists() and len(list(out.glob('depths/.*.tmp'))) == 1
+    assert not (out / 'train.txt').exists()
+    result = render_dataset(out, 8, SMALL, seed=3, val_fraction=0.25, progress=False)
+    assert (result['rendered'], result['reused']) == (8 - len(done), len(done))
     assert contents(out) == contents(undisturbed)
 
 
@@ -203,6 +206,19 @@ def test_scans_get_depth_and_normals_and_a_broken_one_is_named_and_skipped(tmp_p
     assert data['annotations'] == []
 
 
+def test_several_scans_in_a_scene(tmp_path):
+    folder = scan_folder(tmp_path)
+    names = (str(folder / 'a.ply'), str(folder / 'b.glb'))
+    config = get_preset('crowd', size=(64, 48), scans=names, people=(3, 3))
+    sample = render_sample(0, 1, config)
+    assert sample['meta']['scans'][0] == 'b.glb' and len(sample['meta']['scans']) == 3
+    # Three capsules side by side: some row of the mask crosses three of them, or their depth jumps.
+    depth = np.where(sample['mask'] > 0, sample['depth'], 0)
+    edges = (np.abs(np.diff(depth, axis=1)) > 0.1).sum(1)
+    assert edges.max() >= 4
+    assert (sample['label'], sample['annotations']) == (None, [])
+
+
 def test_only_broken_scans_is_an_error(tmp_path):
     path = tmp_path / 'x.obj'
     path.write_text('nothing')
@@ -228,19 +244,41 @@ def test_background_folder(tmp_path):
         )
 
 
-@pytest.mark.slow
-def test_command_line(tmp_path):
+def run_tool(monkeypatch, *arguments):
+    """The command, run in this process, where the templates are built."""
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
+    runpy.run_path(str(TOOL), run_name='__main__')
+
+
+def test_command_line(tmp_path, monkeypatch, caplog):
     out = tmp_path / 'cli'
-    done = subprocess.run(
-        [sys.executable, str(TOOL), '--out', str(out), '--count', '3', '--size', '64', '48', '--people', '1-2',
-         '--detail', 'low', '--preview'], capture_output=True, text=True, cwd=tmp_path, check=True,
-    )  # fmt: skip
-    assert 'rendered 3' in done.stderr
-    assert (out / 'preview.png').exists()
+    size = ('--size', 64, 48, '--detail', 'low')
+    with caplog.at_level(logging.INFO):
+        run_tool(monkeypatch, '--out', out, '--count', 3, *size, '--people', '1-2', '--preview')
+    assert 'rendered 3, reused 0' in caplog.text
+    assert cv2.imread(str(out / 'preview.png')).shape == (2 * 384, 2 * 5 * 288 + 12, 3)
+    config = json.loads((out / 'manifest.json').read_text())['config']
+    assert (config['size'], config['people'], config['detail']) == ([64, 48], [1, 2], 'low')
+    file = tmp_path / 'file'
+    file.write_text('')
+    for arguments, message in (
+        (('--out', out, '--count', 3, *size), 'rendered with config'),
+        (('--out', file, '--count', 3, *size), 'Not a directory'),
+        (('--out', tmp_path / 'x', '--backgrounds', tmp_path / 'nowhere'), 'nowhere does not'),
+        (('--out', tmp_path / 'x', '--preset', 'thuman2'), 'give their folder with --scans'),
+        (('--out', tmp_path / 'x', '--people', '4-1'), '1 <= min <= max'),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            run_tool(monkeypatch, *arguments)
+    assert not (tmp_path / 'x').exists()
+
+
+def test_command_line_needs_no_installation(tmp_path):
+    """From any folder; errors without a traceback."""
     failed = subprocess.run(
-        [sys.executable, str(TOOL), '--out', str(out), '--scans', str(tmp_path / 'nowhere')],
-        capture_output=True, text=True, check=False,
+        [sys.executable, '-P', str(TOOL), '--out', 'x', '--scans', 'nowhere'],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert failed.returncode != 0
-    assert 'nowhere does not exist' in failed.stderr
+    assert 'error: scan folder nowhere does not exist' in failed.stderr
     assert 'Traceback' not in failed.stderr

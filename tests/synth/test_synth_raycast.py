@@ -4,10 +4,11 @@
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from sapiens_synth.camera import Camera, frame_points, look_at
 from sapiens_synth.raycast import RayScene
-from sapiens_synth.scans import find_scans, load_scan
+from sapiens_synth.scans import ScanMesh, find_scans, load_scan
 from sapiens_synth.scene import Scene
 from sapiens_synth.shading import sample_light
 
@@ -134,28 +135,66 @@ def test_scans_report_what_is_wrong(tmp_path):
         RayScene([(np.zeros((3, 3)), np.zeros((0, 3), int))])
 
 
-def test_texture_and_vertex_colours_are_used(tmp_path):
-    from PIL import Image
+QUAD = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
+QUAD_FACES = np.array([[0, 1, 2], [0, 2, 3]])
+QUAD_UV = QUAD[:, :2]
 
-    quad_v = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
-    quad_f = np.array([[0, 1, 2], [0, 2, 3]])
-    uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
-    picture = Image.fromarray(
-        np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
-    )
-    visual = trimesh.visual.TextureVisuals(uv=uv, image=picture)
-    trimesh.Trimesh(quad_v, quad_f, visual=visual, process=False).export(tmp_path / 'tex.glb')
-    scan = load_scan(str(tmp_path / 'tex.glb'))
-    assert scan.texture is not None
-    # Upper left corner of the picture is red.
-    i = np.flatnonzero((scan.vertices[:, 0] < 0) & (scan.vertices[:, 1] > 0.5))[:1]
-    albedo, label, _ = scan.shade(np.zeros(1, int), scan.rest[i] + [[0.001, -0.001, 0]])
-    assert albedo[0, 0] > 0.9
-    assert albedo[0, 1] < 0.1
-    assert label.tolist() == [0]
+
+def painted_quad():
+    """A quad of 1 m whose texture is red, green in the upper row and blue, white in the lower one."""
+    colors = [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]]
+    picture = Image.fromarray(np.array(colors, np.uint8).repeat(8, 0).repeat(8, 1))
+    visual = trimesh.visual.TextureVisuals(uv=QUAD_UV, image=picture)
+    return trimesh.Trimesh(QUAD, QUAD_FACES, visual=visual, process=False)
+
+
+@pytest.mark.parametrize('suffix', ['obj', 'glb'])
+def test_textures_are_rendered_upright(tmp_path, suffix):
+    painted_quad().export(tmp_path / f'quad.{suffix}')
+    scan = load_scan(str(tmp_path / f'quad.{suffix}'))
+    camera = look_at(np.array([0, 0.5, 2]), np.array([0, 0.5, 0]), 0.0, 40.0, 60, 60)
+    frame = render(scan, camera)
+    ys, xs = np.nonzero(frame.instance)
+    top, left, side = ys.min(), xs.min(), np.ptp(xs) + 1
+    near, far = round(0.25 * side), round(0.75 * side)
+    corners = [(top + y, left + x) for y in (near, far) for x in (near, far)]
+    # BGR: red, green, blue, white.
+    expected = [[0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 1]]
+    assert [(frame.image[corner] > 100).astype(int).tolist() for corner in corners] == expected
+
+
+def test_vertex_and_material_colours_are_used(tmp_path, caplog):
     colors = np.array([[255, 0, 0, 255]] * 4, np.uint8)
-    trimesh.Trimesh(quad_v, quad_f, vertex_colors=colors, process=False).export(
-        tmp_path / 'col.ply'
-    )
-    scan = load_scan(str(tmp_path / 'col.ply'))
-    np.testing.assert_allclose(scan.rest[0], [1, 0, 0], atol=1e-6)
+    red = trimesh.Trimesh(QUAD, QUAD_FACES, vertex_colors=colors, process=False)
+    red.export(tmp_path / 'col.ply')
+    material = trimesh.visual.material.PBRMaterial(baseColorFactor=[0, 255, 0, 255])
+    visual = trimesh.visual.TextureVisuals(uv=QUAD_UV, material=material)
+    green = trimesh.Trimesh(QUAD, QUAD_FACES, visual=visual, process=False)
+    green.export(tmp_path / 'flat.glb')
+    for name, color in (('col.ply', [1, 0, 0]), ('flat.glb', [0, 1, 0])):
+        scan = load_scan(str(tmp_path / name))
+        assert scan.texture is None
+        np.testing.assert_allclose(scan.rest, np.tile(color, (4, 1)), atol=1e-6)
+    assert caplog.text == ''
+
+
+def test_a_lost_texture_is_named_and_a_torn_one_refused(tmp_path, caplog):
+    for folder in ('lost', 'torn'):
+        (tmp_path / folder).mkdir()
+        painted_quad().export(tmp_path / folder / 'quad.obj')
+    (picture,) = (tmp_path / 'torn').glob('*.png')
+    picture.write_bytes(picture.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r'torn/quad\.obj cannot be read.*truncated'):
+        load_scan(str(tmp_path / 'torn/quad.obj'))
+    (tmp_path / 'lost' / picture.name).unlink()
+    scan = load_scan(str(tmp_path / 'lost/quad.obj'))
+    assert (scan.texture, len(np.unique(scan.rest))) == (None, 1)
+    assert 'lost/quad.obj has texture coordinates, but no texture' in caplog.text
+
+
+def test_textures_repeat():
+    texture = np.array([[[0] * 3, [255] * 3]], np.uint8)
+    scan = ScanMesh(QUAD, QUAD_FACES, QUAD, QUAD, texture)
+    u = np.array([0.25, 0.75, 1.25, -0.25, 0.5])
+    albedo = scan.shade(np.zeros(5, int), np.stack([u, u, u], 1))[0]
+    np.testing.assert_allclose(albedo[:, 0], [0, 1, 0, 1, 0.5], atol=1e-6)

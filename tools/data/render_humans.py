@@ -8,17 +8,13 @@ import logging
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-for folder in ('common', 'synth'):
-    # Run from a source tree that is not installed.
-    if (ROOT / folder).is_dir():
-        sys.path.insert(0, str(ROOT / folder))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _bootstrap
+import cv2
 
-import cv2  # noqa: E402
-
-from sapiens_synth import PRESETS, contact_sheet, get_preset, render_dataset  # noqa: E402
-from sapiens_synth.config import FRAMINGS  # noqa: E402
-from sapiens_synth.scans import find_scans  # noqa: E402
+from sapiens_synth import PRESETS, contact_sheet, get_preset, render_dataset
+from sapiens_synth.config import FRAMINGS
+from sapiens_synth.scans import find_scans
 
 
 def _people(text: str) -> tuple[int, int]:
@@ -116,7 +112,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except ValueError as error:
-        sys.exit(f'error: {error}')
+    _bootstrap.run(main)
