@@ -9,7 +9,7 @@ config takes it as model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..
 import argparse
 from pathlib import Path
 
-import _bootstrap  # noqa: F401  (puts the task folders on the path)
+import _bootstrap
 
 
 def main() -> None:
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    _bootstrap.run(main)

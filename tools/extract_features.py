@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import _bootstrap  # noqa: F401  (puts the task folders on the path)
+import _bootstrap
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +51,7 @@ def main() -> None:
     from sapiens_common.inference.sources import decode, open_source
     from sapiens_common.inference.summary import Summary, library_versions
     from sapiens_pretrain.features import FeatureExtractor
+    from sapiens_pretrain.run_settings import check_settings
 
     started = time.monotonic()
     out = Path(args.out)
@@ -64,7 +65,9 @@ def main() -> None:
         dtype=args.dtype,
     )
     model = {'checkpoint': args.checkpoint, 'img_size': extractor.img_size, 'dtype': args.dtype}
-    model |= {'kind': args.kind, 'layers': args.layers, 'device': str(extractor.device)}
+    model |= {'kind': args.kind, 'layers': args.layers}
+    check_settings(out / 'settings.json', {**model, 'save_dtype': args.save_dtype})
+    model['device'] = str(extractor.device)
     summary = Summary('features', models={'features': model}, versions=library_versions())
     source = open_source(args.input)
     written = []
@@ -109,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    _bootstrap.run(main)

@@ -7,7 +7,7 @@ python tools/probe_encoder.py DATA --checkpoint CHECKPOINT, where DATA has image
 
 import argparse
 
-import _bootstrap  # noqa: F401  (puts the task folders on the path)
+import _bootstrap
 
 
 def main() -> None:
@@ -60,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    _bootstrap.run(main)

@@ -6,8 +6,9 @@ python tools/visualize_mae.py configs/pretrain/sapiens_tiny_images.py work_dirs/
 """
 
 import argparse
+from pathlib import Path
 
-import _bootstrap  # noqa: F401  (puts the task folders on the path)
+import _bootstrap
 from mmengine.config import DictAction
 
 
@@ -25,8 +26,9 @@ def main() -> None:
     parser.add_argument('--device')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
+    if args.count < 1:
+        raise ValueError(f'--count must be at least 1, got {args.count}')
 
-    import cv2
     import numpy as np
     import torch
     from mmengine.config import Config
@@ -35,6 +37,7 @@ def main() -> None:
 
     from sapiens_common.checkpoint import load_state_dict_strict
     from sapiens_common.engine.sharded import read_whole_checkpoint
+    from sapiens_common.inference.writers import write_image
     from sapiens_pretrain.data.sources import open_images
     from sapiens_pretrain.data.transforms import decode_crop
     from sapiens_pretrain.mae.pictures import draw_reconstructions
@@ -49,12 +52,14 @@ def main() -> None:
     source = open_images(args.images)
     chosen = np.linspace(0, len(source) - 1, min(args.count, len(source))).round().astype(int)
     size = model.backbone.img_size
-    crops = [decode_crop(source.read(int(i))[1], None, size) for i in chosen]
+    images = (source.read(int(i)) for i in chosen)
+    crops = [decode_crop(encoded, None, size, name) for name, encoded in images]
     batch = {'inputs': [torch.from_numpy(crop).permute(2, 0, 1) for crop in crops]}
     inputs = model.data_preprocessor(batch, False)['inputs']
-    cv2.imwrite(args.out, draw_reconstructions(model, inputs, args.ratios))
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    write_image(Path(args.out), draw_reconstructions(model, inputs, args.ratios))
     print(f'{args.out}: {len(crops)} images, mask ratios {args.ratios}')
 
 
 if __name__ == '__main__':
-    main()
+    _bootstrap.run(main)

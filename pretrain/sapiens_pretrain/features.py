@@ -23,6 +23,22 @@ KINDS = ('map', 'pooled', 'cls')
 _OUT_TYPES = {'map': 'featmap', 'pooled': 'avg_featmap', 'cls': 'cls_token'}
 
 
+def _depth(weights: dict[str, torch.Tensor]) -> int:
+    """Number of blocks of an encoder."""
+    return 1 + max(int(name.split('.')[1]) for name in weights if name.startswith('layers.'))
+
+
+def _block_numbers(layers: Sequence[int], depth: int) -> list[int]:
+    """Sorted numbers from 0 of blocks that may be counted from the end."""
+    wrong = [layer for layer in layers if not -depth <= layer < depth]
+    if wrong or not layers:
+        raise ValueError(
+            f'layers {list(layers)}: expected numbers from 0 to {depth - 1}, or from -1 (the last) '
+            f'to {-depth}'
+        )
+    return sorted({layer % depth for layer in layers})
+
+
 def infer_arch(state_dict: dict[str, torch.Tensor]) -> str:
     """Name of the size whose encoder has these tensors.
 
@@ -30,7 +46,7 @@ def infer_arch(state_dict: dict[str, torch.Tensor]) -> str:
         ValueError: None has.
     """
     width = state_dict['patch_embed.projection.weight'].shape[0]
-    depth = 1 + max(int(n.split('.')[1]) for n in state_dict if n.startswith('layers.'))
+    depth = _depth(state_dict)
     for name, arch in ARCH_ZOO.items():
         if (arch['embed_dims'], arch['num_layers']) == (width, depth):
             return name
@@ -56,7 +72,8 @@ class FeatureExtractor:
         dtype: Precision of the encoder; features are float32.
 
     Raises:
-        ValueError: The checkpoint has no encoder, or no class token though ``cls`` is asked for.
+        ValueError: The checkpoint has no encoder, no such layer, or no class token though ``cls`` is asked
+            for.
     """
 
     def __init__(
@@ -90,7 +107,7 @@ class FeatureExtractor:
             patch_size=projection.shape[2],
             patch_padding=patch_padding,
             out_type=_OUT_TYPES[kind],
-            out_indices=sorted({i % self._depth(weights) for i in layers}),
+            out_indices=_block_numbers(layers, _depth(weights)),
             with_cls_token=has_token,
         )
         self.report: LoadReport = load_state_dict_strict(
@@ -100,11 +117,6 @@ class FeatureExtractor:
         lower_precision(nn.ModuleDict({'backbone': self.encoder}), parse_dtype(dtype), self.device)
         self.mean = torch.tensor(MEAN, device=self.device).view(3, 1, 1)
         self.std = torch.tensor(STD, device=self.device).view(3, 1, 1)
-
-    @staticmethod
-    def _depth(weights: dict[str, torch.Tensor]) -> int:
-        """Number of blocks."""
-        return 1 + max(int(n.split('.')[1]) for n in weights if n.startswith('layers.'))
 
     def prepare(self, image: np.ndarray) -> torch.Tensor:
         """Resize (bicubic, antialiased) a BGR uint8 image (H, W, 3) to uint8 RGB (3, h, w)."""

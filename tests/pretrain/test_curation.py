@@ -213,7 +213,7 @@ def test_a_killed_run_goes_on(heap, tmp_path, monkeypatch):
 
 def test_other_settings_need_another_folder(heap, tmp_path):
     Curation(heap, tmp_path / 'out', settings_for(heap))
-    with pytest.raises(ValueError, match='of a run with other images or settings'):
+    with pytest.raises(ValueError, match='of a run with other inputs or settings'):
         Curation(heap, tmp_path / 'out', settings_for(heap, images_per_shard=3))
 
 
@@ -235,6 +235,21 @@ def test_tools(heap, tmp_path, run_tool):
     assert text.startswith('8 of 10 images packed') and "'unreadable': 2" in text
     shards = open_images(tmp_path / 'packed' / 'shards')
     assert len(shards) == 8 and len(shards.shards) == 3
+
+
+def test_wrong_arguments(heap, tmp_path, run_tool):
+    tool, out = 'tools/data/curate_humans.py', tmp_path / 'out'
+    boxes = ('--boxes', heap.parent / 'boxes.json')
+    for arguments, message in (
+        ((tmp_path / 'nowhere', out, *boxes), 'nowhere: expected a folder'),
+        ((heap, out, *boxes, '--filters', 'nonsense'), "filter 'nonsense' is none of"),
+        ((heap, out, *boxes, '--images-per-shard', 0), 'images_per_shard must be at least 1'),
+        ((heap, out, *boxes, '--batch-size', 0), 'detector_batch must be at least 1'),
+        ((heap, out, *boxes, '--workers', 0), 'workers must be at least 1'),
+        ((heap, out, '--boxes', tmp_path / 'none.json'), 'none.json'),
+    ):
+        with pytest.raises(SystemExit, match=f'error: .*{message}'):
+            run_tool(tool, *arguments)
 
 
 def test_both_sides_can_be_asked_for():

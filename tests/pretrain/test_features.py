@@ -97,6 +97,9 @@ def test_task_checkpoint_has_no_class_token(clean, tmp_path):
 def test_errors(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="'mean' is not one of"):
         FeatureExtractor(checkpoint, kind='mean')
+    for layers in ((6,), (-7,), ()):
+        with pytest.raises(ValueError, match=r'expected numbers from 0 to 5, or from -1'):
+            FeatureExtractor(checkpoint, layers=layers)
     weights = read_checkpoint(checkpoint).state_dict
     weights = {k: v for k, v in weights.items() if '.5.' not in k}
     torch.save({'state_dict': weights}, tmp_path / 'five.pth')
@@ -104,29 +107,33 @@ def test_errors(checkpoint, tmp_path):
         FeatureExtractor(tmp_path / 'five.pth')
 
 
-@pytest.mark.parametrize('task', ['pose/sapiens_tiny_goliath', 'seg/sapiens_tiny_goliath'])
 @pytest.mark.parametrize('form', ['full', 'clean', 'safetensors'])
-def test_initialises_the_task_configs(checkpoint, clean, root, run_tool, task, form):
-    """Class token dropped, square table fitted to the task's 16 x 12."""
+def test_initialises_every_task_config(checkpoint, clean, root, run_tool, form):
+    """Class token dropped, square table fitted to the task's grid, with a report."""
     from mmengine.config import Config
 
     path = {'full': checkpoint, 'clean': clean}.get(form)
     if path is None:
         path = clean.with_suffix('.safetensors')
         run_tool('tools/export_encoder.py', checkpoint, '--out', path)
-    config = Config.fromfile(root / f'configs/{task}.py')
-    config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(path))
-    backbone = MODELS.build(config.model.backbone)
-    backbone.init_weights()
     weights = read_checkpoint(checkpoint).state_dict
-    assert backbone.pos_embed.shape == (1, 16 * 12, 192)
-    assert torch.equal(
-        backbone.layers[5].ffn.layers[1].weight, weights['backbone.layers.5.ffn.layers.1.weight']
-    )
+    name = 'layers.5.ffn.layers.1.weight'
+    found = {}
+    for file in sorted((root / 'configs').glob('*/sapiens_tiny_*.py')):
+        if file.parent.name == 'pretrain':
+            continue
+        cfg = Config.fromfile(file).model.backbone
+        cfg.init_cfg = dict(type='Pretrained', checkpoint=str(path))
+        backbone = MODELS.build(cfg)
+        backbone.init_weights()
+        assert backbone.pos_embed.shape == (1, backbone.grid[0] * backbone.grid[1], 192)
+        assert torch.equal(backbone.get_parameter(name), weights[f'backbone.{name}'])
+        found[file.parent.name] = found.get(file.parent.name, 0) + 1
+    assert {'pose', 'seg', 'depth', 'normal'} <= set(found), found
 
 
 def test_export_does_not_overwrite_its_input(clean, run_tool):
-    with pytest.raises(ValueError, match='is the input; choose another --out'):
+    with pytest.raises(SystemExit, match='error: .* is the input; choose another --out'):
         run_tool('tools/export_encoder.py', clean, '--out', clean)
 
 
@@ -161,6 +168,9 @@ def test_extraction_tool(checkpoint, pictures, run_tool, tmp_path):
     summary = json.loads((out / 'summary.json').read_text())
     assert summary['notes'] == {'was there already': 1}
     assert [entry['input'] for entry in summary['failed']] == [str(tmp_path / 'in' / 'broken.jpg')]
+    # What is there is of another kind: not to be kept as if it were this one.
+    with pytest.raises(SystemExit, match='of a run with other inputs or settings'):
+        run_tool(*command, '--device', 'cpu', '--kind', 'map')
 
 
 def test_extraction_from_a_video(checkpoint, run_tool, tmp_path):
@@ -177,12 +187,46 @@ def test_extraction_from_a_video(checkpoint, run_tool, tmp_path):
     assert np.load(tmp_path / 'o' / found[0]).shape == (192, 4, 4)
 
 
+def test_extraction_of_a_list_in_low_precision(checkpoint, pictures, run_tool, tmp_path):
+    listed = tmp_path / 'list.txt'
+    listed.write_text(f'# two\n{pictures / "03.jpg"}\n{pictures / "07.jpg"}\n')
+    command = ('tools/extract_features.py', listed, '--checkpoint', checkpoint, '--device', 'cpu')
+    low = ('--dtype', 'bfloat16', '--save-dtype', 'float16', '--layers', 1, -1)
+    run_tool(*command, '--out', tmp_path / 'low', *low)
+    run_tool(*command, '--out', tmp_path / 'full', *low[4:])
+    for name in ('03.npy', '07.npy'):
+        (found,) = (tmp_path / 'low').rglob(name)
+        (expected,) = (tmp_path / 'full').rglob(name)
+        found, expected = np.load(found), np.load(expected)
+        assert found.shape == expected.shape == (2, 192, 4, 4)
+        assert (found.dtype, expected.dtype) == (np.float16, np.float32)
+        assert 0 < np.abs(found - expected).mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'message'),
+    [
+        ('extract_features', ('nowhere', '--checkpoint', '{c}'), 'nowhere does not exist'),
+        ('extract_features', ('x.jpg', '--checkpoint', 'none.pth'), 'none.pth'),
+        ('visualize_mae', ('{f}', '{c}', 'nowhere'), 'nowhere: expected a folder'),
+        ('visualize_mae', ('{f}', '{c}', '{p}', '--ratios', '1.5'), 'mask_ratio 1.5 of 16 patches'),
+        ('visualize_mae', ('{f}', '{c}', '{p}', '--count', '0'), '--count must be at least 1'),
+        ('export_encoder', ('none.pth',), 'none.pth'),
+        ('probe_encoder', ('nowhere', '--checkpoint', '{c}'), 'nowhere'),
+    ],
+)
+def test_wrong_input_ends_with_a_message(checkpoint, pictures, run_tool, tool, arguments, message):
+    paths = {'c': checkpoint, 'f': checkpoint.with_name('config.py'), 'p': pictures}
+    with pytest.raises(SystemExit, match=f'error: .*{message}'):
+        run_tool(f'tools/{tool}.py', *(part.format(**paths) for part in arguments))
+
+
 def test_reconstruction_tool(checkpoint, pictures, run_tool, tmp_path):
-    out = tmp_path / 'figure.png'
+    out = tmp_path / 'new' / 'figure.png'
     config = checkpoint.with_name('config.py')
     text = run_tool(
         'tools/visualize_mae.py', config, checkpoint, pictures, '--out', out, '--count', 3,
-        '--device', 'cpu',
+        '--device', 'cpu', '--ratios', 0.75, 0.8, 0.85, 0.88, 0.9,
     )  # fmt: skip
     assert '3 images' in text
     picture = cv2.imread(str(out))

@@ -23,6 +23,8 @@ class Processes:
     """
 
     def __init__(self, workers: int = 1, start_method: str = 'fork') -> None:
+        if workers < 1:
+            raise ValueError(f'workers must be at least 1, got {workers}')
         self.workers = workers
         self.start_method = start_method
 
@@ -66,7 +68,8 @@ class RayData:
         self.workers = workers
         self.gpus = gpus
         if not ray.is_initialized():
-            ray.init(address=address, num_cpus=None if address else workers, log_to_driver=False)
+            local = {} if address else {'num_cpus': workers, 'include_dashboard': False}
+            ray.init(address=address, log_to_driver=False, **local)
 
     def __call__(self, function: Callable[[int], None], tasks: Sequence[int]) -> None:
         """Run ``function`` for every task."""

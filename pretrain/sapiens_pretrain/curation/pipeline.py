@@ -21,6 +21,7 @@ from PIL import UnidentifiedImageError
 from sapiens_common.engine.checkpoint_files import write_text_atomically
 from sapiens_pretrain.data.shards import index_path, pack_shard
 from sapiens_pretrain.data.sources import ImageSource, open_images
+from sapiens_pretrain.run_settings import check_settings
 
 from .duplicates import DuplicateFinder, difference_hash
 from .engines import Engine, Processes
@@ -54,6 +55,11 @@ class Settings:
     images_per_shard: int = 10000
     fingerprint: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ('detector_batch', 'images_per_shard'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
+
 
 class Curation:
     """One curation run.
@@ -74,8 +80,14 @@ class Curation:
         self.settings = settings
         self.count = -1  # not known yet
         self.count = len(self.source)
-        self.out.mkdir(parents=True, exist_ok=True)
-        self._check_settings()
+        described = {
+            'images': self.images,
+            'count': self.count,
+            'duplicate_distance': settings.duplicate_distance,
+            'images_per_shard': settings.images_per_shard,
+            **settings.fingerprint,
+        }
+        check_settings(self.out / 'settings.json', described)
 
     def __getstate__(self) -> dict[str, Any]:
         """State for workers: the source and the detector are opened there."""
@@ -100,24 +112,6 @@ class Curation:
     def detect(self) -> Detector | None:
         """The detector of this process."""
         return self.settings.detector() if self.settings.detector else None
-
-    def _check_settings(self) -> None:
-        """Write down what this run is, or compare with what was written."""
-        path = self.out / 'settings.json'
-        described = {
-            'images': self.images,
-            'count': self.count,
-            'duplicate_distance': self.settings.duplicate_distance,
-            'images_per_shard': self.settings.images_per_shard,
-            **self.settings.fingerprint,
-        }
-        text = json.dumps(described, indent=2, sort_keys=True, default=str) + '\n'
-        if path.is_file() and path.read_text(encoding='utf-8') != text:
-            raise ValueError(
-                f'{path} is of a run with other images or settings; choose another output folder, or '
-                f'delete this one. There: {path.read_text(encoding="utf-8")}here: {text}'
-            )
-        write_text_atomically(path, text)
 
     def run(self, engine: Engine | None = None) -> dict[str, Any]:
         """Do all stages, or what is left of them; returns the content of ``summary.json``."""

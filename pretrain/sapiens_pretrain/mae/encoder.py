@@ -71,13 +71,26 @@ class MaskedSapiensViT(SapiensViT):
         kwargs.setdefault('init_cfg', [dict(step) for step in MAE_INIT])
         super().__init__(img_size=img_size, out_type=out_type, with_cls_token=True, **kwargs)
         self.pos_embed.requires_grad_(False)
+        self.mask_ratio = mask_ratio
+
+    @property
+    def mask_ratio(self) -> float:
+        """Share of the patches that is hidden.
+
+        Raises:
+            ValueError: Set to one that hides nothing, or leaves no patch.
+        """
+        return self._mask_ratio
+
+    @mask_ratio.setter
+    def mask_ratio(self, ratio: float) -> None:
         num_patches = self.grid[0] * self.grid[1]
-        if not 0 < int(num_patches * (1 - mask_ratio)) < num_patches:
+        if not 0 < int(num_patches * (1 - ratio)) < num_patches:
             raise ValueError(
-                f'mask_ratio {mask_ratio} of {num_patches} patches must hide some and leave at least '
+                f'mask_ratio {ratio} of {num_patches} patches must hide some and leave at least '
                 'one; the published models use 0.75'
             )
-        self.mask_ratio = mask_ratio
+        self._mask_ratio = ratio
 
     def init_weights(self) -> None:
         """Initialise as MAE does, or load the checkpoint that ``init_cfg`` names."""
