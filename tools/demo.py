@@ -75,6 +75,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--flip-test', action=argparse.BooleanOptionalAction, help='mirror and average'
     )
     pose.add_argument('--smooth', action='store_true', help='One-Euro filter over video frames')
+    normals = parser.add_argument_group('normals')
+    normals.add_argument(
+        '--convention',
+        default='opengl',
+        choices=['opengl', 'opencv'],
+        help='camera coordinates of the normals in files (default: opengl, Y up, Z to the camera)',
+    )
     run = parser.add_argument_group('running')
     run.add_argument('--batch-size', type=int, default=8)
     run.add_argument('--device', help='cuda, cuda:1, cpu, mps (default: the best there is)')
@@ -147,6 +154,8 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
                 args.keypoints[0] if args.keypoints and len(args.keypoints) == 1 else args.keypoints
             )
             options.update(keypoints=points, flip_test=args.flip_test, kpt_thr=args.kpt_thr)
+        if task == 'normal':
+            options.update(convention=args.convention)
         return inferencer_class(task)(model, path, **options)
 
     built = [make(task) for task in tasks]

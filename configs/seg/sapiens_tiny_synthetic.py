@@ -28,7 +28,10 @@ train_pipeline = [
     dict(type='PackSegInputs')]
 test_pipeline = _base_.val_dataloader.dataset.pipeline
 test_pipeline[1].scale = (96, 128)
-_base_.tta_pipeline[1].scale = (120, 160)
+# Whole patches at each scale: 64 x 48, 128 x 96 and 192 x 144.
+_base_.tta_pipeline[1].scale = (144, 192)
+_base_.tta_pipeline[2].transforms[0] = [
+    dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (1 / 3, 2 / 3, 1.0)]
 
 train_dataloader = dict(
     batch_size=4,

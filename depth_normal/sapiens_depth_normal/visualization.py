@@ -27,7 +27,7 @@ def comparison(
     """
     mask = _numpy(sample, 'gt_mask')[0] > 0
     pictures = [('photo', image)]
-    if not mask.any():
+    if np.count_nonzero(mask) < 2:  # nothing to fit scale and shift to
         return pictures
     if 'pred_depth_map' in sample and 'gt_depth_map' in sample:
         truth, pred = _numpy(sample, 'gt_depth_map')[0], _numpy(sample, 'pred_depth_map')[0]
@@ -79,5 +79,5 @@ def comparison_sheet(rows: list[list[tuple[str, np.ndarray]]], height: int = 384
 
 
 def _numpy(sample: BaseDataElement, name: str) -> np.ndarray:
-    """A map (C, H, W) of a sample."""
-    return sample.get(name).data.cpu().numpy()
+    """A map (C, H, W) of a sample, finite: a diverged prediction is to be seen, not to stop the run."""
+    return np.nan_to_num(sample.get(name).data.cpu().numpy(), posinf=0.0, neginf=0.0)

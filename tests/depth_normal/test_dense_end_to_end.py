@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from sapiens_common.engine import launch
+
 SIZE = (256, 192)
 
 
@@ -40,30 +42,24 @@ def write_spheres(root, count):
 @pytest.mark.slow
 def test_train_and_test(root, tmp_path):
     write_spheres(tmp_path / 'data', 20)
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
     work = tmp_path / 'work'
-
-    def run(tool, *args):
-        options = [
-            '--work-dir',
-            str(work),
-            '--cfg-options',
-            f'data_root={tmp_path / "data"}',
-            'val_dataloader.dataset.framing=sphere',
-            'test_dataloader.dataset.framing=sphere',
-            'train_cfg.max_epochs=4',
-            'train_cfg.val_interval=4',
-            'default_hooks.checkpoint.interval=4',
-            'default_hooks.logger.interval=1',
-            'custom_hooks.0.interval=16',
-        ]
-        config = str(root / 'configs/normal/sapiens_tiny_synthetic.py')
-        command = [sys.executable, str(root / f'tools/{tool}.py'), config, *args, *options]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-        return done.stdout + done.stderr
-
-    run('train')
+    config = str(root / 'configs/normal/sapiens_tiny_synthetic.py')
+    options = {
+        'data_root': str(tmp_path / 'data'),
+        'val_dataloader.dataset.framing': 'sphere',
+        'test_dataloader.dataset.framing': 'sphere',
+        'train_cfg.max_epochs': 4,
+        'train_cfg.val_interval': 4,
+        'default_hooks.checkpoint.interval': 4,
+        'default_hooks.logger.interval': 1,
+        'custom_hooks.0.interval': 16,
+    }
+    for name in ('train', 'val', 'test'):
+        options |= {
+            f'{name}_dataloader.num_workers': 0,
+            f'{name}_dataloader.persistent_workers': False,
+        }
+    launch.build_runner(launch.load_config(config, str(work), 'none', options)).train()
     scalars = [
         json.loads(line)
         for path in work.glob('*/vis_data/scalars.json')
@@ -72,7 +68,17 @@ def test_train_and_test(root, tmp_path):
     losses = [entry['loss'] for entry in scalars if 'loss' in entry]
     assert len(losses) == 16 and losses[-1] < losses[0] - 0.1
     assert {path.name for path in (work / 'vis_data').iterdir()} == {'train_16.jpg', 'val.jpg'}
-    log = run('test', str(work / 'epoch_4.pth'))
+
+    command = [sys.executable, root / 'tools/test.py', config, work / 'epoch_4.pth']
+    command += ['--work-dir', work, '--cfg-options', *(f'{k}={v}' for k, v in options.items())]
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+    )
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log[-3000:]
     for text in ('| all     |      4 | model', '| sphere  |      4 | camera facing', '< 11.25 deg'):
         assert text in log, log[-2000:]
     assert (work / 'vis_data/test.jpg').is_file()

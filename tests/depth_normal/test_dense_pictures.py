@@ -53,6 +53,19 @@ def test_comparison():
     assert len(comparison(np.zeros((40, 30, 3), np.uint8), sample_of(gt_mask=0 * mask[None]))) == 1
 
 
+def test_diverged_predictions_and_tiny_masks_do_not_stop_a_run():
+    maps = dict(
+        gt_depth_map=np.full((1, 8, 6), 2.0),
+        pred_depth_map=np.full((1, 8, 6), np.nan),
+        gt_normal_map=np.ones((3, 8, 6)),
+        pred_normal_map=np.full((3, 8, 6), np.inf),
+    )
+    photo, mask = np.zeros((8, 6, 3), np.uint8), np.zeros((1, 8, 6))
+    mask[0, 3, 3] = 1
+    assert len(comparison(photo, sample_of(gt_mask=mask, **maps))) == 1
+    assert len(comparison(photo, sample_of(gt_mask=mask + 1, **maps))) == 7
+
+
 def test_picture_of_the_convention(root):
     """The left sphere of docs/images/normals_sphere.png has X right, Y up, Z to the camera."""
     picture = cv2.imread(str(root / 'docs/images/normals_sphere.png'))[..., ::-1]

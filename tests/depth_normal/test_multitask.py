@@ -186,6 +186,14 @@ def test_command(model, config, tmp_path, capsys):
     assert 'name the config as the model' in capsys.readouterr().err
 
 
+def test_convention_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, 'inferencer_class', lambda task: lambda *_, **options: options)
+    (tmp_path / 'a.pth').touch()
+    arguments = ['normal', 'a.jpg', '--weights', str(tmp_path / 'a.pth'), '--model', 'a.py']
+    built, _ = demo.build(demo.parse_args([*arguments, '--out', 'out', '--convention', 'opencv']))
+    assert built[0]['convention'] == 'opencv'
+
+
 def test_inferencer(model, config, tmp_path):
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'joint.pth')
     joint = JointInferencer(config, tmp_path / 'joint.pth', device='cpu', workers=1)

@@ -130,15 +130,19 @@ def test_command(check, tmp_path, write_pair):
         f"vocabulary='goliath', data_root='{tmp_path}/val'))\n"
         'test_dataloader = val_dataloader\n'
     )
-    status, output = check(config)
+    status, output = check(config, '--workers', 1)
     assert status == 0
     assert output.count('Upper_Clothing') == 2 and 'no problems' in output
     assert 'test: the same data as before' in output
     write_pair(tmp_path / 'val', 'b', [[77]])
-    status, output = check(config, '--splits', 'val')
+    status, output = check(config, '--splits', 'val', '--workers', 1)
     assert status == 1
     assert output.count('PROBLEM') == output.count('b.png holds the values [77]') == 1
     status, output = check(
-        config, '--cfg-options', 'train_dataloader.dataset.datasets.0.type=CocoDataset'
+        config,
+        '--workers',
+        1,
+        '--cfg-options',
+        'train_dataloader.dataset.datasets.0.type=CocoDataset',
     )
     assert status == 1 and 'CocoDataset is not in the' in output

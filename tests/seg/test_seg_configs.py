@@ -3,6 +3,7 @@
 
 from functools import partial
 
+import mmcv
 import pytest
 import torch
 from mmengine.config import Config
@@ -25,6 +26,15 @@ def load(root, name):
 
 def step(pipeline, name):
     return next(one for one in pipeline if one.type.split('.')[-1] == name)
+
+
+def check_tta_sizes(config, model):
+    """Every scale of the augmented test is made of whole patches; the middle one is the model's own."""
+    largest = step(config.tta_pipeline, 'Resize').scale  # (w, h)
+    scales = step(config.tta_pipeline, 'TestTimeAug').transforms[0]
+    sizes = [mmcv.rescale_size(largest, scale['scale_factor']) for scale in scales]
+    assert sizes[1] == model.backbone.img_size[::-1]
+    assert all(side % 16 == 0 for size in sizes for side in size)
 
 
 def test_all_leaves_are_known(root):
@@ -50,9 +60,7 @@ def test_recipe_builds_and_agrees_with_itself(root, name):
     assert step(train, 'Resize').scale == step(test, 'Resize').scale == (width, height)
     assert not step(test, 'Resize').keep_ratio
     assert step(train, 'RandomCrop').crop_size == (height, width)
-    # the middle scale of the augmented test is the model's own
-    largest = step(config.tta_pipeline, 'Resize').scale
-    assert [round(0.8 * side) for side in largest] == [width, height]
+    check_tta_sizes(config, model)
     with torch.device('meta'):
         tta = MODELS.build({**config.tta_model, 'module': config.model})
     assert tta.module.labels_only is False
@@ -69,7 +77,7 @@ def test_synthetic_recipe_is_tiny_at_half_its_size(root):
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         assert step(loader.dataset.pipeline, 'Resize').scale == (96, 128)
         assert loader.dataset.data_root == config.data_root
-    assert step(config.tta_pipeline, 'Resize').scale == (120, 160)
+    check_tta_sizes(config, model)
     with DefaultScope.overwrite_default_scope('mmseg'):
         optimizer = build_optim_wrapper(model, config.optim_wrapper).optimizer
     rates = {group['lr'] for group in optimizer.param_groups}

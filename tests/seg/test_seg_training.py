@@ -16,6 +16,7 @@ from mmseg.registry import MODELS
 
 from sapiens_common.engine import launch
 from sapiens_seg.engine import ClassCheckHook
+from sapiens_seg.models import BodyPartTTAModel
 
 # A model that learns in seconds: two blocks on 64 x 48 pixels.
 CONFIG = """
@@ -99,6 +100,28 @@ def test_train_and_test_commands(root, tmp_path, config_path):
     launch.enable_tta(config)
     # Mirrored views that voted for the wrong side would halve the paired classes.
     assert launch.build_runner(config).test()['mIoU'] > trained['mIoU'] - 3
+
+
+def test_several_scales_and_mirror_images_are_averaged(config_path, tmp_path, monkeypatch):
+    """tools/test.py --tta on a random model: what matters is that each view takes part."""
+    data = {'data_root': str(tmp_path / 'data'), 'test_dataloader.dataset.indices': 2}
+    config = launch.load_config(str(config_path), str(tmp_path / 'tta'), 'none', data)
+    config.test_dataloader.batch_size = 2
+    config.tta_pipeline[1].transforms[0] = [
+        {'type': 'Resize', 'scale': (48 * times, 64 * times), 'keep_ratio': False}
+        for times in (1, 2)
+    ]
+    launch.enable_tta(config)
+    views = []
+    merge = BodyPartTTAModel.merge_preds
+
+    def spy(self, samples):
+        views.extend((view.img_shape, view.flip) for view in samples[0])
+        return merge(self, samples)
+
+    monkeypatch.setattr(BodyPartTTAModel, 'merge_preds', spy)
+    assert 0 <= launch.build_runner(config).test()['mIoU'] <= 100
+    assert views == [(size, flip) for size in ((64, 48), (128, 96)) for flip in (False, True)]
 
 
 def test_upstreams_own_api_predicts(config_path, photo):

@@ -11,6 +11,10 @@ from sapiens_common.body_parts import IGNORE_INDEX
 from sapiens_common.images import list_images, read_image
 from sapiens_common.registry import TRANSFORMS
 
+_CONTRAST = (0.5, 2.0)
+"""Factors between which the person's spread of colours may change: before a plain wall or the sky the
+full match of the method would leave a plain, invisible person."""
+
 
 @TRANSFORMS.register_module()
 class RandomBackground(BaseTransform):
@@ -19,7 +23,8 @@ class RandomBackground(BaseTransform):
     The person is ``mask > 0`` where the sample has a ``mask``, else the labels of ``gt_seg_map`` that
     are neither background (0) nor ignored (255). Labels stay as they are. With ``match_colors``
     the person's colours are then shifted to the new picture's mean and spread in Lab space
-    (Reinhard et al., "Color Transfer between Images", 2001), which hides the cut.
+    (Reinhard et al., "Color Transfer between Images", 2001), which hides the cut; the spread changes by
+    a factor of two at most, so that the person stays visible.
 
     Required keys: ``img`` uint8 BGR (H, W, 3) and ``mask`` or ``gt_seg_map`` (H, W).
     Modified keys: ``img``.
@@ -97,10 +102,10 @@ def _random_cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _match_colors(image: np.ndarray, person: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Give the person's pixels the picture's per-channel mean and spread in Lab space."""
+    """Give the person's pixels the picture's mean and, within limits, spread per channel of Lab space."""
     source = cv2.cvtColor(image, cv2.COLOR_BGR2LAB).astype(np.float32)
     target = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).reshape(-1, 3).astype(np.float32)
     pixels = source[person]  # (N, 3)
-    spread = target.std(0) / np.maximum(pixels.std(0), 1e-3)
+    spread = (target.std(0) / np.maximum(pixels.std(0), 1e-3)).clip(*_CONTRAST)
     source = (source - pixels.mean(0)) * spread + target.mean(0)
     return cv2.cvtColor(np.clip(source, 0, 255).round().astype(np.uint8), cv2.COLOR_LAB2BGR)

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
@@ -99,5 +100,5 @@ class BodyPartSegmentor(EncoderDecoder):
         return (
             self.out_channels > 1
             and self.test_cfg.get('mode', 'whole') == 'whole'
-            and not any(sample.get(key) for sample in samples for key in undo)
+            and not any(np.any(sample.get(key, 0)) for sample in samples for key in undo)
         )
