@@ -75,7 +75,7 @@ def draw_people(
         # Thickness follows the person, not the photo: far people get fine lines, but none that vanish
         # when a huge photo is looked at on a screen.
         reach = float(np.hypot(*(boxes[person, 2:] - boxes[person, :2])))
-        radius = float(np.clip(reach / 160, max(1.2, diagonal / 1600), max(4.0, diagonal / 200)))
+        radius = float(np.clip(reach / 160, max(1.2, diagonal / 1600), max(4.0, diagonal / 250)))
         number = None if track_ids is None else int(track_ids[person])
         if draw_boxes:
             color = _PEOPLE[(person if number is None else number) % len(_PEOPLE)]
@@ -115,7 +115,7 @@ def _dot(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) ->
     """A disc with a dark rim, so that it is seen on any ground; too small ones get none."""
     if radius >= 1.5:
         _disc(picture, point, radius + max(0.5, 0.15 * radius), _DARK)
-    _disc(picture, point, max(radius, 0.75), color)
+    _disc(picture, point, max(radius, 0.5), color)
 
 
 def _disc(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:
