@@ -66,10 +66,10 @@ def main() -> None:
     )
     model = {'checkpoint': args.checkpoint, 'img_size': extractor.img_size, 'dtype': args.dtype}
     model |= {'kind': args.kind, 'layers': args.layers}
-    check_settings(out / 'settings.json', {**model, 'save_dtype': args.save_dtype})
-    model['device'] = str(extractor.device)
-    summary = Summary('features', models={'features': model}, versions=library_versions())
+    device = {'device': str(extractor.device)}
+    summary = Summary('features', models={'features': model | device}, versions=library_versions())
     source = open_source(args.input)
+    check_settings(out / 'settings.json', {**model, 'save_dtype': args.save_dtype})
     written = []
 
     def target(item) -> Path:

@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -130,7 +131,7 @@ def probe(
     nn.init.zeros_(head[1].bias)
     train_encoder = encoder_lr is not None
     encoder.train(train_encoder)
-    groups = [{'params': list(head.parameters()), 'lr': lr}]
+    groups: list[dict[str, Any]] = [{'params': list(head.parameters()), 'lr': lr}]
     if train_encoder:
         groups.append({'params': list(encoder.parameters()), 'lr': encoder_lr})
     parameters = [parameter for group in groups for parameter in group['params']]

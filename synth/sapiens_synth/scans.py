@@ -118,7 +118,7 @@ def _appearance(mesh: trimesh.Trimesh, path: str) -> tuple[np.ndarray, np.ndarra
     """Per-vertex coordinates and texture of a mesh."""
     visual: Any = mesh.visual
     uv = getattr(visual, 'uv', None)
-    material = getattr(visual, 'material', None)
+    material: Any = getattr(visual, 'material', None)
     image = None
     for name in ('baseColorTexture', 'image'):
         image = image if image is not None else getattr(material, name, None)

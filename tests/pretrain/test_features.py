@@ -215,10 +215,14 @@ def test_extraction_of_a_list_in_low_precision(checkpoint, pictures, run_tool, t
         ('probe_encoder', ('nowhere', '--checkpoint', '{c}'), 'nowhere'),
     ],
 )
-def test_wrong_input_ends_with_a_message(checkpoint, pictures, run_tool, tool, arguments, message):
+def test_wrong_input_ends_with_a_message(
+    checkpoint, pictures, run_tool, monkeypatch, tmp_path, tool, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
     paths = {'c': checkpoint, 'f': checkpoint.with_name('config.py'), 'p': pictures}
     with pytest.raises(SystemExit, match=f'error: .*{message}'):
         run_tool(f'tools/{tool}.py', *(part.format(**paths) for part in arguments))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_reconstruction_tool(checkpoint, pictures, run_tool, tmp_path):
