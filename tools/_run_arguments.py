@@ -1,11 +1,21 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What the command lines of tools/train.py and tools/test.py share."""
+"""What the command lines of tools/train.py, tools/test.py and others share."""
 
 import argparse
 import os
 import sys
 
 from mmengine.config import Config, DictAction
+
+
+class OptionsAction(DictAction):
+    """mmengine's ``KEY=VALUE`` options, of which it takes all spaces out: here paths keep theirs."""
+
+    @staticmethod
+    def _parse_iterable(val: str) -> object:
+        if any(character in val for character in '[](),'):
+            return DictAction._parse_iterable(val)
+        return DictAction._parse_int_float_bool(val.strip('\'"'))
 
 
 def parse_run(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Config]:
@@ -16,7 +26,7 @@ def parse_run(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Conf
     parser.add_argument(
         '--work-dir', help='where logs and checkpoints go (default work_dirs/<name>)'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -87,7 +87,7 @@ class Watch:
 
 def train(args: argparse.Namespace, watch: Watch) -> None:
     """Train without validation, measuring after iterations."""
-    from mmengine.config import DictAction
+    from _run_arguments import OptionsAction
     from mmengine.hooks import Hook
 
     from sapiens_common.engine import launch
@@ -97,7 +97,7 @@ def train(args: argparse.Namespace, watch: Watch) -> None:
             watch.step(runner.iter + 1)
 
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, default={})
     given = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     options = parser.parse_args(given).cfg_options
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import _bootstrap
-from mmengine.config import DictAction
+from _run_arguments import OptionsAction
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument('--count', type=int, default=6, help='images, evenly spread over the input')
     parser.add_argument('--ratios', type=float, nargs='+', default=[0.75, 0.8, 0.85, 0.9, 0.95])
     parser.add_argument('--device')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     if args.count < 1:
         raise ValueError(f'--count must be at least 1, got {args.count}')

@@ -234,12 +234,18 @@ def write_metainfo(info: dict[str, Any], path: str | Path, source: str) -> None:
         source: Where it came from, for its first line.
 
     Raises:
-        ValueError: Another suffix.
+        ValueError: Another suffix; the file exists, perhaps with your edits; it cannot be written.
     """
     path = Path(path)
     if path.suffix != '.py':
         raise ValueError(f'{path}: a metainfo file ends in .py')
+    if path.exists():
+        raise ValueError(
+            f'{path} exists; edits in it would be lost. Delete it or write another file'
+        )
     body = pformat(info, width=96, sort_dicts=False)
-    path.write_text(
-        f'# Keypoint layout made from {source}. Check swap and sigmas.\ndataset_info = {body}\n'
-    )
+    text = f'# Keypoint layout made from {source}. Check swap and sigmas.\ndataset_info = {body}\n'
+    try:
+        path.write_text(text, encoding='utf-8')
+    except OSError as error:
+        raise ValueError(f'{path} cannot be written: {error}') from error

@@ -88,6 +88,7 @@ def test_runs_where_nothing_is_installed(root, tmp_path):
     [
         ({'mmcv': '2.2.0'}, 'mmcv', Status.ERROR, 'refuse mmcv 2.2.0'),
         ({'mmengine': '0.8.4'}, 'mmengine', Status.ERROR, 'mmengine>=0.10.7'),
+        ({'mmengine': '0.10.5'}, 'mmengine', Status.ERROR, 'Adafactor is already registered'),
         ({'mmpose': None}, 'mmpose', Status.WARNING, 'mmpose>=1.3.2'),
         ({'onedl_mmengine': '0.10.12'}, 'mmengine', Status.ERROR, 'uninstall both'),
         ({'mmengine': None, 'onedl_mmengine': '0.10.12'}, 'mmengine', Status.OK, ''),
@@ -150,6 +151,13 @@ def test_mmcv_without_operators(monkeypatch):
     assert finding.status is Status.ERROR
     assert 'mmcv._ext' in finding.found
     assert '--no-build-isolation' in finding.mend
+
+
+def test_mend_of_the_fork_is_the_fork(monkeypatch, installed):
+    installed(onedl_mmcv='2.3.6')
+    broken_import(monkeypatch, 'mmcv.ops', ModuleNotFoundError("No module named 'mmcv._ext'"))
+    (finding,) = libraries.check_mmcv_ops()
+    assert '--no-binary onedl-mmcv onedl-mmcv==2.3.6' in finding.mend
 
 
 def test_xtcocotools_of_another_numpy(monkeypatch):
@@ -217,6 +225,15 @@ def test_gpu_that_torch_was_not_built_for(monkeypatch):
     (finding,) = machine.check_gpu()
     assert finding.status is Status.ERROR
     assert 'sm_80, sm_90' in finding.mend
+
+
+def test_apple_gpu(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: True)
+    (finding,) = machine.check_gpu()
+    assert finding.status is Status.WARNING
+    assert 'detector on the CPU' in finding.mend
 
 
 def test_opencv_without_system_libraries(monkeypatch):

@@ -64,3 +64,30 @@ def test_errors(path):
         enable_tta(load_config(path, None, 'none', None))
     with pytest.raises(ValueError, match='config nope.py does not exist'):
         load_config('nope.py', None, 'none', None)
+
+
+def test_options_keep_the_spaces_of_paths(root, monkeypatch):
+    import argparse
+
+    monkeypatch.syspath_prepend(str(root / 'tools'))
+    from _run_arguments import OptionsAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
+    words = [
+        'data_root=/my photos/ü',
+        'lr=1e-3',
+        'size=(4, 3)',
+        'names=[a, b]',
+        'on=True',
+        'x="a b"',
+    ]
+    options = parser.parse_args(['--cfg-options', *words]).cfg_options
+    assert options == {
+        'data_root': '/my photos/ü',
+        'lr': 1e-3,
+        'size': (4, 3),
+        'names': ['a', 'b'],
+        'on': True,
+        'x': 'a b',
+    }

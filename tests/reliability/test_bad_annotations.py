@@ -206,7 +206,7 @@ def reader(tmp_path_factory):
     return CocoDataset(ann_file=str(path), data_prefix={'img': str(path.parent)}, pipeline=[])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(place=st.sampled_from(KEYS), value=JSON)
 def test_fuzzed_annotations_are_read_or_named(reader, place, value):
     # Whatever stands under a key: the sample is read, left out by rule, or refused by name.
@@ -224,7 +224,7 @@ def test_fuzzed_annotations_are_read_or_named(reader, place, value):
         assert np.isfinite(np.asarray(sample['bbox'], np.float64)).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(kind=st.sampled_from(POSE_READERS), place=st.sampled_from([*KEYS, None]), value=JSON)
 def test_fuzzed_files_are_read_or_named(tmp_path_factory, kind, place, value):
     # The whole way from the file, also where something else stands in the place of a whole section.
@@ -235,7 +235,7 @@ def test_fuzzed_files_are_read_or_named(tmp_path_factory, kind, place, value):
         assert 'annotations.json' in str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(value=JSON, wrap=st.sampled_from(['bare', 'named', 'detection', 'annotation', 'people']))
 def test_fuzzed_boxes_of_inference_are_used_or_cost_one_image(tmp_path_factory, value, wrap):
     contents = {

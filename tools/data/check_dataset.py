@@ -15,11 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
-import cv2
-from mmengine.config import Config, DictAction
+from _run_arguments import OptionsAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from sapiens_common.engine.launch import load_config
+from sapiens_common.inference.writers import write_image
 
 # Package of a data set type -> module with audit_dataset(settings, workers) -> DataAudit.
 AUDITS = {'sapiens_seg': 'sapiens_seg.audit'}
@@ -37,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--sheet', metavar='FILE.png', help='draw random training samples')
     parser.add_argument('--sheet-count', type=int, default=12, help='samples on the sheet')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     return parser.parse_args()
 
 
@@ -82,7 +83,7 @@ def draw_sheet(config: Config, path: str, count: int) -> None:
         print('no sheet: no training sample can be read')
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(path, picture)
+    write_image(Path(path), picture)
     print(f'wrote {path}: look at it before training')
 
 

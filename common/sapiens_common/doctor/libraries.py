@@ -26,10 +26,13 @@ _NEEDED_FOR = {
     'mmpretrain': 'MAE pretraining',
 }
 _REQUIRED = ('mmengine', 'mmcv')
-_CAP = (
-    '. mmdet 3.3.0 and mmsegmentation 1.2.2 refuse mmcv 2.2.0; mmcv 2.1.0 also builds with newer torch: '
-    '"bash tools/install.sh" does it'
-)
+# Why the window of a distribution ends where it does.
+_REASONS = {
+    'mmcv': '. mmdet 3.3.0 and mmsegmentation 1.2.2 refuse mmcv 2.2.0; mmcv 2.1.0 also builds with newer '
+    'torch: "bash tools/install.sh" does it',
+    'mmengine': '. 0.10.5 and older stop with "Adafactor is already registered" beside transformers and '
+    'torch 2.5 or newer',
+}
 
 
 def version_of(distribution: str) -> str | None:
@@ -98,7 +101,7 @@ def check_windows() -> Iterator[Finding]:
         if Version(low) <= Version(found) < Version(high):
             yield Finding(module, OK, f'{name} {found}')
         else:
-            mend = f'pip install "{name}>={low},<{high}"' + (_CAP if name == 'mmcv' else '')
+            mend = f'pip install "{name}>={low},<{high}"' + _REASONS.get(name, '')
             yield Finding(
                 module, ERROR, f'{name} {found} is outside {low} <= version < {high}', mend
             )
@@ -159,9 +162,12 @@ def check_checkpoints() -> Iterator[Finding]:
 
 def check_mmcv_ops() -> Iterator[Finding]:
     """Whether mmcv has its compiled operators, on the devices that are there."""
+    # The fork's file on PyPI has no operators either; upstream's mmcv beside it would overwrite it.
+    name = 'onedl-mmcv' if version_of('onedl-mmcv') else 'mmcv'
+    wanted = version_of(name) if name == 'onedl-mmcv' else '2.1.0'
     rebuild = (
-        'rebuild it against this torch: pip uninstall mmcv mmcv-lite; MMCV_WITH_OPS=1 pip install '
-        '--no-build-isolation --no-cache-dir --no-binary mmcv mmcv==2.1.0 (6 to 12 minutes)'
+        f'rebuild it against this torch: pip uninstall {name} mmcv-lite; MMCV_WITH_OPS=1 pip install '
+        f'--no-build-isolation --no-cache-dir --no-binary {name} {name}=={wanted} (6 to 12 minutes)'
     )
     try:
         import torch
@@ -226,10 +232,11 @@ def check_albumentations() -> Iterator[Finding]:
 
 def check_transformers() -> Iterator[Finding]:
     """Multimodal models of mmpretrain fail to import beside transformers newer than 4.49."""
-    if version_of('mmpretrain') is None or version_of('transformers') is None:
+    beside = next((name for name, *_ in WINDOWS['mmpretrain'] if version_of(name)), None)
+    if beside is None or version_of('transformers') is None:
         yield Finding('transformers', OK, 'does not meet mmpretrain here')
         return
-    found = f'{version_of("transformers")} beside mmpretrain {version_of("mmpretrain")}'
+    found = f'{version_of("transformers")} beside {beside} {version_of(beside)}'
     code = 'import mmpretrain.models'
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     if result.returncode == 0:
@@ -239,8 +246,8 @@ def check_transformers() -> Iterator[Finding]:
         'transformers',
         WARNING,
         f'{found}: {result.stderr.strip().splitlines()[-1]}',
-        'only MAE pretraining needs mmpretrain.models: pip install "transformers<=4.49", or uninstall '
-        'transformers there; pose, segmentation, depth and normals do not care',
+        'only MAE pretraining needs mmpretrain.models: pip install "transformers<=4.49" (onedl-mmpretrain: '
+        '">=4.53,<5"), or uninstall transformers there; pose, segmentation, depth and normals do not care',
     )
 
 

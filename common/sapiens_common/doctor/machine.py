@@ -34,6 +34,10 @@ def check_gpu() -> Iterator[Finding]:
     """GPUs, their memory, bfloat16, and whether torch was built for their architecture."""
     import torch
 
+    if torch.backends.mps.is_available():
+        mend = "mmcv has no operators for it: keep the person detector on the CPU (device='cpu')"
+        yield Finding('gpu', WARNING, 'Apple MPS', mend)
+        return
     if not torch.cuda.is_available():
         built = torch.version.cuda
         found = f'none visible (torch built {f"for CUDA {built}" if built else "without CUDA"})'

@@ -2,6 +2,7 @@
 """What ``tools/train.py`` and ``tools/test.py`` do after parsing their arguments."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
@@ -56,7 +57,19 @@ def enable_amp(config: Config, dtype: str) -> None:
 
 
 def build_runner(config: Config) -> Runner:
-    """Join the process group and build the runner the config names."""
+    """Join the process group and build the runner the config names.
+
+    Raises:
+        ValueError: Nothing can be written in the work directory.
+    """
+    try:
+        Path(config.work_dir).mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=config.work_dir):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f'work_dir {config.work_dir} cannot be written ({error}); choose another with --work-dir'
+        ) from error
     init_process_group(config.launcher)
     if 'runner_type' in config:
         return RUNNERS.build(config)

@@ -158,16 +158,22 @@ class ShardedImages:
         """Name (``shard.tar/member``) and encoded bytes of an image.
 
         Raises:
-            ValueError: The shard ends before the image does.
+            ValueError: The shard or its index is damaged.
         """
         number = int(np.searchsorted(self.starts, position, side='right')) - 1
-        shard = self.shards[number]
-        offset, size = (int(v) for v in self._index(shard)[1 + position - self.starts[number]])
+        shard, place = self.shards[number], position - int(self.starts[number])
+        index = self._index(shard)
+        offset, size = (int(value) for value in index[1 + place])
+        if offset < HEADER or not 0 <= size <= int(index[0, 0]) - offset:
+            raise ValueError(f'index {index_path(shard)} is damaged; delete it to rebuild it')
         # pread has no position to share between forked workers.
         content = os.pread(self._file(shard).fileno(), HEADER + size, offset - HEADER)
         if len(content) < HEADER + size:
-            raise ValueError(f'shard {shard} ends within image {position - self.starts[number]}')
-        member = tarfile.TarInfo.frombuf(content[:HEADER], 'utf-8', 'surrogateescape')
+            raise ValueError(f'shard {shard} ends within image {place}')
+        try:
+            member = tarfile.TarInfo.frombuf(content[:HEADER], 'utf-8', 'surrogateescape')
+        except tarfile.TarError as error:
+            raise ValueError(f'shard {shard} is damaged before image {place}: {error}') from error
         return f'{shard}/{member.name}', content[HEADER:]
 
     def name(self, position: int) -> str:
