@@ -93,8 +93,9 @@ def main():
     results = {}
     if job == 'first':
         results['plain'] = weights(train(folder / 'plain', images))
-        picture = [dict(type='sapiens_pretrain.ReconstructionHook', interval=3, num_images=1)]
-        results['whole'] = weights(train(folder / 'whole', images, sharded=True, hooks=picture))
+        picture = dict(type='sapiens_pretrain.ReconstructionHook', interval=3, num_images=1)
+        picture['ratios'] = (0.75, 0.9)  # of 12 patches
+        results['whole'] = weights(train(folder / 'whole', images, sharded=True, hooks=[picture]))
         train(folder / 'sharded', images, sharded=True, stop=4)
         results['sharded'] = weights(train(folder / 'sharded', images, sharded=True, resume=True))
     else:
