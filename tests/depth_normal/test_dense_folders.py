@@ -97,7 +97,7 @@ def test_scan_layouts(tmp_path):
     with pytest.raises(ValueError, match=r'th/annotations does not exist; it tells the framing'):
         THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     (tmp_path / 'th/annotations').mkdir()
-    (tmp_path / 'th/annotations/train.json').write_text('[')
+    (tmp_path / 'th/annotations/train.json').write_text('{}')
     with pytest.raises(ValueError, match=r'train\.json is no COCO file'):
         THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     (tmp_path / 'th/annotations/train.json').write_text(json.dumps(dict(images=images[:2])))
