@@ -3,7 +3,7 @@
 #   bash tools/dist_train.sh configs/depth/sapiens_tiny_synthetic.py 2 --amp
 _base_ = ['sapiens_tiny_folder.py']
 data_root = 'data/synthetic'
-epochs = 40
+epochs = 100
 size = (128, 96)  # (height, width): half of the tiny size, four times the steps per minute
 
 model = dict(backbone=dict(img_size=size), data_preprocessor=dict(size=size))
@@ -14,14 +14,14 @@ for step in [step for loader in loaders for step in loader.dataset.pipeline if '
         step.update(scale=(0.9, 1.3), rotate_prob=0.3, max_angle=20)
 del loaders, step
 
-train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=data_root))
+train_dataloader = dict(batch_size=16, num_workers=1, dataset=dict(data_root=data_root))
 val_dataloader = dict(
     batch_size=16, num_workers=1, dataset=dict(data_root=data_root, framing='annotations'))
 test_dataloader = val_dataloader
 # From scratch the decoder has the longest way to go: ten times the encoder's rate.
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
-    optimizer=dict(weight_decay=0.05),
+    optimizer=dict(lr=2e-3, weight_decay=0.05),
     paramwise_cfg=dict(_delete_=True, custom_keys=dict(decode_head=dict(lr_mult=10.0))),
     clip_grad=dict(max_norm=5.0))
 train_cfg = dict(max_epochs=epochs, val_interval=20)

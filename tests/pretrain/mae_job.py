@@ -1,9 +1,10 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""A small masked-pretraining run of the shipped recipe: as a config, and as a program of several ranks."""
+"""A small masked-pretraining run of the shipped recipe: as a config, and on two ranks."""
 
+import multiprocessing
 import os
 import signal
-import sys
+import socket
 from pathlib import Path
 
 import torch
@@ -60,7 +61,7 @@ class DieHook(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train(work_dir, images, sharded=False, stop=6, hooks=(), **options):
+def train(work_dir, images, sharded=False, stop=4, hooks=(), **options):
     """Train on all ranks; returns the runner."""
     from mmengine.registry import RUNNERS
 
@@ -82,30 +83,49 @@ def weights(runner):
     return {k: v.full_tensor() if hasattr(v, 'full_tensor') else v for k, v in state.items()}
 
 
-def main():
-    """argv: folder of the runs, images, job. Started by torchrun."""
-    sys.path[:0] = [str(ROOT / 'common'), str(ROOT / 'pretrain')]
+def run_rank(rank, port, folder, images, job):
+    """One of two ranks; the jobs leave their results in ``folder``."""
     from sapiens_common.engine.dist import init_process_group
 
+    place = {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': 2, 'LOCAL_WORLD_SIZE': 2}
+    place |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port}
+    os.environ.update({name: str(value) for name, value in place.items()})
     torch.set_num_threads(1)
-    folder, images, job = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     init_process_group('pytorch')
     results = {}
-    if job == 'first':
+    if job == 'plain':
         results['plain'] = weights(train(folder / 'plain', images))
+    elif job == 'killed':
+        train(folder / 'killed', images, hooks=[dict(type='DieHook', after=3)])
+    elif job == 'resumed':
+        results['resumed'] = weights(train(folder / 'killed', images, resume=True))
+    else:
         picture = dict(type='sapiens_pretrain.ReconstructionHook', interval=3, num_images=1)
         picture['ratios'] = (0.75, 0.9)  # of 12 patches
         results['whole'] = weights(train(folder / 'whole', images, sharded=True, hooks=[picture]))
-        train(folder / 'sharded', images, sharded=True, stop=4)
+        train(folder / 'sharded', images, sharded=True, stop=2)
         results['sharded'] = weights(train(folder / 'sharded', images, sharded=True, resume=True))
-    else:
-        results['killed'] = weights(train(folder / 'killed', images, resume=True))
-    if torch.distributed.get_rank() == 0:
+    if rank == 0:
         torch.save(results, folder / f'{job}.pt')
     torch.distributed.barrier()
-    if job == 'first':
-        train(folder / 'killed', images, hooks=[dict(type='DieHook', after=5)])
+    torch.distributed.destroy_process_group()
 
 
-if __name__ == '__main__':
-    main()
+def run_two_ranks(folder, images, job):
+    """Run a job on two forked processes, which need not import anything again; their exit codes."""
+    import mmpretrain.models  # noqa: F401  (the registry would import it in every process)
+
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context('fork')
+    ranks = [
+        context.Process(target=run_rank, args=(rank, port, folder, images, job)) for rank in (0, 1)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+    for rank in ranks:
+        rank.kill()
+    return [rank.exitcode for rank in ranks]

@@ -2,11 +2,8 @@
 """Data parallel, sharded, killed and resumed runs of two ranks end with the same weights, bit for bit;
 a sharded checkpoint loads at another number of ranks."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
+import signal
 
 import pytest
 import torch
@@ -14,21 +11,6 @@ from mmengine.registry import MODELS, RUNNERS
 from torch import distributed as dist
 
 from sapiens_common.engine.sharded import read_whole_checkpoint, shard_model
-
-JOB = Path(__file__).with_name('mae_job.py')
-
-
-def launch(folder, images, job):
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    return subprocess.run(
-        [*command, str(JOB), str(folder), str(images), job],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=300,
-    )
 
 
 @pytest.fixture
@@ -46,47 +28,51 @@ def assert_identical(a, b):
     assert different == []
 
 
-@pytest.mark.slow
-def test_two_ranks(tmp_path, pictures, mae_job, alone):
-    first = launch(tmp_path, pictures, 'first')
-    assert 'SIGKILL' in first.stderr, first.stderr[-3000:]  # the last job of it
-    found = torch.load(tmp_path / 'first.pt')
-    assert_identical(found['plain'], found['whole'])
-    assert_identical(found['whole'], found['sharded'])
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory, pictures, mae_job):
+    """Folder and weights of an undisturbed data parallel run of two ranks, 4 iterations."""
+    folder = tmp_path_factory.mktemp('plain')
+    assert mae_job.run_two_ranks(folder, pictures, 'plain') == [0, 0]
+    return folder / 'plain', torch.load(folder / 'plain.pt')['plain']
+
+
+def test_two_ranks_killed_within_an_epoch(tmp_path, pictures, mae_job, plain):
+    # 13 images in steps of 2 x 2: iteration 3 is within the first pass, and the rest goes beyond it.
+    assert mae_job.run_two_ranks(tmp_path, pictures, 'killed') == [-signal.SIGKILL] * 2
+    assert [path.name for path in (tmp_path / 'killed').glob('*.pth')] == ['iter_2.pth']
+    assert mae_job.run_two_ranks(tmp_path, pictures, 'resumed') == [0, 0]
+    assert_identical(torch.load(tmp_path / 'resumed.pt')['resumed'], plain[1])
+
+
+def test_two_sharded_ranks(tmp_path, pictures, mae_job, plain, request):
+    assert mae_job.run_two_ranks(tmp_path, pictures, 'sharded') == [0, 0]
+    found = torch.load(tmp_path / 'sharded.pt')
+    assert_identical(found['whole'], plain[1])
+    assert_identical(found['sharded'], found['whole'])
     assert (tmp_path / 'whole/reconstructions/iter_3.png').is_file()
 
-    kept = sorted(path.name for path in (tmp_path / 'killed').glob('*.pth'))
-    assert kept == ['iter_2.pth', 'iter_4.pth']
-    second = launch(tmp_path, pictures, 'second')
-    assert second.returncode == 0, second.stderr[-3000:]
-    killed = torch.load(tmp_path / 'second.pt')['killed']
-    assert_identical(found['plain'], killed)
-
-    sharded = tmp_path / 'sharded'
-    assert_identical(read_whole_checkpoint(sharded / 'iter_6.pth').state_dict, found['whole'])
-    plain = read_whole_checkpoint(tmp_path / 'plain' / 'iter_6.pth').state_dict
-    assert_identical(plain, found['plain'])
+    request.getfixturevalue('alone')  # only now: forked ranks must not inherit a process group
+    sharded, whole = tmp_path / 'sharded', plain[0] / 'iter_4.pth'
+    assert_identical(read_whole_checkpoint(sharded / 'iter_4.pth').state_dict, found['whole'])
+    assert_identical(read_whole_checkpoint(whole).state_dict, plain[1])
     options = {'train_dataloader.batch_size': 4, 'resume': True}
     loaded = mae_job.train(sharded, pictures, sharded=True, **options)
-    assert loaded.iter == 6
+    assert loaded.iter == 4
     assert_identical(mae_job.weights(loaded), found['whole'])
-    one = mae_job.train(sharded, pictures, sharded=True, stop=7, **options)
+    one = mae_job.train(sharded, pictures, sharded=True, stop=5, **options)
     step = one.optim_wrapper.optimizer.state_dict()['state'][0]['step']
-    assert (one.iter, int(step)) == (7, 7)
+    assert (one.iter, int(step)) == (5, 5)
 
     # A whole checkpoint starts a sharded run, and cannot be resumed by one.
-    options = {
-        'load_from': str(tmp_path / 'plain' / 'iter_6.pth'),
-        'optim_wrapper.optimizer.lr': 0.0,
-    }
+    options = {'load_from': str(whole), 'optim_wrapper.optimizer.lr': 0.0}
     started = mae_job.train(tmp_path / 'new', pictures, sharded=True, stop=1, **options)
-    assert_identical(mae_job.weights(started), found['plain'])
+    assert_identical(mae_job.weights(started), plain[1])
     with pytest.raises(ValueError, match='was not written by a sharded run'):
-        mae_job.train(tmp_path / 'new', pictures, sharded=True, resume=True, **options)
+        mae_job.train(plain[0], pictures, sharded=True, resume=True, stop=5)
     # A deleted checkpoint takes its shards with it at the next save; half-written ones go too.
     (sharded / 'iter_2.pth').unlink()
     (sharded / '.iter_8.shards.partial').mkdir()
-    one.save_checkpoint(str(sharded), 'iter_7.pth', by_epoch=False)
+    one.save_checkpoint(str(sharded), 'iter_5.pth', by_epoch=False)
     assert not (sharded / 'iter_2.shards').exists()
     assert not (sharded / '.iter_8.shards.partial').exists()
     shutil.rmtree(sharded)

@@ -4,7 +4,7 @@ default_scope = 'mmseg'
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
 
 # ---- what you are likely to change ----
-epochs = 40
+epochs = 60
 size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
 # Chosen so that the four losses weigh about the same at the end of training.
 loss_weights = dict(pose=100.0, seg=1.0, depth=1.0, normal=1.0)
@@ -85,7 +85,7 @@ test_pipeline = [
 people = dict(
     type='sapiens_pose.GoliathDataset', data_root=data_root, data_prefix=dict(img='images/'))
 train_dataloader = dict(
-    batch_size=4,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -112,7 +112,7 @@ test_evaluator = val_evaluator
 # From scratch the decoders have the longest way to go: ten times the encoder's rate.
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
-    optimizer=dict(lr=1e-3, weight_decay=0.05),
+    optimizer=dict(lr=2e-3, weight_decay=0.05),
     paramwise_cfg=dict(_delete_=True, custom_keys=dict(tasks=dict(lr_mult=10.0))),
     clip_grad=dict(max_norm=5.0))
 param_scheduler = [
