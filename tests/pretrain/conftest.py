@@ -18,7 +18,7 @@ _JOB = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_JOB)
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def mae_job():
     """The module of the small pretraining run."""
     return _JOB

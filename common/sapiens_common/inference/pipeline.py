@@ -151,8 +151,9 @@ class Pipeline:
             self.summary.models = {
                 task.task: {**task.loaded.describe(), 'output': task.output} for task in plan.tasks
             }
-            if hasattr(plan.boxes, 'loaded'):
-                self.summary.models['detector'] = plan.boxes.loaded.describe()
+            detector = getattr(plan.boxes, 'loaded', None)
+            if detector is not None:
+                self.summary.models['detector'] = detector.describe()
             self.summary.versions = library_versions()
             for writer in plan.writers:
                 writer.finish(self.summary)
