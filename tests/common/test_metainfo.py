@@ -127,9 +127,9 @@ def test_bad_files_are_named(tmp_path, changes, message):
 def test_other_files_are_refused(tmp_path, text):
     path = tmp_path / 'annotations.json'
     path.write_text(text)
-    with pytest.raises((ValueError, TypeError), match='annotations.json|not iterable'):
+    with pytest.raises(ValueError, match='annotations.json'):
         metainfo.read_category(path)
-    with pytest.raises(ValueError, match='expected a COCO JSON'):
+    with pytest.raises(ValueError, match='missing.json does not exist'):
         metainfo.read_category(tmp_path / 'missing.json')
 
 
