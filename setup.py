@@ -66,6 +66,7 @@ cluster = ['ray[data]>=2.30']  # curation over several machines; one machine nee
 test = [
     'pytest>=8',
     'pytest-timeout',
+    'pytest-xdist',  # the suite runs in as many processes as there are cores
     'webdataset',  # reads our tar shards in a test
     'hypothesis',
     'ruff',

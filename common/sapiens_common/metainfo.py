@@ -6,6 +6,7 @@ The form is mmpose's ``dataset_info`` (``metainfo=dict(from_file=...)`` of a dat
 
 import math
 import re
+import reprlib
 from pathlib import Path
 from pprint import pformat
 from typing import Any
@@ -72,15 +73,16 @@ def read_category(path: str | Path, category: str | None = None) -> dict[str, An
     categories = content.get('categories') if isinstance(content, dict) else None
     if not isinstance(categories, list) or not all(isinstance(item, dict) for item in categories):
         raise ValueError(f'{path}: expected a COCO JSON file with a list "categories"')
-    choices = {item.get('name'): item for item in categories if item.get('keypoints')}
+    choices = {str(item.get('name')): item for item in categories if item.get('keypoints')}
     if not choices:
         raise ValueError(
             f'{path}: no category has a list "keypoints" of names; add one, in the order of the '
             'annotations'
         )
     if (len(choices) > 1) if category is None else (category not in choices):
-        raise ValueError(f'{path}: choose --category from {sorted(map(str, choices))}')
+        raise ValueError(f'{path}: choose --category from {sorted(choices)}')
     chosen = choices[category] if category is not None else next(iter(choices.values()))
+    _check_category(chosen, path)
     count = len(chosen['keypoints'])
     for annotation in content.get('annotations', []):
         values = annotation.get('keypoints')
@@ -94,6 +96,18 @@ def read_category(path: str | Path, category: str | None = None) -> dict[str, An
                 f'expected 3 x {count} (x, y, visibility) as its category names {count} points'
             )
     return chosen
+
+
+def _check_category(category: dict[str, Any], path: str | Path) -> None:
+    """Check the kinds of a category's entries; :func:`make_metainfo` checks what they say."""
+    names, links = category['keypoints'], category.get('skeleton') or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f'{path}: "keypoints" must be a list of names, got {reprlib.repr(names)}')
+    pairs = links if isinstance(links, list) else [None]
+    if not all(isinstance(pair, list) and set(map(type, pair)) <= {int} for pair in pairs):
+        raise ValueError(
+            f'{path}: "skeleton" must be a list of pairs of numbers, got {reprlib.repr(links)}'
+        )
 
 
 def make_metainfo(

@@ -49,7 +49,7 @@ def audit_dataset(settings: Mapping[str, Any], workers: int = 4) -> DataAudit:
         return DataAudit(
             '', ['the data set has no seg_map_path folder, so there is nothing to audit']
         )
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(max(1, workers)) as pool:
         counts = list(tqdm(pool.map(_count, entries), total=len(entries), unit='file'))
     problems = [problem for count in counts for problem in count.problems]
     values = np.stack([count.values for count in counts])  # (files, 256)

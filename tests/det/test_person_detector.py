@@ -116,10 +116,16 @@ def test_any_detector_of_mmdet_can_take_its_place(tmp_path):
         if 'scale' in step or 'size' in step:
             step.update({key: (64, 64) for key in step.keys() & {'scale', 'size'}})
     model = build_model(config)
-    for cls, obj in zip(
-        model.bbox_head.multi_level_conv_cls, model.bbox_head.multi_level_conv_obj, strict=True
+    head = model.bbox_head
+    for layer in (
+        *head.multi_level_conv_cls,
+        *head.multi_level_conv_obj,
+        *head.multi_level_conv_reg,
     ):
-        cls.bias.data[17] = obj.bias.data[0] = 5.0  # it is sure to see class 17 everywhere
+        torch.nn.init.zeros_(layer.weight)  # whatever it sees, it says its biases:
+        torch.nn.init.zeros_(layer.bias)  # boxes of one stride,
+    for cls, obj in zip(head.multi_level_conv_cls, head.multi_level_conv_obj, strict=True):
+        cls.bias.data[17] = obj.bias.data[0] = 5.0  # and class 17 everywhere
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'yolox.pth')
     other = PersonDetector(
         config, tmp_path / 'yolox.pth', device='cpu', score_thr=0.3, category=17, max_people=5

@@ -67,7 +67,7 @@ def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
 
 def test_an_export_that_gives_nan_is_removed(small_model, tmp_path, monkeypatch):
     """NaN is neither above nor below the tolerance."""
-    nan = {'torchscript': lambda path: lambda x: torch.full((len(x), 1, *SIZE), torch.nan)}
+    nan = {'torchscript': lambda path: lambda x: torch.full((len(x), 1, 1, 1), torch.nan)}
     monkeypatch.setattr(export, '_loaders', lambda: nan)
     path = tmp_path / 'model.pt2'
     with pytest.raises(ValueError, match='differs from eager by nan'):

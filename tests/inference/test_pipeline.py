@@ -123,7 +123,7 @@ def test_files_and_summary(mean_task, odd_folder, tmp_path):
     assert summary['inputs'] == 12 and summary['done'] == 8 and len(summary['failed']) == 4
     assert summary['notes']['transparent pixels were laid over white'] == 1
     assert summary['versions']['torch'] and summary['seconds']['decode'] > 0
-    assert summary['models'] == {'mean': {'model': 'mean'}}
+    assert summary['models'] == {'mean': {'model': 'mean', 'output': 'mean: of the grey values'}}
 
 
 def test_the_progress_bar_counts_inputs_and_failures(mean_task, odd_folder, capsys):

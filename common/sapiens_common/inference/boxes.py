@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,17 @@ def check_boxes(value: Any, label: object) -> np.ndarray:
     Raises:
         ValueError: Another shape, a value that is not finite, or a box without area.
     """
-    if not isinstance(value, np.ndarray):
-        # Rows with and without a score may stand side by side.
-        rows = [value] if len(value) and np.isscalar(value[0]) else value
-        value = [[*row, 1.0] if len(row) == 4 else list(row) for row in rows]
-        if len({len(row) for row in value}) > 1:
-            raise ValueError(f'{label}: some boxes have other than 4 or 5 numbers')
-    array = np.asarray(value if len(value) else np.zeros((0, 4)), dtype=np.float32)
+    try:
+        if not isinstance(value, np.ndarray):
+            # Rows with and without a score may stand side by side.
+            rows = [value] if len(value) and np.isscalar(value[0]) else value
+            value = [[*row, 1.0] if len(row) == 4 else list(row) for row in rows]
+        array = np.asarray(value if len(value) else np.zeros((0, 4)), dtype=np.float32)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(
+            f'{label}: expected boxes of 4 or 5 numbers as x1, y1, x2, y2[, score], got '
+            f'{reprlib.repr(value)}'
+        ) from error
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2 or array.shape[1] not in (4, 5):
@@ -188,7 +193,7 @@ def read_boxes_json(path: str | Path) -> dict[str, list]:
             }
         if isinstance(content, dict):
             return dict(content)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f'boxes {path}: an entry lacks or misuses {error}') from error
     raise ValueError(
         f'boxes {path}: expected COCO detections, COCO annotations, or a mapping from image names '
