@@ -24,7 +24,7 @@ def parse_run(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Conf
     Exits with a message when the config cannot be loaded.
     """
     parser.add_argument(
-        '--work-dir', help='where logs and checkpoints go (default work_dirs/<name>)'
+        '--work-dir', help='where logs and checkpoints go (default work_dirs/<task>/<name>)'
     )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')

@@ -44,6 +44,12 @@ def test_work_dir(path, given, found):
     assert load_config(path, given, 'none', None).work_dir == found
 
 
+@pytest.mark.parametrize('name', ['pose/sapiens_1b_goliath', 'seg/sapiens_1b_goliath'])
+def test_tasks_do_not_share_a_work_dir(root, name):
+    config = load_config(str(root / f'configs/{name}.py'), None, 'none', None)
+    assert config.work_dir == f'work_dirs/{name}'
+
+
 def test_checkpoint_replaces_the_encoder_file(path):
     config = load_config(path, None, 'none', None)
     set_checkpoint(config, 'best.pth')

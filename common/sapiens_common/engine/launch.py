@@ -16,7 +16,8 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
 
     Args:
         path: The config file.
-        work_dir: Output folder; None takes the config's, else ``work_dirs/<config name>``.
+        work_dir: Output folder; None takes the config's, else ``work_dirs/<task>/<config name>``, as
+            the tasks' configs share their names. A config outside ``configs/`` has no task.
         launcher: Job launcher of mmengine: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         options: Dotted keys to values, merged over the config (``--cfg-options``). A new
             ``data_root`` moves every path below the config's ``data_root``.
@@ -34,8 +35,16 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
         if 'data_root' in options and 'data_root' in config:
             config.merge_from_dict(_moved(config._cfg_dict, config.data_root, options['data_root']))
         config.merge_from_dict(options)
-    config.work_dir = work_dir or config.get('work_dir') or f'work_dirs/{Path(path).stem}'
+    config.work_dir = work_dir or config.get('work_dir') or _default_work_dir(path)
     return config
+
+
+def _default_work_dir(path: str) -> str:
+    parts = Path(path).resolve().with_suffix('').parts
+    for index in reversed(range(len(parts))):
+        if parts[index] == 'configs':
+            return str(Path('work_dirs', *parts[index + 1 :]))
+    return f'work_dirs/{parts[-1]}'
 
 
 def _moved(node: dict | list | tuple, old: str, new: str, prefix: str = '') -> dict[str, str]:

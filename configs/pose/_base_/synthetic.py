@@ -18,8 +18,8 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3, weight_decay=0.05))
-train_cfg = dict(max_epochs=80, val_interval=20)
+train_cfg = dict(max_epochs=60, val_interval=20)
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=60, start_factor=1e-2, by_epoch=False),
-    dict(type='CosineAnnealingLR', T_max=80, end=80, by_epoch=True, convert_to_iter_based=True)]
+    dict(type='CosineAnnealingLR', T_max=60, end=60, by_epoch=True, convert_to_iter_based=True)]
 default_hooks = dict(checkpoint=dict(interval=10, by_epoch=True))
