@@ -16,6 +16,8 @@ from .settings import Settings
 # allocates for good does not count.
 _SHORT = 2.0
 
+_PRODUCT = 'matrix product in {}'
+
 
 def compare(
     job: str,
@@ -77,7 +79,9 @@ def compare(
     )
     for product in products.values():
         product()
-    timings = time_interleaved({**ways, **products}, settings.rounds(rounds), device)
+    # Not by the name of the dtype alone: a way may be called that.
+    jobs: dict[str, Job] = {_PRODUCT.format(kind): product for kind, product in products.items()}
+    timings = time_interleaved({**ways, **jobs}, settings.rounds(rounds), device)
     found = Comparison(job, baseline, unit, items, flops)
     for name in ways:
         seconds, kind = timings[name], dtypes[name]
@@ -93,7 +97,9 @@ def compare(
                 else None,
                 peak_bytes=peaks[name],
                 flops_per_second=speed,
-                peak_share=speed * timings[kind].median / products[kind].flops if speed else None,
+                peak_share=speed * timings[_PRODUCT.format(kind)].median / products[kind].flops
+                if speed
+                else None,
                 difference=differences.get(name),
                 tolerance=None if differences.get(name) is None else tolerances[name],
             )
