@@ -1,4 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import signal
 import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -181,3 +182,11 @@ def small_checkpoint(small_model, tmp_path_factory):
         return path
 
     return build
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C reaches this process, also where a shell has started it in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

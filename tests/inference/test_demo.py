@@ -99,6 +99,7 @@ def test_an_output_folder_that_cannot_be_made(models, photo, tmp_path, capsys):
     assert 'out/seg cannot be written' in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures('interruptible')
 def test_ctrl_c_keeps_what_is_done_and_tells_the_shell(
     models, photo, tmp_path, monkeypatch, capsys
 ):

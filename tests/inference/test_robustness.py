@@ -43,6 +43,7 @@ def leftovers(folder):
     return [path for path in folder.rglob('*') if path.name.startswith('.unfinished')]
 
 
+@pytest.mark.usefixtures('interruptible')
 def test_an_interrupt_leaves_only_complete_files(mean_task, photo, tmp_path):
     task = mean_task(needs_boxes=False)
     predict = task.predict
