@@ -18,9 +18,10 @@ os.environ['PYTHONPATH'] = os.pathsep.join([*_paths, *([_inherited] if _inherite
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a tool; wrong input ends it with its message instead of a traceback."""
+def run(main: Callable[[], int | None]) -> None:
+    """Run a tool and exit with its code; wrong input ends it with its message, without a traceback."""
     try:
-        main()
+        code = main()
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f'error: {error}')
+    sys.exit(code)

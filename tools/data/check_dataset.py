@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-import _bootstrap  # noqa: F401  (puts the task folders on the path)
+import _bootstrap
 from _run_arguments import OptionsAction
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -116,4 +116,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    _bootstrap.run(main)
