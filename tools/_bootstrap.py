@@ -24,4 +24,5 @@ def run(main: Callable[[], int | None]) -> None:
         code = main()
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f'error: {error}')
-    sys.exit(code)
+    if code:
+        sys.exit(code)
