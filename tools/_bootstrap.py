@@ -24,5 +24,5 @@ def run(main: Callable[[], int | None]) -> None:
         code = main()
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f'error: {error}')
-    if code:
+    if code is not None:
         sys.exit(code)
