@@ -64,18 +64,30 @@ def read_ids(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: The file is missing, cannot be decoded completely, or has several channels or 16 bits.
     """
-    encoded = read_encoded(path)
+    return decode_ids(read_encoded(path), path)
+
+
+def decode_ids(encoded: bytes, name: str | Path) -> np.ndarray:
+    """The numbers of an encoded label picture, as :func:`read_ids`.
+
+    Args:
+        encoded: The file's content.
+        name: What the error calls it.
+
+    Raises:
+        ValueError: It cannot be decoded completely, or has several channels or 16 bits.
+    """
     try:
         # Pillow, because OpenCV expands a palette PNG to colours.
         with Image.open(io.BytesIO(encoded)) as picture:
             values = np.asarray(picture)
     except Exception as error:  # damaged data fails in many ways
-        raise ValueError(f'label file {path} cannot be decoded: {error}') from error
+        raise ValueError(f'label file {name} cannot be decoded: {error}') from error
     if values.dtype == bool:  # a black and white picture, one bit per pixel
         values = values.astype(np.uint8)
     if values.ndim != 2 or values.dtype != np.uint8:
         raise ValueError(
-            f'label file {path}: expected one 8-bit channel of class ids, got shape {values.shape} '
+            f'label file {name}: expected one 8-bit channel of class ids, got shape {values.shape} '
             f'of {values.dtype}; colour pictures of labels must be converted to ids'
         )
     return values

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.lib import format as npy
 
-from .images import IMAGE_SUFFIXES, MAX_PIXELS, check_complete, read_encoded, read_ids
+from .images import IMAGE_SUFFIXES, MAX_PIXELS, check_complete, decode_ids, read_encoded
 
 ARRAY_SUFFIXES = ('.npy', '.npz')
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES)
@@ -62,7 +62,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     """
     encoded = read_encoded(path)
     if _is_palette_png(encoded):
-        return read_ids(path)
+        return decode_ids(encoded, path)
     check_complete(encoded, path)
     values = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:

@@ -188,16 +188,8 @@ def _lines(stage: Stage) -> Iterator[str]:
 def _table(comparison: Comparison) -> Iterator[str]:
     counted = f', {comparison.flops / 1e9:.4g} GFLOP per call' if comparison.flops else ''
     yield f'**{comparison.job}**: {comparison.items} {comparison.unit} per call{counted}\n'
-    columns: tuple[str, ...] = (
-        'way',
-        'dtype',
-        'median',
-        'IQR',
-        'rounds',
-        f'per {comparison.unit}',
-        'speed-up',
-    )
-    columns += ('peak memory', 'GFLOP/s', 'of peak', 'difference')
+    columns = ['way', 'dtype', 'median', 'IQR', 'rounds', f'per {comparison.unit}', 'speed-up']
+    columns += ['peak memory', 'GFLOP/s', 'of peak', 'difference']
     yield f'| {" | ".join(columns)} |\n|{"---|" * len(columns)}'
     for case in comparison.cases:
         cells = [

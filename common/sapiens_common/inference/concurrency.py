@@ -84,18 +84,7 @@ def prefetch(items: Iterable[In], size: int) -> Iterator[In]:
                 close()
 
     thread = threading.Thread(target=work, name='sapiens-prefetch', daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = queue.get()
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield item
-    finally:
-        stop.set()
-        thread.join(timeout=5)
+    yield from _received(thread, queue.get, stop)
 
 
 def newest(items: Iterable[In]) -> Iterator[In]:
@@ -118,13 +107,25 @@ def newest(items: Iterable[In]) -> Iterator[In]:
             last.append(ending)  # after the last item, not in its place
             ready.notify()
 
+    def take() -> tuple[Any, BaseException | None]:
+        with ready:
+            ready.wait_for(lambda: last)
+            return last.pop(0)
+
     thread = threading.Thread(target=work, name='sapiens-newest', daemon=True)
+    yield from _received(thread, take, stop)
+
+
+def _received(
+    thread: threading.Thread,
+    take: Callable[[], tuple[Any, BaseException | None]],
+    stop: threading.Event,
+) -> Iterator[Any]:
+    """Start a thread and give the items it hands over; its error comes out here, and ``stop`` ends it."""
     thread.start()
     try:
         while True:
-            with ready:
-                ready.wait_for(lambda: last)
-                item, error = last.pop(0)
+            item, error = take()
             if error is not None:
                 raise error
             if item is _END:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -95,7 +95,7 @@ def result_of(item: Item, task: str) -> Result:
     return item.results[task]
 
 
-def with_progress(pipeline: Pipeline, progress: bool) -> Iterator[Item]:
+def with_progress(pipeline: Pipeline, progress: bool) -> Generator[Item, None, None]:
     """Items of a run under a progress bar."""
     if not progress:
         yield from pipeline.run()

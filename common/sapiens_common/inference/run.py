@@ -68,7 +68,7 @@ def run_tasks(
         for _ in items:
             pass
     except KeyboardInterrupt:
-        items.close()  # type: ignore[attr-defined]  # a generator; closing it finishes the videos
+        items.close()  # which finishes the videos
         pipeline.summary.stopped = BY_USER
     pipeline.summary.write(Path(out_dir) / 'summary.json')
     return pipeline.summary
