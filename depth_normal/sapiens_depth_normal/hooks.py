@@ -104,6 +104,7 @@ class DenseVisualizationHook(Hook):
         rows = [row for row in rows if len(row) == width]
         if not rows:
             return
-        folder = Path(runner.work_dir) / 'vis_data'
-        folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / f'{name}.jpg'), comparison_sheet(rows))
+        path = Path(runner.work_dir) / 'vis_data' / f'{name}.jpg'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), comparison_sheet(rows)):  # no reason to stop a training
+            runner.logger.warning(f'{path} could not be written; is the disk full?')

@@ -39,7 +39,8 @@ MAPS = {
 
 @dataclass
 class JointResult(Result):
-    """What a joint model says of one image; None for tasks it does not have.
+    """What a joint model says of one image; None for tasks it does not have, and for
+    all of them where an empty list of boxes was given.
 
     Attributes:
         boxes: float32 (N, 4) xyxy in pixels: the regions that went through the model, the whole image

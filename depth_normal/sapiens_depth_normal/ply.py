@@ -21,8 +21,10 @@ def write_ply(
         normals: (N, 3) XYZ in the coordinates of the points.
 
     Raises:
-        ValueError: An array has another length than the points.
+        ValueError: An array has another length than the points, or colours are no bytes.
     """
+    if colors is not None and colors.dtype != np.uint8:
+        raise ValueError(f'{path}: expected uint8 colours from 0 to 255, got {colors.dtype}')
     columns: list[tuple[str, str, np.ndarray]] = []
     for array, names, kind in (
         (points, ('x', 'y', 'z'), '<f4'),

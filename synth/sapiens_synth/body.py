@@ -11,7 +11,7 @@ import numpy as np
 from sapiens_synth import body_shape
 from sapiens_synth.meshes import both_sides, clip
 from sapiens_synth.sdf import Field, Primitive, blend, mirrored, surface_nets
-from sapiens_synth.skeleton import ARM, BONE_ID, ELBOW, FINGERS, MIRROR, SHOULDER, WRIST
+from sapiens_synth.skeleton import ARM, BONE_ID, FINGERS, MIRROR, SHOULDER, WRIST
 
 
 @dataclass
@@ -210,21 +210,3 @@ def body_surfaces(cell: float, fine: float) -> dict[str, Surface]:
     v, f = clip(v, f, ANKLE_CUT - v[:, 1])
     out['feet'] = make_surface('feet', *both_sides(v, f))
     return out
-
-
-def limb_coordinates(points: np.ndarray) -> dict[str, np.ndarray]:
-    """Anatomical coordinates of rest points (N, 3), the same for both sides.
-
-    Returns:
-        Arrays (N,): ``along_arm`` metres from the shoulder joint, ``elbow`` and ``wrist`` metres past
-        those joints, ``arm`` and ``leg`` shares.
-    """
-    p = np.abs(points * [1, 0, 0]) + points * [0, 1, 1]
-    p = p.astype(np.float32)
-    return {
-        'along_arm': (p - SHOULDER) @ ARM,
-        'elbow': (p - ELBOW) @ ARM,
-        'wrist': (p - WRIST) @ ARM,
-        'arm': arm_share(p),
-        'leg': leg_share(p),
-    }

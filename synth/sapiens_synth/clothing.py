@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sapiens_synth.body import Surface, arm_share, body_field, make_surface, smoothstep
 from sapiens_synth.meshes import both_sides, clip
 from sapiens_synth.sdf import Ellipsoid, Field, RoundCone, blend, surface_nets
-from sapiens_synth.skeleton import ARM, BONE_ID, SHOULDER, WRIST
+from sapiens_synth.skeleton import ARM, BONE_ID, SHOULDER, WRIST, fold
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ GARMENTS: dict[str, Garment] = {
     'scarf': Garment('apparel', 0.022, hem=1.415, upper=1.505),
 }
 TOPS = tuple(n for n, g in GARMENTS.items() if g.layer == 'top')
-BOTTOMS = tuple(n for n, g in GARMENTS.items() if g.layer == 'bottom')
 SOCKS = tuple(n for n, g in GARMENTS.items() if g.layer == 'sock')
 SHOES = tuple(n for n, g in GARMENTS.items() if g.layer == 'shoe')
 
@@ -95,7 +94,7 @@ def _foot_shell(extra: float) -> Field:
 
 def region(garment: Garment, p: np.ndarray) -> np.ndarray:
     """Signed distance-like field (N,) of rest points covered (positive) by a garment; x is folded."""
-    p = np.abs(p * [1, 0, 0]) + p * [0, 1, 1]
+    p = fold(p)
     y = p[:, 1]
     if garment.layer == 'top':
         arm = arm_share(p)

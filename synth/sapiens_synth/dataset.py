@@ -11,6 +11,8 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from sapiens_common.text_files import read_json
 from sapiens_synth.annotations import assemble
 from sapiens_synth.config import RenderConfig
 from sapiens_synth.person import warm_up
-from sapiens_synth.sample import render_sample
+from sapiens_synth.sample import render_sample, subject_of
 from sapiens_synth.shading import background_files
 
 FOLDERS = {
@@ -39,9 +42,9 @@ ENGINE_VERSION = 2
 logger = logging.getLogger('sapiens_synth')
 
 
-def is_val(index: int, fraction: float) -> bool:
-    """Whether an image belongs to the held-out split; evenly spread, the same for any count."""
-    return int((index + 1) * fraction + 1e-9) > int(index * fraction + 1e-9)
+def is_val(subject: int, fraction: float) -> bool:
+    """Whether a subject's images are the held-out split's; evenly spread, the same for any count."""
+    return int((subject + 1) * fraction + 1e-9) > int(subject * fraction + 1e-9)
 
 
 def stem_of(index: int) -> str:
@@ -136,8 +139,15 @@ def _run(
         return
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else 'spawn'
     context = multiprocessing.get_context(method)
-    with context.Pool(workers, initializer=_start_worker) as pool:
-        yield from pool.imap_unordered(_job, tasks, chunksize=chunk)
+    # multiprocessing's own pool would wait for ever for the task of a worker that was killed.
+    with ProcessPoolExecutor(workers, context, _start_worker) as pool:
+        try:
+            yield from pool.map(_job, tasks, chunksize=chunk)
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                'a render worker was killed (out of memory?); finished images are kept: run the same '
+                'command again, with fewer --workers'
+            ) from error
 
 
 def versions() -> dict[str, str]:
@@ -158,8 +168,8 @@ def _prepare(root: Path, manifest: dict[str, Any]) -> None:
         for torn in (root / folder).glob('.*.tmp'):
             torn.unlink()
     path = root / MANIFEST
-    if path.exists():
-        old = json.loads(path.read_text())
+    old = read_json(path) if path.exists() else None
+    if old is not None:
         for key in ('seed', 'val_fraction', 'config'):
             if old.get(key) != manifest[key]:
                 raise ValueError(
@@ -168,20 +178,25 @@ def _prepare(root: Path, manifest: dict[str, Any]) -> None:
                 )
         if old.get('versions') != manifest['versions']:
             logger.warning('library versions changed since %s was started: pixels may differ', root)
-    if path.exists() and json.loads(path.read_text()) == manifest:
-        return
-    write_atomic(path, (json.dumps(manifest, indent=1) + '\n').encode())
+    if old != manifest:
+        write_atomic(path, (json.dumps(manifest, indent=1) + '\n').encode())
 
 
-def _finish(root: Path, count: int, val_fraction: float, info: dict[str, Any]) -> tuple[int, int]:
+def _finish(
+    root: Path, count: int, config: RenderConfig, val_fraction: float, info: dict[str, Any]
+) -> tuple[int, int]:
     """Write the annotation files and split lists from the records."""
     split: dict[str, list[dict[str, Any]]] = {'train': [], 'val': []}
     for index in range(count):
         path = root / RECORDS / f'{stem_of(index)}.json'
         if path.exists():
-            split['val' if is_val(index, val_fraction) else 'train'].append(
-                json.loads(path.read_text())
-            )
+            held_out = is_val(subject_of(index, config), val_fraction)
+            split['val' if held_out else 'train'].append(read_json(path))
+    if val_fraction and not split['val']:
+        logger.warning(
+            'no image is held out, val.txt is empty: val_fraction = %g of %d people is none',
+            val_fraction, len(config.scans) or count,
+        )  # fmt: skip
     for name, records in split.items():
         data = assemble(records, {**info, 'split': name})
         write_atomic(root / 'annotations' / f'person_keypoints_{name}.json', _json_bytes(data))
@@ -202,7 +217,8 @@ def render_dataset(
     """Render a data set, or what is missing of it.
 
     Image ``i`` depends on (seed, i, config) only, so the files are the same whatever the number of workers
-    and however often the run was interrupted. A sample whose scan is broken is skipped and named.
+    and however often the run was interrupted. A sample whose scan is broken is skipped and named. No person
+    is in both splits: of scans, all images go where the scan goes (of several in one image, the first).
 
     Args:
         out: Folder to write; an unfinished one is continued.
@@ -210,7 +226,7 @@ def render_dataset(
         config: Settings; None takes the default preset.
         seed: Seed.
         workers: Processes.
-        val_fraction: Share of images in the ``val`` lists.
+        val_fraction: Share of images, or of scans with their images, in the ``val`` lists.
         progress: Show a progress bar.
 
     Returns:
@@ -219,6 +235,7 @@ def render_dataset(
 
     Raises:
         ValueError: If settings contradict an earlier run in ``out``, or every image failed.
+        ChildProcessError: A worker was killed.
     """
     config = config or RenderConfig()
     if count < 1:
@@ -264,7 +281,7 @@ def render_dataset(
             'skipped %d image(s): %s', sum(s['reason'] == reason for s in skipped), reason
         )
     info = {'description': manifest['description'], 'seed': seed, 'versions': manifest['versions']}
-    train, val = _finish(root, count, val_fraction, info)
+    train, val = _finish(root, count, config, val_fraction, info)
     if train + val == 0:
         raise ValueError(f'no image could be rendered; first reason: {skipped[0]["reason"]}')
     return {

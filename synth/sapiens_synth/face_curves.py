@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sapiens_synth.skeleton import fold
+
 EYE_CENTER = np.array([0.0315, 0.0, 0.0640])
 EYE_RADIUS = 0.0138
 LID_THICKNESS = 0.0013
@@ -149,11 +151,6 @@ def lower_inner_lip(t: np.ndarray) -> np.ndarray:
     return _inner(t, -1)
 
 
-def polygon(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """Closed outline from two curves that share their ends (N, 2) each."""
-    return np.concatenate([upper, lower[::-1][1:-1]])
-
-
 def contains(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Even-odd test of points (N, 2) against a closed outline (M, 2) -> bool (N,)."""
     inside = np.zeros(len(points), bool)
@@ -181,25 +178,25 @@ _T = np.linspace(0, 1, 65)
 
 def in_brow(points: np.ndarray) -> np.ndarray:
     """Mask of face-plane points (N, 2) inside an eyebrow; both sides."""
-    p = np.abs(points * [1, 0]) + points * [0, 1]
+    p = fold(points)
     return _between(lower_brow(_T), upper_brow(_T), p)
 
 
 def in_upper_lip(points: np.ndarray) -> np.ndarray:
     """Mask of points (N, 2) on the upper lip."""
-    p = np.abs(points * [1, 0]) + points * [0, 1]
+    p = fold(points)
     middle = np.array([[0, MOUTH_Y], [MOUTH_OUTER_X, MOUTH_Y]])
     return _between(middle, upper_outer_lip(_T), p)
 
 
 def in_lower_lip(points: np.ndarray) -> np.ndarray:
     """Mask of points (N, 2) on the lower lip."""
-    p = np.abs(points * [1, 0]) + points * [0, 1]
+    p = fold(points)
     middle = np.array([[0, MOUTH_Y], [MOUTH_OUTER_X, MOUTH_Y]])
     return _between(lower_outer_lip(_T), middle, p)
 
 
 def distance_to(curve: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Distance of points (N, 2), folded to the left half, to a sampled curve (M, 2)."""
-    p = np.abs(points * [1, 0]) + points * [0, 1]
+    p = fold(points)
     return np.sqrt(((p[:, None] - curve[None]) ** 2).sum(-1).min(1))

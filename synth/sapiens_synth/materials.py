@@ -15,7 +15,7 @@ from sapiens_common.body_parts import BODY_PART_IDS as PART
 from sapiens_synth import face_curves as fc
 from sapiens_synth.body import smoothstep
 from sapiens_synth.hair import hairline
-from sapiens_synth.skeleton import ARM, ELBOW, HEAD_ORIGIN, WRIST, finger_joints
+from sapiens_synth.skeleton import ARM, ELBOW, HEAD_ORIGIN, WRIST, finger_joints, fold
 from sapiens_synth.spec import Cloth, PersonSpec
 
 _CELLS = 96
@@ -60,7 +60,7 @@ def _skin_color(spec: PersonSpec, p: np.ndarray) -> np.ndarray:
 def body_labels(rest: np.ndarray) -> np.ndarray:
     """Part labels uint8 (N,) of bare skin below the head; ``rest`` (N, 5): place, arm and leg shares."""
     p = rest[:, :3]
-    folded = np.abs(p * [1, 0, 0]) + p * [0, 1, 1]
+    folded = fold(p)
     past_elbow, past_wrist = (folded - ELBOW) @ ARM, (folded - WRIST) @ ARM
     out = np.full(len(p), PART['Torso'], np.uint8)
     y = p[:, 1]
@@ -87,7 +87,7 @@ def body_labels(rest: np.ndarray) -> np.ndarray:
 
 def _nails(p: np.ndarray) -> np.ndarray:
     """Mask of hand points on finger nails (the back of the last phalanx)."""
-    q = np.abs(p * [1, 0, 0]) + p * [0, 1, 1]
+    q = fold(p)
     out = np.zeros(len(p), bool)
     for finger in ('thumb', 'forefinger', 'middle', 'ring', 'pinky'):
         joints, radii = finger_joints(finger)
@@ -112,7 +112,7 @@ def _skin_limbs(spec: PersonSpec, rest: np.ndarray, kind: str) -> tuple[np.ndarr
     if kind == 'hands':
         nail = _nails(p)
         color[nail] = color[nail] * 0.7 + np.array([0.32, 0.20, 0.18])
-        q = np.abs(p * [1, 0, 0]) + p * [0, 1, 1]
+        q = fold(p)
         label = np.where((q - WRIST) @ ARM > -0.002, _sided(p, PART['Left_Hand'], PART['Right_Hand']),
                          _sided(p, PART['Left_Lower_Arm'], PART['Right_Lower_Arm'])).astype(np.uint8)  # fmt: skip
     return color, label

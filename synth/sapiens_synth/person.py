@@ -13,7 +13,7 @@ from sapiens_synth.body import (
     Surface,
     arm_share,
     body_surfaces,
-    limb_coordinates,
+    leg_share,
     skin_weights,
     smoothstep,
 )
@@ -24,7 +24,14 @@ from sapiens_synth.hair import HAIR_STYLES, HAT_STYLES, hair_mesh, hat_mesh
 from sapiens_synth.head import head_parts
 from sapiens_synth.materials import shade_part
 from sapiens_synth.meshes import both_sides, compact, vertex_normals
-from sapiens_synth.skeleton import BONE_ID, HEAD_ORIGIN, forward_kinematics, rotation, skin
+from sapiens_synth.skeleton import (
+    BONE_ID,
+    HEAD_ORIGIN,
+    fold,
+    forward_kinematics,
+    rotation,
+    skin,
+)
 from sapiens_synth.spec import Cloth, PersonSpec
 from sapiens_synth.warps import warp_body, warp_head
 
@@ -163,8 +170,8 @@ def _shares(kind: str, level: str) -> np.ndarray:
     """Per vertex of a body surface: trunk, arm and leg shares float32 (V, 3)."""
     detail = DETAILS[level]
     v = body_surfaces(detail.body, detail.fine)[kind].vertices
-    c = limb_coordinates(v)
-    return np.stack([_trunk_of(v), c['arm'], c['leg']], 1).astype(np.float32)
+    left = fold(v).astype(np.float32)
+    return np.stack([_trunk_of(v), arm_share(left), leg_share(left)], 1).astype(np.float32)
 
 
 @lru_cache(maxsize=128)
@@ -200,9 +207,9 @@ def _garment(name: str, top: str, level: str) -> tuple[Surface, np.ndarray]:
 
 
 def _trunk_of(v: np.ndarray) -> np.ndarray:
-    folded = np.abs(v * [1, 0, 0]) + v * [0, 1, 1]
-    share = 1 - arm_share(folded.astype(np.float32))
-    return (share * smoothstep(0.30, 0.22, folded[:, 0])).astype(np.float32)
+    left = fold(v)
+    share = 1 - arm_share(left.astype(np.float32))
+    return (share * smoothstep(0.30, 0.22, left[:, 0])).astype(np.float32)
 
 
 def _cloth_cell(name: str, detail: Detail) -> float:
@@ -277,7 +284,8 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
     if spec.hat:
         kinds.append('hat')
     for kind in kinds:
-        surface = _head_surface(kind, spec.hat if kind == 'hat' else spec.hair, level)
+        style = {'hair': spec.hair, 'hat': spec.hat}.get(kind, '')
+        surface = _head_surface(kind, style, level)
         local = surface.vertices
         if kind == 'eyes':
             local = _turn_eyes(local, spec.expression.gaze)

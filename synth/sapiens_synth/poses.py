@@ -144,13 +144,3 @@ def sample_pose(rng: np.random.Generator, variety: float = 1.0) -> np.ndarray:
     }.items():
         out[BONE_ID[name]] = _about(Y, s * turn) @ _about(Z, s * tilt) @ _about(X, s * bend)
     return out
-
-
-def mirror_pose(rotations: np.ndarray) -> np.ndarray:
-    """The pose seen in a mirror: left and right bones trade their mirrored rotations."""
-    out = np.empty_like(rotations)
-    for i, name in enumerate(BONES):
-        other = {'l': 'r', 'r': 'l'}.get(name[0]) if name[1] == '_' else None
-        source = BONE_ID[other + name[1:]] if other else i
-        out[i] = _M @ rotations[source] @ _M
-    return out

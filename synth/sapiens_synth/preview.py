@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -11,6 +10,9 @@ import numpy as np
 
 from sapiens_common.body_parts import BODY_PART_PALETTE
 from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.maps import read_array, read_picture
+from sapiens_common.text_files import read_json
+from sapiens_common.visualization import depth_picture, normal_picture
 from sapiens_synth.dataset import FOLDERS, RECORDS
 
 
@@ -41,39 +43,6 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     return out
 
 
-def color_depth(depth: np.ndarray) -> np.ndarray:
-    """Depth (H, W) in metres, 0 = background, as a BGR picture; near is warm."""
-    mask = depth > 0
-    out = np.full((*depth.shape, 3), 40, np.uint8)
-    if mask.any():
-        low, high = np.percentile(depth[mask], [1, 99])
-        t = np.clip((high - depth) / max(high - low, 1e-6), 0, 1)
-        out[mask] = cv2.applyColorMap((t * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[mask]
-    return out
-
-
-def color_normal(normal: np.ndarray) -> np.ndarray:
-    """Normals (H, W, 3), 0 = background, as a BGR picture of (n + 1) / 2."""
-    n = normal.astype(np.float32)
-    mask = (np.abs(n) > 0).any(-1)
-    out = ((n[..., ::-1] * 0.5 + 0.5) * 255).clip(0, 255).astype(np.uint8)
-    out[~mask] = 40
-    return out
-
-
-def color_parts(label: np.ndarray) -> np.ndarray:
-    """Part ids (H, W) in the published palette, BGR."""
-    palette = np.array(BODY_PART_PALETTE, np.uint8)[:, ::-1]
-    return palette[label]
-
-
-def _read(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ValueError(f'{path} is missing or cannot be read; render the data set again')
-    return image
-
-
 def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np.ndarray:
     """One picture of the first images of a data set.
 
@@ -90,21 +59,22 @@ def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np
     records = sorted((root / RECORDS).glob('*.json'))[:rows]
     if not records:
         raise ValueError(f'{root} holds no finished image; expected files in {RECORDS}/')
+    palette = np.array(BODY_PART_PALETTE, np.uint8)[:, ::-1]
     for path in records:
-        record = json.loads(path.read_text())
-        image = _read(root / FOLDERS['image'] / record['image']['file_name'])
+        record = read_json(path)
+        image = read_picture(root / FOLDERS['image'] / record['image']['file_name'])
         drawn = image
         for annotation in record['annotations']:
             drawn = draw_keypoints(
                 drawn, np.array(annotation['goliath_wholebody_kpts']).reshape(-1, 3)
             )
         parts = root / FOLDERS['label'] / f'{path.stem}.png'
-        depth = np.load(root / FOLDERS['depth'] / f'{path.stem}.npy')
-        normal = np.load(root / FOLDERS['normal'] / f'{path.stem}.npy')
+        depth = read_array(root / FOLDERS['depth'] / f'{path.stem}.npy')
+        normal = read_array(root / FOLDERS['normal'] / f'{path.stem}.npy')
         tiles = [image, drawn]
         if parts.exists():
-            tiles.append(color_parts(_read(parts)))
-        tiles += [color_depth(depth), color_normal(normal)]
+            tiles.append(palette[read_picture(parts)])
+        tiles += [depth_picture(depth, depth > 0), normal_picture(normal)]
         scale = tile_height / image.shape[0]
         width = round(image.shape[1] * scale)
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

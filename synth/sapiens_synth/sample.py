@@ -83,6 +83,13 @@ def _people(rng: np.random.Generator, config: RenderConfig, framing: str) -> lis
     return out
 
 
+def subject_of(index: int, config: RenderConfig) -> int:
+    """Number of the (first) person of an image: its scan, or the image itself, as every image has new people."""
+    if not config.scans:
+        return index
+    return (index // 3 if config.every_framing else index) % len(config.scans)
+
+
 def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]:
     """Render one image with its ground truth.
 
@@ -109,7 +116,7 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
     meta: dict[str, Any] = {'framing': framing}
     if config.scans:
         count = int(rng.integers(config.people[0], config.people[1] + 1))
-        first = (index // 3 if config.every_framing else index) % len(config.scans)
+        first = subject_of(index, config)
         picks = [first, *rng.integers(len(config.scans), size=count - 1).tolist()]
         roots = _placements(rng, count)
         meshes = [

@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sapiens_common.images import read_image
+
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
 
 
@@ -131,9 +133,7 @@ def background_files(folder: str) -> tuple[str, ...]:
 def _photo(rng: np.random.Generator, folder: str, height: int, width: int) -> np.ndarray:
     files = background_files(folder)
     path = files[int(rng.integers(len(files)))]
-    image = cv2.imread(path, cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'background image {path} cannot be read; remove it or replace it')
+    image = read_image(path)
     h, w = image.shape[:2]
     zoom = max(height / h, width / w) * rng.uniform(1.0, 1.4)
     image = cv2.resize(

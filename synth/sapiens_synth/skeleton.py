@@ -14,6 +14,14 @@ import numpy as np
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
+
+def fold(points: np.ndarray) -> np.ndarray:
+    """Points (N, 2 or 3) with those of the right side mirrored to the left one, float64."""
+    folded = np.array(points, float)
+    folded[:, 0] = np.abs(folded[:, 0])
+    return folded
+
+
 ARM_REST_ANGLE = 40.0
 """Angle between the upper arm and the vertical in the rest pose, degrees."""
 

@@ -251,6 +251,9 @@ def _damage(root, what):
     if what == 'nan depth':
         write(root / 'depth/a.npy', np.where(DEPTH > 2, np.nan, DEPTH))
         return 'depth/a.npy', 'pixels of the person are NaN or infinite'
+    if what == 'depth hole':  # how sensors and renderers write "no depth"
+        write(root / 'depth/a.npy', np.where(DEPTH > 2, 0, DEPTH))
+        return 'depth/a.npy', r'\d+ of 42 pixels of the person are .* not above 0'
     if what == 'depth size':
         write(root / 'depth/a.npy', DEPTH[:, :4])
         return 'depth/a.npy', 'is 4 x 12 pixels'
@@ -278,7 +281,7 @@ def _damage(root, what):
 
 @pytest.mark.parametrize(
     'what',
-    'mask size|torn mask|empty mask|nan depth|depth size|depth channels|normal length|nan normal|'
+    'mask size|torn mask|empty mask|nan depth|depth hole|depth size|depth channels|normal length|nan normal|'
     'normal channels|torn npy|pickle|image'.split('|'),
 )
 def test_damage_is_reported_by_file(tmp_path, what):

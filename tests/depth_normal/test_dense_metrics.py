@@ -109,6 +109,13 @@ def test_angles_near_the_ends():
     np.testing.assert_allclose(angles_between(first, second), expected, rtol=1e-9)
 
 
+def test_a_prediction_of_zero_is_not_perfect():
+    item = sample(0)
+    item['pred_normal_map']['data'] *= 0
+    found = evaluate(HumanNormalMetric(), [item])
+    assert found['normal/mean'] == 90 and found['normal/within_30'] == 0
+
+
 def test_tables_per_framing(monkeypatch):
     messages = []
     monkeypatch.setattr('mmengine.logging.MMLogger.info', lambda self, text: messages.append(text))
@@ -148,8 +155,11 @@ def test_errors(metric):
 def test_a_prediction_that_is_not_finite_is_named():
     item = sample(7)
     item['pred_depth_map']['data'] *= torch.nan
+    item['pred_normal_map']['data'][:, 3] = torch.inf
     with pytest.raises(ValueError, match=r'7\.png: pred or reference is not finite on the mask'):
         HumanDepthMetric().process({}, [item])
+    with pytest.raises(ValueError, match=r'7\.png: pred or truth is not finite on the mask'):
+        HumanNormalMetric().process({}, [item])
 
 
 def test_depth_must_be_in_its_unit():

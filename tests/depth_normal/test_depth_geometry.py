@@ -130,6 +130,10 @@ def test_ply_opens_in_trimesh(tmp_path):
     assert len(trimesh.load(tmp_path / 'b.ply').vertices) == len(points)
     with pytest.raises(ValueError, match=r'expected .*red.* of shape \(\d+, 3\), got \(1, 3\)'):
         write_ply(tmp_path / 'c.ply', points, colors[:1])
+    with pytest.raises(
+        ValueError, match=r'c\.ply: expected uint8 colours from 0 to 255, got float'
+    ):
+        write_ply(tmp_path / 'c.ply', points, colors / 255)
 
 
 def test_docstring_examples():

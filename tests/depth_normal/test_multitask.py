@@ -163,6 +163,12 @@ def test_siblings(tmp_path):
         ValueError, match=r'0\.png has no depth file: expected .*depth/0 or depths/0'
     ):
         LoadMaps(siblings=['depth'])({'img_path': path})
+    # Dots in a name and capital extensions are as good as any, here as in the folder reader.
+    (tmp_path / 'images/0.png').rename(tmp_path / 'images/walk.001.png')
+    (tmp_path / 'masks/0.png').rename(tmp_path / 'masks/walk.001.PNG')
+    dotted = str(tmp_path / 'images/walk.001.png')
+    assert LoadMaps(siblings=['mask'])({'img_path': dotted})['mask'].all()
+    (tmp_path / 'images/walk.001.png').rename(path)
     (tmp_path / 'segmentations/0.png').write_bytes(b'torn')
     with pytest.raises(ValueError, match=r'segmentations/0\.png cannot be decoded'):
         LoadMaps(siblings=['segmentation'])({'img_path': path})

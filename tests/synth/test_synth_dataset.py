@@ -137,6 +137,24 @@ def test_kill_dash_nine_then_rerun_gives_the_same_bytes(undisturbed, tmp_path):
     assert contents(out) == contents(undisturbed)
 
 
+def test_a_killed_worker_ends_the_run_which_can_be_continued(undisturbed, tmp_path, monkeypatch):
+    """As the kernel does when memory runs out: one worker dies, the run must not wait for it for ever."""
+    out = tmp_path / 'killed'
+    whole_write = dataset.write_atomic
+
+    def write_atomic(path, data):
+        if path == out / 'depths' / '000004.npy':
+            os.kill(os.getpid(), signal.SIGKILL)
+        whole_write(path, data)
+
+    monkeypatch.setattr(dataset, 'write_atomic', write_atomic)
+    with pytest.raises(ChildProcessError, match='worker was killed .* run the same command again'):
+        render_dataset(out, 8, SMALL, seed=3, workers=2, val_fraction=0.25, progress=False)
+    monkeypatch.undo()
+    render_dataset(out, 8, SMALL, seed=3, workers=2, val_fraction=0.25, progress=False)
+    assert contents(out) == contents(undisturbed)
+
+
 def test_a_finished_data_set_is_not_rendered_again(undisturbed):
     before = contents(undisturbed)
     result = render_dataset(undisturbed, 8, SMALL, seed=3, val_fraction=0.25, progress=False)
@@ -206,6 +224,25 @@ def test_scans_get_depth_and_normals_and_a_broken_one_is_named_and_skipped(tmp_p
     assert data['annotations'] == []
 
 
+@pytest.mark.parametrize('preset', ['quickstart', 'thuman2'])
+def test_no_scan_is_in_both_splits(tmp_path, caplog, preset):
+    folder = scan_folder(tmp_path)
+    scans = (str(folder / 'a.ply'), str(folder / 'b.glb'))
+    config = get_preset(preset, size=(16, 16), scans=scans)
+    found = render_dataset(tmp_path / 'out', 12, config, val_fraction=0.5, progress=False)
+    assert (found['train'], found['val']) == (6, 6)
+    seen = {}
+    for split in ('train', 'val'):
+        path = tmp_path / f'out/annotations/person_keypoints_{split}.json'
+        seen[split] = {
+            name for image in json.loads(path.read_text())['images'] for name in image['scans']
+        }
+    assert seen == {'train': {'a.ply'}, 'val': {'b.glb'}}
+    assert caplog.text == ''
+    render_dataset(tmp_path / 'none', 3, config, val_fraction=0.1, progress=False)
+    assert 'val.txt is empty: val_fraction = 0.1 of 2 people is none' in caplog.text
+
+
 def test_several_scans_in_a_scene(tmp_path):
     folder = scan_folder(tmp_path)
     names = (str(folder / 'a.ply'), str(folder / 'b.glb'))
@@ -238,7 +275,7 @@ def test_background_folder(tmp_path):
     assert np.median(corner, axis=0).tolist() == [255, 0, 0]
     (tmp_path / 'bad').mkdir()
     (tmp_path / 'bad' / 'a.jpg').write_text('x')
-    with pytest.raises(ValueError, match=r'a\.jpg cannot be read'):
+    with pytest.raises(ValueError, match=r'a\.jpg cannot be decoded'):
         render_sample(
             0, 0, get_preset('quickstart', size=(64, 48), backgrounds=str(tmp_path / 'bad'))
         )

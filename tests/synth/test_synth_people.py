@@ -14,7 +14,7 @@ from sapiens_synth.body_points import keypoint_template
 from sapiens_synth.camera import frame_points
 from sapiens_synth.face_points import flip_partner
 from sapiens_synth.person import build_person
-from sapiens_synth.poses import mirror_pose, sample_pose
+from sapiens_synth.poses import sample_pose
 from sapiens_synth.scene import Scene
 from sapiens_synth.shading import sample_light
 from sapiens_synth.skeleton import (
@@ -37,6 +37,13 @@ def view(meshes, points, direction=(0, 0, 1), size=SIZE, fill=0.9):
     light = sample_light(np.random.default_rng(0), -camera.rotation[2])
     scene = Scene(meshes)
     return camera, scene, scene.render(camera, light, np.full((*size, 3), 0.5, np.float32), False)
+
+
+def mirror_pose(rotations):
+    """The pose seen in a mirror: left and right bones trade their mirrored rotations."""
+    flip = np.diag(MIRROR)
+    partner = {name: {'l': 'r', 'r': 'l'}[name[0]] + name[1:] for name in BONES if name[1] == '_'}
+    return np.stack([flip @ rotations[BONE_ID[partner.get(n, n)]] @ flip for n in BONES])
 
 
 def cloth(name):

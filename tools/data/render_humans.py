@@ -56,7 +56,12 @@ def parse_args() -> argparse.Namespace:
         '--detail', choices=('auto', 'low', 'high'), help='fineness of procedural people'
     )
     parser.add_argument('--format', choices=('jpg', 'png'), help='format of the images')
-    parser.add_argument('--val-fraction', type=float, default=0.1, help='share of held-out images')
+    parser.add_argument(
+        '--val-fraction',
+        type=float,
+        default=0.1,
+        help='share of held-out images, or of held-out scans',
+    )
     parser.add_argument('--workers', type=int, default=1)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--preview', action='store_true', help='also write OUT/preview.png')
@@ -99,15 +104,15 @@ def main() -> None:
         workers=args.workers,
         val_fraction=args.val_fraction,
     )
-    done = max(result['rendered'], 1)
     logging.info(
         'rendered %d, reused %d, skipped %d; train %d, val %d; %.1f s (%.2f images/s)',
         result['rendered'], result['reused'], len(result['skipped']), result['train'], result['val'],
-        result['seconds'], done / max(result['seconds'], 1e-9),
+        result['seconds'], result['rendered'] / max(result['seconds'], 1e-9),
     )  # fmt: skip
     if args.preview:
         path = Path(args.out) / 'preview.png'
-        cv2.imwrite(str(path), contact_sheet(args.out))
+        if not cv2.imwrite(str(path), contact_sheet(args.out)):
+            raise OSError(f'{path} could not be written; is the disk full?')
         logging.info('contact sheet: %s', path)
 
 

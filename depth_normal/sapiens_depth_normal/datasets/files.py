@@ -89,16 +89,19 @@ def check_same_size(path: str | Path, found: tuple[int, ...], image: tuple[int, 
 
 
 def check_depth(path: str | Path, depth: np.ndarray, mask: np.ndarray) -> None:
-    """Check that a depth map (H, W) is finite on the person.
+    """Check that a depth map (H, W) is finite and positive on the person.
+
+    Many files write 0 for "no depth"; as a distance it would be the nearest point of the person.
 
     Raises:
         ValueError: It is not.
     """
-    bad = np.count_nonzero(~np.isfinite(depth[mask]))
+    values = depth[mask]
+    bad = np.count_nonzero(~(np.isfinite(values) & (values > 0)))
     if bad:
         raise ValueError(
-            f'depth {path}: {bad} of {np.count_nonzero(mask)} pixels of the person are NaN or '
-            'infinite; fill them, or take them out of the mask'
+            f'depth {path}: {bad} of {len(values)} pixels of the person are NaN or infinite, or not '
+            'above 0; expected distances from the camera: fill them, or take them out of the mask'
         )
 
 

@@ -178,6 +178,7 @@ def sibling_of(image: str | Path, kind: str) -> Path:
     names = [f'{folder}/{image.stem}' for folder in FOLDERS[kind]]
     for name in names:
         for suffix in SUFFIXES[kind]:
-            if (root / name).with_suffix(suffix).is_file():
-                return (root / name).with_suffix(suffix)
+            for path in (root / f'{name}{suffix}', root / f'{name}{suffix.upper()}'):
+                if path.is_file():
+                    return path
     raise ValueError(f'{image} has no {kind} file: expected {root}/{" or ".join(names)}.*')

@@ -54,12 +54,15 @@ class HumanNormalMetric(FramingMetric):
         """Angular errors of one image.
 
         Raises:
-            ValueError: A map is missing, empty, or of another size.
+            ValueError: A map is missing, empty, of another size, or not finite.
         """
         pred = read_field(sample, 'pred_normal_map')
         truth = read_field(sample, 'gt_normal_map')
         mask = read_mask(sample, pred.shape[1:])
         target = truth[:, mask].T
+        if not (np.isfinite(pred[:, mask]).all() and np.isfinite(target).all()):
+            where = sample.get('img_path', 'a sample')
+            raise ValueError(f'{where}: pred or truth is not finite on the mask; has it diverged?')
         facing = np.broadcast_to(np.array([0, 0, 1], np.float32), target.shape)
         return {
             '': {
@@ -85,10 +88,14 @@ class HumanNormalMetric(FramingMetric):
 
 
 def angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Angles in degrees between vectors (N, 3) of any length; precise near 0 and 180 too."""
+    """Angles in degrees between vectors (N, 3) of any length; precise near 0 and 180 too.
+
+    A vector of length zero has no direction: it is 90 degrees away from every other, as by its cosine.
+    """
     first, second = first.astype(np.float64), second.astype(np.float64)
     cross = np.linalg.norm(np.cross(first, second), axis=1)
-    return np.degrees(np.arctan2(cross, (first * second).sum(1)))
+    dot = (first * second).sum(1)
+    return np.where((cross == 0) & (dot == 0), 90.0, np.degrees(np.arctan2(cross, dot)))
 
 
 def statistics(angles: np.ndarray) -> AngleStatistics:
