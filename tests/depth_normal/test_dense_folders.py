@@ -266,6 +266,9 @@ def _damage(root, what):
     if what == 'nan normal':
         write(root / 'normal/a.npy', NORMAL * np.nan)
         return 'normal/a.npy', 'are not of unit length'
+    if what == 'normal bytes':  # whose order of channels nobody knows
+        write(root / 'normal/a.npy', ((NORMAL + 1) / 2 * 255).round().astype(np.uint8))
+        return 'normal/a.npy', r'expected floats in \[-1, 1\], got uint8'
     if what == 'normal channels':
         write(root / 'normal/a.npy', DEPTH)
         return 'normal/a.npy', r'expected \(height, width, 3\), got \(12, 9\)'
@@ -282,7 +285,7 @@ def _damage(root, what):
 @pytest.mark.parametrize(
     'what',
     'mask size|torn mask|empty mask|nan depth|depth hole|depth size|depth channels|normal length|nan normal|'
-    'normal channels|torn npy|pickle|image'.split('|'),
+    'normal bytes|normal channels|torn npy|pickle|image'.split('|'),
 )
 def test_damage_is_reported_by_file(tmp_path, what):
     write_sample(tmp_path, 'a')

@@ -54,8 +54,10 @@ def read_normal(path: str | Path, convention: str = 'opengl') -> np.ndarray:
     values = _read(path)
     if values.ndim != 3 or values.shape[2] != 3:
         raise ValueError(f'normal {path}: expected (height, width, 3), got {values.shape}')
-    if values.dtype in (np.uint8, np.uint16):
+    if Path(path).suffix.lower() == '.png':  # OpenCV's order
         values = values[..., ::-1].astype(np.float32) / np.iinfo(values.dtype).max * 2 - 1
+    elif values.dtype.kind != 'f':
+        raise ValueError(f'normal {path}: expected floats in [-1, 1], got {values.dtype}')
     return convert_normals(values.astype(np.float32), convention)
 
 
