@@ -47,9 +47,16 @@ def upstream_metainfo(name: str) -> dict[str, str]:
     """Metainfo file that mmpose ships, by its full path.
 
     Upstream's own datasets name it relative to the current directory, which works with a warning only.
+
+    Raises:
+        ValueError: mmpose ships no such layout.
     """
-    folder = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
-    return {'from_file': str(folder / f'{name}.py')}
+    path = Path(mmpose.__file__).parent / f'.mim/configs/_base_/datasets/{name}.py'
+    if not path.is_file():
+        raise ValueError(
+            f'layout {name!r} is neither goliath nor one that mmpose ships, such as coco_wholebody or coco'
+        )
+    return {'from_file': str(path)}
 
 
 def keypoint_names(layout: str) -> list[str]:
@@ -73,13 +80,7 @@ def layout_metainfo(layout: str) -> dict[str, Any]:
     """
     if layout == 'goliath':
         return parse_pose_metainfo(goliath308_metainfo())
-    path = upstream_metainfo(layout)
-    if not Path(path['from_file']).is_file():
-        raise ValueError(
-            f'layout {layout!r} is neither goliath nor one that mmpose ships, such as coco_wholebody '
-            'or coco'
-        )
-    return parse_pose_metainfo(path)
+    return parse_pose_metainfo(upstream_metainfo(layout))
 
 
 @cache
@@ -141,7 +142,8 @@ def convert_keypoints(
         )
     pairs = np.array(match_names(source_names, target_names))
     shape = (*keypoints.shape[:-2], len(target_names))
-    converted = np.full((*shape, 2), np.nan, keypoints.dtype)
+    # Whole pixels cannot say NaN.
+    converted = np.full((*shape, 2), np.nan, np.result_type(keypoints, np.float16))
     converted_scores = np.zeros(shape, scores.dtype)
     converted[..., pairs[:, 1], :] = keypoints[..., pairs[:, 0], :]
     converted_scores[..., pairs[:, 1]] = scores[..., pairs[:, 0]]

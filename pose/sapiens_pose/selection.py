@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ def select_keypoints(
             name: 308 to 17 is complete, 308 to 133 has 53 points.
 
     Raises:
-        ValueError: Unknown layout, group, name or id; the text lists what there is.
+        ValueError: Unknown layout, group, name or id, of which the text lists those there are; or none
+            at all.
     """
     names = list(meta['keypoint_id2name'].values())
     if keypoints is None:
@@ -60,7 +62,9 @@ def select_keypoints(
         target = keypoint_names(layout)
         pairs = np.array(match_names(names, target))
         return Selection(pairs[:, 0], pairs[:, 1], target)
-    wanted = [keypoints] if isinstance(keypoints, (str, int)) else list(keypoints)
+    wanted = [keypoints] if isinstance(keypoints, (str, Integral)) else list(keypoints)
+    if not wanted:
+        raise ValueError('keypoints: an empty choice; None takes all')
     groups = _groups(names)
     ids: list[int] = []
     for entry in wanted:
@@ -68,8 +72,8 @@ def select_keypoints(
             ids += groups[entry]
         elif entry in names:
             ids.append(names.index(str(entry)))
-        elif isinstance(entry, int) and 0 <= entry < len(names):
-            ids.append(entry)
+        elif isinstance(entry, Integral) and 0 <= entry < len(names):
+            ids.append(int(entry))
         else:
             raise ValueError(
                 f'keypoints: {entry!r} is no layout ({", ".join(_LAYOUTS)}), no group '

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
@@ -280,6 +281,33 @@ def test_goliath_annotations_of_another_length_are_named(tmp_path, rng):
         ValueError, match="expected 308 x 3 or 344 x 3 values in 'keypoints', got 399"
     ):
         dataset.get_data_info(0)
+
+
+@pytest.mark.parametrize('value', ['text', 5, ['a'] * 924, [[1, 2], [3]]])
+@pytest.mark.parametrize('cls, count', [(GoliathDataset, 308), (CocoWholeBodyDataset, 17)])
+def test_keypoints_of_a_wrong_kind_cost_one_annotation(tmp_path, rng, cls, count, value):
+    annotations = [coco_annotation(make_points(rng, count)) for _ in range(2)]
+    for annotation in annotations:
+        del annotation['num_keypoints']
+        for key, number in list(CocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
+            annotation[key] = make_points(rng, number).ravel().tolist()
+    annotations[1]['keypoints'] = value
+    path = write_set(tmp_path / 'set', annotations)
+    for test_mode in (False, True):
+        dataset = open_set(cls, path, test_mode=test_mode)
+        dataset.get_data_info(0)
+        with pytest.raises(ValueError, match=r'annotations\.json: annotation 102 of 000002.jpg'):
+            dataset.get_data_info(1)
+
+
+def test_crowds_are_not_counted_as_people_with_few_points(tmp_path, rng, monkeypatch):
+    annotations = [coco_annotation(make_points(rng, 308)) for _ in range(2)]
+    path = write_set(tmp_path / 'set', annotations)
+    rewrite(path, lambda c: c['annotations'][1].update(iscrowd=1, keypoints=[0] * 924))
+    said = []
+    monkeypatch.setattr(MMLogger, 'info', lambda logger, text: said.append(text))
+    assert len(open_set(GoliathDataset, path)) == 1
+    assert said == []
 
 
 @pytest.mark.parametrize('damage', ['torn', 'missing'])

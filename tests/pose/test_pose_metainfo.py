@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from sapiens_common.keypoints308 import load_goliath308
+from sapiens_pose.datasets import CombinedDataset
 from sapiens_pose.metainfo import (
     convert_keypoints,
     drop_teeth,
@@ -11,6 +12,7 @@ from sapiens_pose.metainfo import (
     layout_metainfo,
     match_names,
 )
+from sapiens_pose.selection import select_keypoints
 
 # reference 3.3
 TO_COCO = [0, 1, 2, 3, 4, 5, 6, 7, 8, 62, 41, 9, 10, 11, 12, 13, 14]
@@ -90,9 +92,27 @@ def test_metainfo_does_not_depend_on_the_current_directory(tmp_path, monkeypatch
     assert layout_metainfo('coco_wholebody')['num_keypoints'] == 133
 
 
+def test_whole_pixels_become_floats_that_can_say_nan():
+    whole = np.zeros((1, 308, 2), np.int64), np.zeros((1, 308))
+    assert np.isnan(convert_keypoints(*whole, 'coco_wholebody')[0]).any()
+    single = np.zeros((0, 308, 2), np.float32), np.zeros((0, 308), np.float32)
+    converted, scores, _ = convert_keypoints(*single, 'coco')
+    assert converted.dtype == scores.dtype == np.float32 and converted.shape == (0, 17, 2)
+
+
+def test_selection_by_numbers_of_numpy_and_of_nothing():
+    meta = layout_metainfo('coco')
+    assert select_keypoints(meta, np.array([3, 1])).ids.tolist() == [3, 1]
+    assert select_keypoints(meta, np.int64(3)).names == ['left_ear']
+    with pytest.raises(ValueError, match='an empty choice; None takes all'):
+        select_keypoints(meta, [])
+
+
 def test_unknown_layouts_and_shapes():
     with pytest.raises(ValueError, match="layout 'coco18' is neither goliath nor one that mmpose"):
         keypoint_names('coco18')
+    with pytest.raises(ValueError, match="layout 'coco18' is neither goliath nor one that mmpose"):
+        CombinedDataset(layout='coco18', datasets=[])
     with pytest.raises(ValueError, match='layout goliath has 308 keypoints'):
         convert_keypoints(np.zeros((17, 2)), np.zeros(17), 'coco')
     with pytest.raises(ValueError, match='no keypoint name is shared'):

@@ -104,7 +104,7 @@ def test_steps_and_strengths_of_the_training_pipeline(root):
     assert photo.contrast_range == photo.saturation_range == (0.5, 1.5) and photo.channel_swap
 
 
-@pytest.mark.parametrize('num_keypoints, needed', [(17, 4), (133, 8), (308, 8)])
+@pytest.mark.parametrize('num_keypoints, needed', [(2, 1), (5, 2), (17, 4), (133, 8), (308, 8)])
 def test_crops_with_too_few_points_are_replaced(num_keypoints, needed):
     reject = RejectFewKeypoints(CODEC)
     keypoints = np.full((1, num_keypoints, 2), 500.0, np.float32)  # outside the crop
@@ -118,6 +118,7 @@ def test_crops_with_too_few_points_are_replaced(num_keypoints, needed):
     assert reject(sample) is sample
     sample['keypoints_visible'][0, 0] = 0
     assert reject(sample) is None
+    assert RejectFewKeypoints(CODEC, min_visible=0)(sample) is sample
 
 
 def test_packing_keeps_keypoints_and_leaves_annotations():

@@ -98,12 +98,19 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
         try:
             problem = find_path_problem(image) or self.find_problem(annotation, image)
             if not problem:
-                return super().parse_data_info(raw_data_info)
+                completed = self.complete(annotation, image)
+                if completed.get('num_keypoints') == 0:
+                    return None
+                return super().parse_data_info({**raw_data_info, 'raw_ann_info': completed})
         # Text where numbers belong, a list where one number does, ...
         except (TypeError, ValueError, OverflowError) as error:
             problem = f'a value of the wrong kind ({error})'
         where = f'{self.ann_file}: annotation {annotation["id"]} of {image["file_name"]}'
         return {'id': annotation['id'], 'error': f'{where}: {problem}'}
+
+    def complete(self, annotation: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+        """A good annotation as upstream reads it; with ``num_keypoints`` of 0 it is left out."""
+        return annotation
 
     def find_problem(self, annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
         """What is wrong with an annotation, or None."""

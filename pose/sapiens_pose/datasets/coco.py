@@ -1,6 +1,9 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """COCO (17 keypoints) and COCO-WholeBody (133): mmpose's readers, with errors that name the item."""
 
+from typing import Any
+
+import numpy as np
 from mmpose.datasets.datasets.body import CocoDataset as MMPoseCocoDataset
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset as MMPoseCocoWholeBodyDataset
 
@@ -33,11 +36,7 @@ class CocoWholeBodyDataset(CheckedCocoStyleDataset, MMPoseCocoWholeBodyDataset):
         'righthand_kpts': 21,
     }
 
-    def parse_data_info(self, raw_data_info: dict) -> dict | None:
-        """One sample; keys that upstream reads and no step of a pipeline uses may be missing."""
-        annotation = raw_data_info['raw_ann_info']
-        annotation.setdefault('iscrowd', 0)
-        annotation.setdefault('segmentation', None)
-        body = annotation.get('keypoints') or []
-        annotation.setdefault('num_keypoints', sum(flag > 0 for flag in body[2::3]))
-        return super().parse_data_info(raw_data_info)
+    def complete(self, annotation: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+        """The annotation with the keys that upstream reads and no step of a pipeline uses."""
+        labelled = int((np.ravel(annotation['keypoints'])[2::3] > 0).sum())
+        return {'iscrowd': 0, 'segmentation': None, 'num_keypoints': labelled, **annotation}

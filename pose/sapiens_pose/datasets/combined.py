@@ -26,7 +26,7 @@ class CombinedDataset(MMPoseCombinedDataset):
         **kwargs: As mmengine's ``BaseDataset``.
 
     Raises:
-        ValueError: A set shares no keypoint name with the target.
+        ValueError: Unknown layout; a set shares no keypoint name with the target.
     """
 
     def __init__(

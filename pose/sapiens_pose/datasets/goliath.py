@@ -78,23 +78,25 @@ class GoliathDataset(CheckedCocoStyleDataset):
             return problem
         return find_box_problem(annotation, image)
 
+    def complete(self, annotation: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+        """The annotation with its 308 points under ``keypoints``, and in training the box around them."""
+        points = read_goliath_keypoints(annotation)
+        completed = {key: value for key, value in annotation.items() if key != HUMANS5K_KEY}
+        if not self.test_mode:
+            points[_outside(points, image), 2] = 0
+            labelled = points[points[:, 2] > 0, :2]
+            if len(labelled) < max(self.min_keypoints, 1):
+                self._num_short += 1
+                return {'num_keypoints': 0}
+            low, high = labelled.min(axis=0), labelled.max(axis=0)
+            completed['bbox'] = [*low.tolist(), *(high - low).tolist()]
+        completed['keypoints'] = points.ravel().tolist()
+        completed['num_keypoints'] = int((points[:, 2] > 0).sum())
+        return completed
+
     def parse_data_info(self, raw_data_info: dict) -> dict | None:
         """One sample, the text of its error, or None if it is left out."""
-        annotation, image = dict(raw_data_info['raw_ann_info']), raw_data_info['raw_img_info']
-        if not find_goliath_problem(annotation):
-            points = read_goliath_keypoints(annotation)
-            if not self.test_mode:
-                points[_outside(points, image), 2] = 0
-                labelled = points[points[:, 2] > 0, :2]
-                if len(labelled) < self.min_keypoints:
-                    self._num_short += 1
-                    return None
-                low, high = labelled.min(axis=0), labelled.max(axis=0)
-                annotation['bbox'] = [*low.tolist(), *(high - low).tolist()]
-            annotation['keypoints'] = points.ravel().tolist()
-            annotation['num_keypoints'] = int((points[:, 2] > 0).sum())
-            annotation.pop(HUMANS5K_KEY, None)
-        sample = super().parse_data_info({'raw_ann_info': annotation, 'raw_img_info': image})
+        sample = super().parse_data_info(raw_data_info)
         if sample is not None:
             # 308 points in nested lists of floats; the metric reads the file instead.
             sample.pop('raw_ann_info', None)

@@ -1,13 +1,12 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Reading the image of a sample."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmpose.datasets.transforms import LoadImage as MMPoseLoadImage
 
-from sapiens_common.images import encoded_size, read_image
+from sapiens_common.images import encoded_size, read_encoded, read_image
 from sapiens_pose.registry import TRANSFORMS
 
 
@@ -35,9 +34,7 @@ class LoadImage(MMPoseLoadImage):
         """Add the image; None for a greyscale one where the dataset wants none."""
         path = results.get('img_path', '')  # in-memory images have none
         if 'img' not in results and self.defer:
-            if not Path(path).is_file():
-                raise ValueError(f'image {path} does not exist')
-            results['encoded'] = Path(path).read_bytes()
+            results['encoded'] = read_encoded(path)
             results['img'] = []
             results['img_shape'] = results['ori_shape'] = encoded_size(results['encoded'], path)
             return results

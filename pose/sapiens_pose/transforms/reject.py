@@ -16,7 +16,7 @@ class RejectFewKeypoints(BaseTransform):
     Args:
         codec: The codec of the head; a point counts while its Gaussian touches the heatmap.
         min_visible: Points needed. None is the reference's rule: 8 for layouts with hands and face
-            (more than 17 points), else 4.
+            (more than 17 points), else 4; of a layout with fewer than 8 points, half.
     """
 
     def __init__(self, codec: dict, min_visible: int | None = None) -> None:
@@ -27,7 +27,10 @@ class RejectFewKeypoints(BaseTransform):
         """The sample, or None, for which the dataset fetches another."""
         keypoints = torch.from_numpy(results['transformed_keypoints'])
         visible = torch.as_tensor(visibility(results), dtype=torch.float32)
-        needed = self.min_visible or (8 if keypoints.shape[1] > 17 else 4)
+        needed = self.min_visible
+        if needed is None:
+            count = keypoints.shape[1]
+            needed = min(8 if count > 17 else 4, count // 2)
         weights = self.codec.keypoint_weights(keypoints, visible)
         return results if int((weights > 0).sum()) >= needed else None
 
