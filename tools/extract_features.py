@@ -65,7 +65,7 @@ def main() -> None:
         dtype=args.dtype,
     )
     model = {'checkpoint': args.checkpoint, 'img_size': extractor.img_size, 'dtype': args.dtype}
-    model |= {'kind': args.kind, 'layers': args.layers}
+    model |= {'kind': args.kind, 'layers': args.layers, 'patch_padding': args.patch_padding}
     device = {'device': str(extractor.device)}
     summary = Summary('features', models={'features': model | device}, versions=library_versions())
     source = open_source(args.input)

@@ -96,7 +96,7 @@ class FeatureExtractor:
         projection = weights['patch_embed.projection.weight']
         if img_size is None:
             found = infer_grid(weights['pos_embed'].shape[1] - has_token, (1, 1))
-            if found is None:
+            if found is None or found[1]:  # the class token is not among the rows counted
                 raise ValueError(f'checkpoint {checkpoint}: pass img_size, its grid is unusual')
             img_size = (found[0][0] * projection.shape[2], found[0][1] * projection.shape[3])
         self.device = torch.device(device or get_device())

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
-from sapiens_common.images import list_images
+from sapiens_common.images import list_images, read_ids
 from sapiens_pretrain.data.transforms import decode_crop
 from sapiens_pretrain.features import MEAN, STD
 from sapiens_pretrain.models.vit import SapiensViT
@@ -59,17 +59,14 @@ def load_patches(root: str | Path, size: tuple[int, int], patch: int = 16) -> Pa
         patch: Patch side in pixels.
 
     Raises:
-        ValueError: An image has no segmentation.
+        ValueError: An image has no segmentation; ``size`` is not whole patches.
     """
+    if size[0] % patch or size[1] % patch:
+        raise ValueError(f'size {size} is not a multiple of the patch side {patch}')
     images, labels = [], []
     for path in list_images(Path(root) / 'images'):
         target = Path(root) / 'segmentations' / f'{path.stem}.png'
-        ids = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
-        if ids is None:
-            raise ValueError(
-                f'{target} is missing or damaged; expected the part ids of {path.name}'
-            )
-        ids = cv2.resize(ids, size[::-1], interpolation=cv2.INTER_NEAREST)
+        ids = cv2.resize(read_ids(target), size[::-1], interpolation=cv2.INTER_NEAREST)
         blocks = ids.reshape(size[0] // patch, patch, size[1] // patch, patch)
         counts = [(blocks == number).sum(axis=(1, 3)) for number in range(NUM_CLASSES)]
         counts.append((blocks >= NUM_CLASSES).sum(axis=(1, 3)))

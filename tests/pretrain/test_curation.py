@@ -23,6 +23,7 @@ from sapiens_pretrain.curation.filters import (
     watermark_score,
 )
 from sapiens_pretrain.curation.photo import Photo, Record
+from sapiens_pretrain.data.shards import load_index, pack_shard
 from sapiens_pretrain.data.sources import open_images
 
 
@@ -320,6 +321,41 @@ def test_photographs_pass_the_default_scorers(samples):
 def test_flat_images_do_not_break_scorers():
     flat = np.zeros((50, 60, 3), np.uint8)
     assert [scorer(flat) for scorer, _ in DEFAULT_SCORERS.values()] == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize('shape', [(1, 1, 3), (1, 40, 3), (40, 1, 3), (2, 2, 3)])
+def test_images_of_a_few_pixels_do_not_break_scorers(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert all(0 <= scorer(image) <= 1 for scorer, _ in DEFAULT_SCORERS.values())
+
+
+def test_files_that_no_shard_takes_are_dropped_at_once(tmp_path):
+    for name in ('a.bmp', 'b.png'):
+        cv2.imwrite(str(tmp_path / name), photo_like(0))
+    (tmp_path / 'list.txt').write_text('a.bmp\nb.png\n')
+    summary = Curation(tmp_path / 'list.txt', tmp_path / 'out', Settings()).run()
+    assert summary['kept'] == 1 and summary['dropped'] == {'unreadable': 1}
+    assert 'the suffix is none of .jpg' in manifest(tmp_path / 'out')[0]['reason']
+
+
+def test_a_shard_damaged_inside_costs_one_image(tmp_path):
+    images = [(f'{i}', jpeg(photo_like(i)), {'name': 'a.jpg'}) for i in range(3)]
+    pack_shard(tmp_path / 'a.tar', images)
+    offset = int(load_index(tmp_path / 'a.tar')[2, 0])
+    with (tmp_path / 'a.tar').open('r+b') as file:
+        file.seek(offset - 400)
+        file.write(b'x' * 300)
+    summary = Curation(tmp_path / 'a.tar', tmp_path / 'out', Settings()).run()
+    assert summary['kept'] == 2 and summary['dropped'] == {'unreadable': 1}
+    record = manifest(tmp_path / 'out')[1]
+    assert record['name'].endswith('a.tar/image 1') and 'is damaged' in record['reason']
+
+
+def test_a_filter_that_fails_names_the_image(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo_like(0))
+    run = Curation(tmp_path, tmp_path / 'out', Settings(filters=[lambda photo, record: 1 / 0]))
+    with pytest.raises(RuntimeError, match=r'a\.png: filter .* failed: division by zero'):
+        run.run()
 
 
 def test_own_filters():

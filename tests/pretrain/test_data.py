@@ -224,6 +224,7 @@ def test_sources_survive_spawning(shards):
         ),
         (lambda path: path.unlink(), 'cannot be read'),
         (lambda path: index_path(path).write_bytes(b'?'), 'delete it to rebuild'),
+        (lambda path: np.save(index_path(path), np.arange(9)), 'delete it to rebuild'),
     ],
 )
 def test_a_corrupt_shard_is_named_skipped_and_counted(shards, damage, message):
@@ -340,6 +341,15 @@ def test_other_colour_modes(mode, form):
     assert np.abs(found.astype(int) - 200).max() <= 3
 
 
+def test_sixteen_bit_grey_keeps_its_greys():
+    # Pillow clips it to white; OpenCV, which reads the tasks' images, keeps the upper byte.
+    grey = np.linspace(0, 65535, 20 * 20).reshape(20, 20).astype(np.uint16)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, 'PNG')
+    found = decode_crop(buffer.getvalue(), None, (20, 20))
+    np.testing.assert_array_equal(found, np.repeat((grey >> 8)[..., None], 3, axis=2))
+
+
 @pytest.mark.parametrize('size', [(32, 32), (64, 48)])
 def test_random_boxes_keep_area_and_shape(size):
     np.random.seed(0)
@@ -351,6 +361,11 @@ def test_random_boxes_keep_area_and_shape(size):
         stretch = (right - left) / (bottom - top) * size[0] / size[1]
         assert 0.19 < area <= 1.0
         assert 0.74 < stretch < 1.35
+
+
+def test_a_box_has_at_least_a_pixel(monkeypatch):
+    monkeypatch.setattr('sapiens_pretrain.data.transforms._TRIES', 0)
+    assert DecodeRandomResizedCrop((64, 16)).choose_box(1, 1) == (0, 0, 1, 1)
 
 
 def test_extreme_images_get_the_central_crop():

@@ -94,6 +94,17 @@ def test_task_checkpoint_has_no_class_token(clean, tmp_path):
         FeatureExtractor(tmp_path / 'task.pth', kind='cls')
 
 
+def test_an_unusual_grid_is_asked_for(tmp_path):
+    # 10 x 5 patches without a class token, which could be 7 x 7 with one.
+    arch = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16)
+    state = SapiensViT(arch=arch, img_size=(160, 80)).state_dict()
+    torch.save({'state_dict': state}, tmp_path / 'tall.pth')
+    with pytest.raises(ValueError, match='pass img_size, its grid is unusual'):
+        FeatureExtractor(tmp_path / 'tall.pth', arch=arch, device='cpu')
+    found = FeatureExtractor(tmp_path / 'tall.pth', arch=arch, img_size=(160, 80), device='cpu')
+    assert torch.equal(found.encoder.pos_embed, state['pos_embed'])
+
+
 def test_errors(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="'mean' is not one of"):
         FeatureExtractor(checkpoint, kind='mean')

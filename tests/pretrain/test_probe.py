@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sapiens_pretrain.models.vit import SapiensViT
 from sapiens_pretrain.probe import PatchData, confusion, load_patches, probe, score
@@ -30,9 +31,21 @@ def test_patch_labels(folder):
     data = load_patches(folder, (64, 48))
     assert data.images.shape == (20, 3, 64, 48) and data.labels.shape == (20, 4, 3)
     assert data.labels[0, 0, 0] == 255 and data.labels.flatten()[1:].max() == 3
+    with pytest.raises(ValueError, match=r'size \(60, 48\) is not a multiple of the patch side 16'):
+        load_patches(folder, (60, 48))
     (folder / 'segmentations' / '03.png').unlink()
-    with pytest.raises(ValueError, match='03.png is missing or damaged'):
+    with pytest.raises(ValueError, match='03.png does not exist'):
         load_patches(folder, (64, 48))
+
+
+def test_labels_with_a_palette_are_numbers(folder):
+    # As the segmentation task writes them.
+    expected = load_patches(folder, (64, 48)).labels
+    for path in (folder / 'segmentations').iterdir():
+        picture = Image.open(path).convert('P')
+        picture.putpalette([value for number in range(256) for value in (number, 9, 255 - number)])
+        picture.save(path)
+    assert torch.equal(load_patches(folder, (64, 48)).labels, expected)
 
 
 @pytest.mark.parametrize('encoder_lr', [None, 1e-2])

@@ -100,3 +100,26 @@ def test_recipes(root, size):
         model = MODELS.build(config.model)
     lists = dict(model.named_modules())
     assert all(isinstance(lists[name], torch.nn.ModuleList) for name in config.sharding.blocks)
+
+
+def test_a_full_disk_is_an_os_error_and_no_rank_waits(
+    alone, tmp_path, pictures, mae_job, monkeypatch
+):
+    from sapiens_common.engine import sharded
+
+    runner = mae_job.train(tmp_path / 'run', pictures, sharded=True, stop=1)
+    barriers = []
+    monkeypatch.setattr(sharded.dist, 'barrier', lambda: barriers.append(1))
+
+    def full(*args, **kwargs):
+        raise OSError('No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sharded, 'save_checkpoint_file', full)
+        with pytest.raises(OSError, match='No space left'):
+            runner.save_checkpoint(str(tmp_path), 'iter_1.pth', by_epoch=False)
+    assert len(barriers) == 2
+    (tmp_path / '.iter_2.shards.partial').write_text('in the way of the folder')
+    monkeypatch.setattr(sharded.shutil, 'rmtree', lambda *args, **kwargs: None)
+    with pytest.raises(OSError, match=r'iter_2\.pth could not be written'):
+        runner.save_checkpoint(str(tmp_path), 'iter_2.pth', by_epoch=False)

@@ -48,7 +48,7 @@ class DuplicateFinder:
         self.tables: list[dict[int, list[tuple[int, str]]]] = [{} for _ in self.bands]
 
     def find(self, value: int) -> str | None:
-        """Name of the first image added whose hash is near, or None."""
+        """Name of an image added before whose hash is near, or None."""
         for (shift, mask), table in zip(self.bands, self.tables, strict=True):
             for other, name in table.get(value >> shift & mask, ()):
                 if (value ^ other).bit_count() <= self.distance:

@@ -135,9 +135,9 @@ def watermark_score(image: np.ndarray) -> float:
     detail -= detail.mean()
     spectrum = np.abs(np.fft.rfft2(detail, [2 * side for side in detail.shape])) ** 2
     correlation = np.fft.irfft2(spectrum)
-    if correlation[0, 0] <= 1e-6:
-        return 0.0
     height, width = detail.shape
+    if correlation[0, 0] <= 1e-6 or min(height, width) < 2:
+        return 0.0
     rows, columns = height // 2, width // 2
     overlap = np.outer(height - np.arange(rows), width - np.arange(columns)) / detail.size
     part = correlation[:rows, :columns] / correlation[0, 0] / overlap
@@ -170,7 +170,7 @@ DEFAULT_SCORERS: dict[str, tuple[Scorer, float]] = {
 def make_filter(name: str) -> Filter:
     """A filter by name: one of :data:`DEFAULT_SCORERS`, or ``package.module:attribute`` of your own.
 
-    The attribute is a filter, or a class or function without arguments that makes one.
+    The attribute is a filter, or a class that makes one without arguments.
 
     Raises:
         ValueError: There is no such filter.

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from sapiens_pretrain.data.transforms import upright_rgb
 
 
 @dataclass
@@ -34,9 +36,7 @@ class Photo:
             OSError: The file is damaged, or no image.
         """
         with Image.open(io.BytesIO(self.encoded)) as image:
-            return np.ascontiguousarray(
-                np.asarray(ImageOps.exif_transpose(image).convert('RGB'))[..., ::-1]
-            )
+            return np.ascontiguousarray(np.asarray(upright_rgb(image))[..., ::-1])
 
     @property
     def size(self) -> tuple[int, int]:

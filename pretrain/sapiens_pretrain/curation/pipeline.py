@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger
 from PIL import UnidentifiedImageError
 
 from sapiens_common.engine.checkpoint_files import write_text_atomically
+from sapiens_common.images import IMAGE_SUFFIXES
 from sapiens_pretrain.data.shards import index_path, pack_shard
 from sapiens_pretrain.data.sources import ImageSource, open_images
 from sapiens_pretrain.run_settings import check_settings
@@ -163,15 +164,19 @@ class Curation:
         """Records of some images, which share a call of the detector."""
         records, readable = [], []
         for index in indices:
-            record = Record(index, self.source.name(index))
+            record = Record(index, '')
             records.append(record)
             try:
                 photo = Photo(*self.source.read(index))
+                record.name = photo.name
+                if not photo.name.lower().endswith(IMAGE_SUFFIXES):  # a list may name any file
+                    raise ValueError(f'the suffix is none of {", ".join(IMAGE_SUFFIXES)}')
                 record.height, record.width = photo.size
             except UnidentifiedImageError:
                 record.drop('unreadable: not an image of a known format')
             # Pillow raises anything for a damaged file.
             except Exception as error:
+                record.name = record.name or self.source.name(index)
                 record.drop(f'unreadable: {type(error).__name__}: {error}')
             else:
                 record.hash = f'{difference_hash(photo.image):016x}'
@@ -182,12 +187,25 @@ class Curation:
                 photo.boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
                 photo.scores = np.asarray(scores, dtype=np.float64).reshape(-1)
         for photo, record in readable:
-            reason = next(
-                filter(None, (check(photo, record) for check in self.settings.filters)), None
-            )
+            reason = self._first_reason(photo, record)
             if reason:
                 record.drop(reason)
         return records
+
+    def _first_reason(self, photo: Photo, record: Record) -> str | None:
+        """What the filters have against an image.
+
+        Raises:
+            RuntimeError: A filter failed; the text names it and the image.
+        """
+        for check in self.settings.filters:
+            try:
+                reason = check(photo, record)
+            except Exception as error:  # filters may be the user's own
+                raise RuntimeError(f'{record.name}: filter {check} failed: {error}') from error
+            if reason:
+                return reason
+        return None
 
     def _read_parts(self, count: int) -> list[Record]:
         """All records, in input order."""

@@ -84,7 +84,7 @@ def load_index(shard: Path) -> np.ndarray:
     try:
         index = np.load(path, mmap_mode='r')
         size, count = (int(value) for value in index[0])
-    except (ValueError, OSError, EOFError, IndexError) as error:
+    except (ValueError, TypeError, OSError, EOFError, IndexError) as error:
         raise ValueError(f'index {path} is damaged; delete it to rebuild it: {error}') from error
     if len(index) != 1 + count:
         raise ValueError(f'index {path} is damaged; delete it to rebuild it: {len(index)} rows')
@@ -154,14 +154,18 @@ class ShardedImages:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
+    def _locate(self, position: int) -> tuple[Path, int]:
+        """The shard of an image, and its place among that shard's images."""
+        number = int(np.searchsorted(self.starts, position, side='right')) - 1
+        return self.shards[number], position - int(self.starts[number])
+
     def read(self, position: int) -> tuple[str, bytes]:
         """Name (``shard.tar/member``) and encoded bytes of an image.
 
         Raises:
             ValueError: The shard or its index is damaged.
         """
-        number = int(np.searchsorted(self.starts, position, side='right')) - 1
-        shard, place = self.shards[number], position - int(self.starts[number])
+        shard, place = self._locate(position)
         index = self._index(shard)
         offset, size = (int(value) for value in index[1 + place])
         if offset < HEADER or not 0 <= size <= int(index[0, 0]) - offset:
@@ -177,8 +181,12 @@ class ShardedImages:
         return f'{shard}/{member.name}', content[HEADER:]
 
     def name(self, position: int) -> str:
-        """Name of an image."""
-        return self.read(position)[0]
+        """Name of an image; its number in the shard where that is damaged."""
+        try:
+            return self.read(position)[0]
+        except (ValueError, OSError):
+            shard, place = self._locate(position)
+            return f'{shard}/image {place}'
 
 
 def pack_shard(shard: Path, images: Sequence[tuple[str, bytes, dict[str, Any]]]) -> None:

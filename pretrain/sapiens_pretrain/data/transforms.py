@@ -18,6 +18,17 @@ Box = tuple[int, int, int, int]
 Size = tuple[int, int]
 
 
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An image opened by Pillow, of any mode, decoded upright in 8-bit RGB.
+
+    Of 16-bit grey the upper byte is kept, as OpenCV does; Pillow would clip nearly all of it to white.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith('I'):
+        upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
+    return upright.convert('RGB')
+
+
 def decode_crop(encoded: bytes, box: Box | None, size: Size, name: str = '') -> np.ndarray:
     """Decode, crop and resize (bicubic, antialiased) an image.
 
@@ -43,7 +54,7 @@ def decode_crop(encoded: bytes, box: Box | None, size: Size, name: str = '') -> 
             reduction = choose_reduction((bottom - top, right - left), size)
             if reduction > 1:
                 image.draft('RGB', (image.width // reduction, image.height // reduction))
-            upright = ImageOps.exif_transpose(image).convert('RGB')
+            upright = upright_rgb(image)
     except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'image {name} cannot be decoded: {error}') from error
     x, y = upright.width / width, upright.height / height
@@ -89,7 +100,8 @@ class DecodeRandomResizedCrop(BaseTransform):
                 top = np.random.randint(0, height - h + 1)
                 return left, top, left + w, top + h
         ratio = min(max(width / height, target * self.stretch[0]), target * self.stretch[1])
-        w, h = min(width, round(height * ratio)), min(height, round(width / ratio))
+        w = min(width, max(1, round(height * ratio)))
+        h = min(height, max(1, round(width / ratio)))
         left, top = (width - w) // 2, (height - h) // 2
         return left, top, left + w, top + h
 
