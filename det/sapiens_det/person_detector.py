@@ -77,6 +77,8 @@ class PersonDetector:
         Returns:
             Boxes per image, best first.
         """
+        if not images:
+            return []
         samples: list[Any] = []
         for index, image in enumerate(images):
             shape = image.shape[:2]

@@ -208,10 +208,14 @@ def resolve_vocabulary(vocabulary: str | Mapping[str, Any]) -> Vocabulary:
     if len(set(classes)) != len(classes):
         raise ValueError(f'the class names of a vocabulary must differ, got {classes}')
     pairs = vocabulary.get('swap_pairs')
+    if any(isinstance(pair, str) or len(pair) != 2 for pair in pairs or ()):
+        raise ValueError(f'swap_pairs must be pairs of class names, got {pairs}')
     unknown = sorted({name for pair in pairs or () for name in pair} - set(classes))
     if unknown:
         raise ValueError(f'swap_pairs name {unknown}, which are not among the classes {classes}')
     palette = vocabulary.get('palette') or _spread_palette(len(classes))
+    if any(len(color) != 3 or not all(0 <= part <= 255 for part in color) for color in palette):
+        raise ValueError(f'the palette of a vocabulary must hold RGB of 0..255, got {palette}')
     weights = vocabulary.get('weights')
     return Vocabulary(
         'custom',

@@ -59,6 +59,10 @@ def test_a_batch_gives_what_each_image_gives_alone(detector):
         assert (many.xyxy >= 0).all() and (many.xyxy <= [width, height, width, height]).all()
 
 
+def test_no_images_have_no_boxes(detector):
+    assert detector.detect([]) == []
+
+
 def test_the_detector_sees_bgr(detector):
     """The reference's lite demo feeds it RGB."""
     image = np.zeros((64, 64, 3), np.uint8)

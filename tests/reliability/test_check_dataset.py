@@ -104,6 +104,26 @@ def test_a_set_that_cannot_be_opened_is_a_problem(check, data):
     assert f'train: {data}' in output and output.count('cannot be read') == 1
 
 
+@pytest.mark.parametrize('task', ['pose', 'seg'])
+@pytest.mark.parametrize('change', [{'typo': 1}, {'type': 'sapiens_seg.Typo'}])
+def test_a_set_that_cannot_be_built_is_a_problem(root, data, tmp_path, capsys, task, change):
+    config = tmp_path / 'typo.py'
+    config.write_text(f"""
+_base_ = ['{root}/configs/{CONFIGS[task]}']
+train_dataloader = None
+val_dataloader = dict(dataset={change})
+""")
+    tool = str(root / 'tools/data/check_dataset.py')
+    arguments = [str(config), '--workers', '0', '--splits', 'train', 'val', '--sheet', 'none.png']
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as status:
+        patch.setattr(sys, 'argv', [tool, *arguments, '--cfg-options', f'data_root={data}'])
+        runpy.run_path(tool, run_name='__main__')
+    output = capsys.readouterr().out
+    assert status.value.code == 1
+    assert 'typo' in output.lower() and output.endswith('1 problems\n')
+    assert 'no sheet: the config has no training data' in output
+
+
 def test_combined_sets_are_read_with_their_images(root, data, tmp_path, monkeypatch, capsys):
     # The sets inside have no pipeline: checked alone they would look healthy.
     config = tmp_path / 'combined.py'

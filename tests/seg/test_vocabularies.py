@@ -85,7 +85,14 @@ def test_a_users_own_classes():
         ({'classes': ['bg', 'Left_Hand']}, "'Left_Hand' has no partner 'Right_Hand'"),
         ({'classes': ['bg', 'a'], 'weights': [1]}, '2 classes but 1 entries in weights'),
         ({'classes': ['bg', 'a'], 'palette': [[0, 0, 0]]}, '2 classes but 1 entries in palette'),
+        ({'classes': ['bg', 'a'], 'palette': [[0] * 3, [0] * 4]}, 'must hold RGB of 0..255'),
+        ({'classes': ['bg', 'a'], 'palette': [[0] * 3, [256] * 3]}, 'must hold RGB of 0..255'),
         ({'classes': ['bg', 'a'], 'swap_pairs': [('a', 'b')]}, "swap_pairs name ['b']"),
+        ({'classes': ['bg', 'a'], 'swap_pairs': ['bg', 'a']}, 'must be pairs of class names'),
+        (
+            {'classes': ['bg', 'a'], 'swap_pairs': [('bg', 'a', 'a')]},
+            'must be pairs of class names',
+        ),
         (
             {'classes': ['bg', 'a', 'b'], 'swap_pairs': [('a', 'b'), ('b', 'bg')]},
             'must hold each id of 0..2 at most once',

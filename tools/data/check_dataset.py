@@ -25,6 +25,8 @@ from sapiens_common.inference.writers import write_image
 # Package of a data set type -> module with audit_dataset(settings, workers) -> DataAudit.
 AUDITS = {'sapiens_seg': 'sapiens_seg.audit'}
 SPLITS = ('train', 'val', 'test')
+# KeyError: a type that no registry has; TypeError: an argument that the type does not take.
+UNUSABLE = (ValueError, OSError, KeyError, TypeError)
 
 
 def parse_args() -> argparse.Namespace:
@@ -59,18 +61,17 @@ def check(settings: dict, workers: int) -> tuple[str, list[str]]:
 
     package = settings['type'].split('.')[0]
     reports, problems = [], []
-    if package in AUDITS:
-        audit = import_module(AUDITS[package]).audit_dataset(settings, workers)
-        reports.append(audit.report)
-        problems += audit.problems
     try:
+        if package in AUDITS:
+            audit = import_module(AUDITS[package]).audit_dataset(settings, workers)
+            reports.append(audit.report)
+            problems += audit.problems
         audit = audit_samples(build_dataset(settings), workers)
-    except (ValueError, OSError, KeyError) as error:  # KeyError: a type no registry has
-        problems += [] if str(error) in problems else [str(error)]
-    else:
         reports.append(audit.report)
         known = set(problems)  # a label file that cannot be used is a sample that cannot be read
         problems += [text for text in audit.problems if text.partition('Error: ')[2] not in known]
+    except UNUSABLE as error:
+        problems += [] if str(error) in problems else [str(error)]
     return '\n'.join(reports), problems
 
 
@@ -78,7 +79,13 @@ def draw_sheet(config: Config, path: str, count: int) -> None:
     """Write a picture of random training samples."""
     from sapiens_common.sample_audit import build_dataset, sample_sheet
 
-    picture = sample_sheet(build_dataset(config.train_dataloader.dataset), count)
+    if not config.get('train_dataloader'):
+        print('no sheet: the config has no training data')
+        return
+    try:
+        picture = sample_sheet(build_dataset(config.train_dataloader.dataset), count)
+    except UNUSABLE:  # listed above
+        picture = None
     if picture is None:
         print('no sheet: no training sample can be read')
         return
