@@ -213,7 +213,7 @@ def main(argv: list[str] | None = None) -> int:
         from sapiens_common.inference.run import run_tasks
 
         single = args.input[0] if len(args.input) == 1 else args.input
-        if isinstance(single, str) and single.isdigit():
+        if isinstance(single, str) and single.isdecimal() and not Path(single).exists():
             single = int(single)
         summary = run_tasks(
             tasks,

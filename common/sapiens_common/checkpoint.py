@@ -5,6 +5,7 @@ A task checkpoint has keys ``backbone.*`` and ``head.*`` or ``decode_head.*``; a
 ``backbone.*`` and ``neck.*``; a ``_clean`` file has the encoder's keys without a prefix.
 """
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,8 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 import torch
 from mmengine.logging import MMLogger
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from .compat import register_safe_globals
@@ -67,6 +67,26 @@ def _is_torchscript(path: Path) -> bool:
         return False
 
 
+def _read_torchscript(path: Path) -> dict[str, Tensor]:
+    """Tensors of a TorchScript archive.
+
+    Raises:
+        ValueError: Its code has a ``__setstate__``, which loading would run; traced modules have none.
+    """
+    with ZipFile(path) as archive:
+        sources = [entry for entry in archive.infolist() if entry.filename.endswith('.py')]
+        if any(b'__setstate__' in archive.read(entry) for entry in sources):
+            raise ValueError('it has code that would run while it is read (__setstate__)')
+    return torch.jit.load(str(path), map_location='cpu').state_dict()
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """Tensors, and the metadata that ``convert_checkpoint`` keeps as JSON."""
+    with safe_open(str(path), framework='pt') as file:
+        meta = json.loads((file.metadata() or {}).get('meta', '{}'))
+        return {'meta': meta, 'state_dict': {name: file.get_tensor(name) for name in file.keys()}}
+
+
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read ``.pth``, TorchScript ``.pt2`` or ``.safetensors`` to CPU tensors. No code of the file runs.
 
@@ -79,9 +99,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     register_safe_globals()
     try:
         if path.suffix == '.safetensors':
-            content: Any = load_file(path)
+            content: Any = _read_safetensors(path)
         elif _is_torchscript(path):
-            content = torch.jit.load(str(path), map_location='cpu').state_dict()
+            content = _read_torchscript(path)
         else:
             content = torch.load(path, map_location='cpu', weights_only=True)
     except UnpicklingError as error:
@@ -89,9 +109,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'checkpoint {path} is damaged, or holds Python objects beside tensors, which are not '
             f'executed. Re-save its state_dict with a tool you trust. Cause: {error}'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, SafetensorError) as error:
+    # Damaged data fails in many ways while it is parsed.
+    except Exception as error:
         raise ValueError(
-            f'checkpoint {path} cannot be read (torn or wrong format?): {error}'
+            f'checkpoint {path} cannot be read (torn or wrong format?): '
+            f'{error or type(error).__name__}'
         ) from error
     meta: dict[str, Any] = {}
     training: dict[str, Any] = {}
@@ -99,7 +121,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         training = {k: v for k, v in content.items() if k not in ('state_dict', 'meta')}
         meta = content.get('meta') or {}
         content = content['state_dict']
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise ValueError(f'checkpoint {path} holds no state dict: expected names mapped to tensors')
     state_dict = {strip_wrappers(name): value for name, value in content.items()}
     state_dict = {name: value for name, value in state_dict.items() if name not in _BUFFERS}

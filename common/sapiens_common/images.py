@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+_JPEG = b'\xff\xd8'  # how its files begin
 _ORIENTATION = 0x0112  # EXIF tag
 _SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
 _REDUCED_FLAGS = {
@@ -120,7 +121,7 @@ def check_complete(encoded: bytes, name: str | Path) -> None:
     Raises:
         ValueError: The end is missing, or the data is damaged before it.
     """
-    if encoded.startswith(b'\xff\xd8'):
+    if encoded.startswith(_JPEG):
         complete = encoded.rfind(b'\xff\xd9') > encoded.rfind(b'\xff\xda')
     elif encoded.startswith(b'\x89PNG'):
         complete = b'IEND' in encoded[-64:]
@@ -191,20 +192,33 @@ def decode_image(encoded: bytes, name: str | Path, reduction: int = 1) -> np.nda
     Args:
         encoded: The file's content.
         name: What the error calls it.
-        reduction: 1, 2, 4 or 8. Height and width are divided by it, rounded up. For a JPEG this is
-            part of the decoding and saves most of its time.
+        reduction: 1, 2, 4 or 8. Height and width are divided by it, rounded up: each pixel is the mean
+            of a block. For a JPEG this is part of the decoding and saves most of its time.
 
     Raises:
         ValueError: It cannot be decoded completely.
     """
     check_complete(encoded, name)
+    is_jpeg = encoded.startswith(_JPEG)
+    flags = _REDUCED_FLAGS[reduction] if is_jpeg else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), _REDUCED_FLAGS[reduction])
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:  # no data at all, or sizes beyond OpenCV's own limits
         raise ValueError(f'image {name} cannot be decoded: {error}') from error
     if image is None:
         raise ValueError(f'image {name} cannot be decoded (torn or not an image)')
-    return image
+    return image if is_jpeg or reduction == 1 else _block_means(image, reduction)
+
+
+def _block_means(image: np.ndarray, side: int) -> np.ndarray:
+    """Means of blocks of side x side pixels; the last ones are filled up with the border's pixels.
+
+    OpenCV's own reduction of other formats than JPEG rounds the size down and stretches by what is left.
+    """
+    height, width = image.shape[:2]
+    image = cv2.copyMakeBorder(image, 0, -height % side, 0, -width % side, cv2.BORDER_REPLICATE)
+    size = (image.shape[1] // side, image.shape[0] // side)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def choose_reduction(size: tuple[float, float], wanted: tuple[int, int]) -> int:

@@ -25,8 +25,8 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 def read_mask(path: str | Path, threshold: float = 0) -> np.ndarray:
     """Read a person mask: any picture, label map or array whose person pixels are above a threshold.
 
-    Of a picture with transparency the alpha channel counts, of a palette png (a label map, such as the
-    segmentation task writes) the entries, of any other picture its brightest channel.
+    Of a picture with transparent pixels the alpha channel counts, of a palette png (a label map, such as
+    the segmentation task writes) the entries, of any other picture its brightest channel.
 
     Args:
         path: png, jpg, jpeg, webp, npy or npz.
@@ -43,10 +43,20 @@ def read_mask(path: str | Path, threshold: float = 0) -> np.ndarray:
     is_array = path.suffix.lower() in ARRAY_SUFFIXES
     values = read_array(path) if is_array else read_picture(path)
     if values.ndim == 3:
-        values = values[..., 3] if values.shape[2] == 4 else values.max(axis=2)
+        values = _person_channel(values)
     if values.ndim != 2:
         raise ValueError(f'mask {path}: expected (height, width), got {values.shape}')
     return values > threshold
+
+
+def _person_channel(values: np.ndarray) -> np.ndarray:
+    """What tells the person in a picture (H, W, C): (H, W)."""
+    if values.shape[2] != 4:
+        return values.max(axis=2)
+    # Editors add an opaque alpha channel to any picture.
+    alpha = values[..., 3]
+    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in 'iu' else 1
+    return alpha if (alpha < opaque).any() else values[..., :3].max(axis=2)
 
 
 def read_picture(path: str | Path) -> np.ndarray:

@@ -84,15 +84,17 @@ def read_category(path: str | Path, category: str | None = None) -> dict[str, An
     chosen = choices[category] if category is not None else next(iter(choices.values()))
     _check_category(chosen, path)
     count = len(chosen['keypoints'])
-    for annotation in content.get('annotations', []):
+    annotations = content.get('annotations', [])
+    if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
+        raise ValueError(f'{path}: "annotations" must be a list of objects')
+    for annotation in annotations:
         values = annotation.get('keypoints')
-        if (
-            values
-            and annotation.get('category_id') == chosen.get('id')
-            and len(values) != 3 * count
-        ):
+        if not values or annotation.get('category_id') != chosen.get('id'):
+            continue
+        if not isinstance(values, list) or len(values) != 3 * count:
+            found = f'{len(values)} values' if isinstance(values, list) else repr(values)
             raise ValueError(
-                f'{path}: annotation {annotation.get("id")} has {len(values)} values in "keypoints", '
+                f'{path}: annotation {annotation.get("id")} has {found} in "keypoints", '
                 f'expected 3 x {count} (x, y, visibility) as its category names {count} points'
             )
     return chosen
@@ -190,9 +192,16 @@ def find_metainfo_problems(info: dict[str, Any]) -> list[str]:
     )
     if missing:
         return [f'missing keys {sorted(missing)}']
+    problems = [
+        f'{key}: must be a dict of dicts with {field!r}'
+        for key, field in (('keypoint_info', 'name'), ('skeleton_info', 'link'))
+        if not isinstance(info[key], dict)
+        or not all(isinstance(entry, dict) and field in entry for entry in info[key].values())
+    ]
+    if problems:
+        return problems
     points = info['keypoint_info']
     count = len(points)
-    problems = []
     if list(points) != list(range(count)):
         problems.append(
             f'keypoint_info: keys must be 0 to {count - 1} in order, got {list(points)}'
@@ -220,8 +229,9 @@ def find_metainfo_problems(info: dict[str, Any]) -> list[str]:
         values = info[key]
         if len(values) != count:
             problems.append(f'{key}: {len(values)} values for {count} keypoints')
-        elif not all(math.isfinite(value) and value > least for value in values):
-            problems.append(f'{key}: values must be finite{" and positive" if least == 0 else ""}')
+        elif not all(isinstance(v, int | float) and math.isfinite(v) and v > least for v in values):
+            kind = 'finite and positive' if least == 0 else 'finite'
+            problems.append(f'{key}: values must be {kind} numbers')
     return problems
 
 

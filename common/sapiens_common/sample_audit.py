@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from .data_audit import DataAudit
-from .engine.data import describe_sample
-from .engine.seeding import SAMPLE, derive_seed, seed_everything
+from .engine.data import SeededDataset, describe_sample
+from .engine.seeding import SAMPLE, derive_seed
 from .visualization import SkeletonStyle, depth_picture, draw_people, normal_picture, sheet
 
 
@@ -21,13 +21,14 @@ class _Tried(Dataset):
 
     def __init__(self, dataset: Any, seed: int) -> None:
         self.dataset = dataset
+        self.seeded = SeededDataset(dataset)
         self.seed = seed
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> str:
-        seed_everything(derive_seed(SAMPLE, self.seed, index))
+        self.seeded.seed(derive_seed(SAMPLE, self.seed, index))
         try:
             self.dataset[index]
         # Whatever a reader raises for a bad file is what this tool is there to list.
@@ -80,11 +81,12 @@ def sample_sheet(dataset: Any, count: int = 12, seed: int = 0) -> np.ndarray | N
         uint8 (H, W, 3) BGR, or None when no sample can be read.
     """
     order = np.random.default_rng(seed).permutation(len(dataset))
+    seeded = SeededDataset(dataset)
     pictures: list[tuple[str, np.ndarray]] = []
     for index in order[: 4 * count]:
         if len(pictures) == count:
             break
-        seed_everything(derive_seed(SAMPLE, seed, int(index)))
+        seeded.seed(derive_seed(SAMPLE, seed, int(index)))
         try:
             packed = dataset[int(index)]
         except Exception:  # listed by audit_samples

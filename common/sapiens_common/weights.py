@@ -137,6 +137,15 @@ def _download(entry: Published) -> Path:
     return path
 
 
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _verify(path: Path, entry: Published) -> None:
     """Compare a downloaded file with the checksum that the hub states, else with the recorded one.
 
@@ -146,15 +155,12 @@ def _verify(path: Path, entry: Published) -> None:
     expected = blob if _SHA256.fullmatch(blob) else entry.sha256
     if expected is None:
         return
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != expected:
+    found = sha256_of(path)
+    if found != expected:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise ValueError(
-            f'{entry.name}: {path.name} has SHA-256 {digest.hexdigest()}, expected {expected}. The '
+            f'{entry.name}: {path.name} has SHA-256 {found}, expected {expected}. The '
             'file was removed; download it again'
         )
 

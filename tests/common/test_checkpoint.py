@@ -191,6 +191,66 @@ def test_torn_file(tmp_path):
         read_checkpoint(tmp_path / 'a.pth')
 
 
+@pytest.mark.parametrize('form', ['zip', 'legacy', 'torchscript', 'safetensors'])
+def test_bytes_changed_at_random(tmp_path, form):
+    path = tmp_path / ('a.safetensors' if form == 'safetensors' else 'a.pth')
+    layer = nn.Linear(3, 3)
+    if form == 'torchscript':
+        torch.jit.trace(layer, torch.zeros(1, 3)).save(str(path))
+    elif form == 'safetensors':
+        save_file(layer.state_dict(), path)
+    else:
+        content = {'state_dict': layer.state_dict(), 'meta': {'lr': np.float64(1)}}
+        torch.save(content, path, _use_new_zipfile_serialization=form == 'zip')
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in rng.random(3) ** 2:
+            damaged[int(place * len(whole))] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_checkpoint(path)
+        except ValueError as error:
+            assert path.name in str(error)
+            refused += 1
+    assert refused > 10
+
+
+def test_names_must_be_texts(tmp_path):
+    torch.save({1: torch.zeros(1)}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'a\.pth holds no state dict'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+class _RunsWhenLoaded(nn.Module):
+    def __init__(self, path: str):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.path = path
+
+    @torch.jit.export
+    def __getstate__(self):
+        return self.weight, self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, str, bool]):
+        self.weight, self.path, self.training = state[0], state[1], state[2]
+        torch.save(self.weight, self.path)
+
+    def forward(self, x):
+        return x
+
+
+def test_code_in_torchscript_is_refused_and_not_run(tmp_path):
+    torch.jit.script(_RunsWhenLoaded(str(tmp_path / 'ran'))).save(str(tmp_path / 'evil.pt2'))
+    torch.jit.load(str(tmp_path / 'evil.pt2'))
+    (tmp_path / 'ran').unlink()  # it does run
+    with pytest.raises(ValueError, match=r'evil\.pt2 cannot be read.*code that would run'):
+        read_checkpoint(tmp_path / 'evil.pt2')
+    assert not (tmp_path / 'ran').exists()
+
+
 def test_no_encoder_in_the_file(tmp_path):
     torch.save({'conv.weight': torch.zeros(1)}, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='holds no Sapiens encoder.*conv.weight'):

@@ -32,6 +32,17 @@ def test_data_root_moves_every_path_below_it(path):
     assert config.other == 'data/coco17'
 
 
+@pytest.mark.parametrize('old', ['data/coco', 'data/coco/'])
+@pytest.mark.parametrize('new', ['/new', '/new/'])
+def test_data_root_may_end_with_a_slash_and_stand_in_tuples(tmp_path, old, new):
+    text = f'data_root = {old!r}\nsets = (dict(data_root=data_root, mask="data/coco/masks"), 5)'
+    (tmp_path / 'mine.py').write_text(text)
+    config = load_config(str(tmp_path / 'mine.py'), None, 'none', {'data_root': new})
+    assert config.data_root == new and isinstance(config.sets, tuple)
+    assert config.sets[0].data_root.rstrip('/') == '/new'
+    assert config.sets[0].mask == '/new/masks' and config.sets[1] == 5
+
+
 def test_an_explicit_path_wins_over_data_root(path):
     options = {'data_root': 'here', 'test_dataloader.dataset.bbox_file': 'there.json'}
     assert (

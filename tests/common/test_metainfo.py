@@ -116,6 +116,9 @@ def test_the_published_layout_has_no_problems():
             {'annotations': [{'id': 5, 'category_id': 1, 'keypoints': [1, 2, 2]}]},
             'annotation 5 has 3 values.*expected 3 x 6',
         ),
+        ({'annotations': [{'id': 5, 'category_id': 1, 'keypoints': 7}]}, 'annotation 5 has 7 in'),
+        ({'annotations': None}, 'json: "annotations" must be a list of objects'),
+        ({'annotations': [7]}, 'json: "annotations" must be a list of objects'),
     ],
 )
 def test_bad_files_are_named(tmp_path, changes, message):
@@ -163,6 +166,18 @@ def change(info, edit):
         (lambda i: i.pop('sigmas'), r"missing keys \['sigmas'\]"),
         (lambda i: i['sigmas'].pop(), 'sigmas: 5 values for 6 keypoints'),
         (lambda i: i['sigmas'].__setitem__(0, 0.0), 'sigmas: values must be finite and positive'),
+        (
+            lambda i: i['sigmas'].__setitem__(0, 'wide'),
+            'sigmas: values must be finite and positive',
+        ),
+        (
+            lambda i: i['keypoint_info'][1].pop('name'),
+            "keypoint_info: must be a dict of dicts with 'name'",
+        ),
+        (
+            lambda i: i['skeleton_info'].update({0: []}),
+            "skeleton_info: must be a dict of dicts with 'link'",
+        ),
         (lambda i: i['joint_weights'].__setitem__(0, float('nan')), 'joint_weights: values must'),
         (lambda i: i['keypoint_info'][1].update(swap='nose'), 'flipping twice'),
         (lambda i: i['keypoint_info'][1].update(swap='knee'), "swap 'knee' is no keypoint"),

@@ -69,3 +69,27 @@ def test_sheet_leaves_broken_samples_out():
     assert sample_sheet(Samples(3, broken=(0, 1, 2))) is None
     first, again = (sample_sheet(Samples(), count=2, seed=5) for _ in range(2))
     assert np.array_equal(first[..., 0] > 0, again[..., 0] > 0)
+
+
+def test_the_seed_reaches_generators_that_transforms_own():
+    class Noise:
+        """As albumentations: draws from a generator of its own."""
+
+        def __init__(self):
+            self.rng = np.random.default_rng()
+
+        def set_random_seed(self, seed):
+            self.rng = np.random.default_rng(seed)
+
+    class Noisy(Samples):
+        def __init__(self):
+            super().__init__()
+            self.pipeline = [Noise()]
+
+        def __getitem__(self, index):
+            image = self.pipeline[0].rng.integers(0, 256, (3, 8, 8), dtype=np.uint8)
+            return {'inputs': torch.from_numpy(image)}
+
+    first, again, other = (sample_sheet(Noisy(), 4, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()

@@ -141,3 +141,29 @@ def test_coco_files_give_exactly_the_boxes_of_upstreams_dataset(coco, from_detec
         np.testing.assert_array_equal(found.xyxy, expected)  # to the last bit
         scores = np.array([info['bbox_score'][0] for info in infos])
         np.testing.assert_array_equal(found.scores, scores)
+
+
+def test_images_of_one_name_in_two_folders_keep_their_boxes(tmp_path):
+    images = [{'id': 1, 'file_name': 'a/1.jpg'}, {'id': 2, 'file_name': 'b/1.jpg'}]
+    images.append({'id': 3, 'file_name': 'b/2.jpg'})
+    annotations = [{'image_id': n, 'bbox': [n, n, 10, 10]} for n in (1, 2, 3)]
+    path = tmp_path / 'ann.json'
+    path.write_text(json.dumps({'images': images, 'annotations': annotations}))
+    for number, place in ((1, 'a/1.jpg'), (2, 'b/1.jpg'), (3, 'b/2.jpg'), (3, 'elsewhere/2.jpg')):
+        item = item_of('1', path=Path('/photos', place))
+        np.testing.assert_array_equal(boxes_of(path, item).xyxy, [[number] * 2 + [number + 10] * 2])
+    assert len(boxes_of(path, item_of('1', path=Path('elsewhere/1.jpg')))) == 0  # which of the two?
+
+
+def test_the_most_exact_name_counts():
+    item = item_of('sub/a', path=Path('/photos/sub/a.jpg'))
+    assert boxes_of({'a': [[0, 0, 1, 1]], 'sub/a': [[0, 0, 2, 2]]}, item).xyxy[0, 2] == 2
+    assert boxes_of({'a': [[0, 0, 1, 1]], 'a.jpg': [[0, 0, 3, 3]]}, item).xyxy[0, 2] == 3
+    assert boxes_of({'7': [[0, 0, 1, 1]]}, item_of('0007')).xyxy[0, 2] == 1
+    assert len(boxes_of({'2': [[0, 0, 1, 1]]}, item_of('\u00b2'))) == 0  # a digit, and no number
+
+
+def test_detections_without_an_image_are_refused(tmp_path):
+    (tmp_path / 'det.json').write_text('[{"bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(ValueError, match="lacks or misuses 'image_id'"):
+        find_boxes(tmp_path / 'det.json', None)

@@ -126,6 +126,14 @@ def test_ctrl_c_keeps_what_is_done_and_tells_the_shell(
     assert not list((tmp_path / 'out').rglob('.unfinished_*'))
 
 
+def test_a_folder_whose_name_is_a_number_is_no_webcam(models, photo, tmp_path, monkeypatch):
+    (tmp_path / '2026').mkdir()
+    cv2.imwrite(str(tmp_path / '2026/a.png'), photo())
+    monkeypatch.chdir(tmp_path)
+    assert demo.main(['seg', '2026', '--out', 'out', *models]) == 0
+    assert (tmp_path / 'out/seg/a.png').is_file()
+
+
 def test_weights_with_an_equals_sign_and_flags(tmp_path):
     (tmp_path / 'lr=0.1.pth').touch()
     entry = str(tmp_path / 'lr=0.1.pth')

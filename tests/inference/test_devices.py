@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from sapiens_common.inference.models import pick_device
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
 from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
@@ -38,6 +39,12 @@ def test_bfloat16_on_the_cpu_is_close(task, small_config, small_checkpoint, phot
     expected = values_of(task, *model, images, device='cpu')
     found = values_of(task, *model, images, device='cpu', dtype='bf16')
     assert 0 < disagreement(task, found, expected) < 0.1
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99', 'mps:3'])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(ValueError, match=f"device '{device}' is (unknown to torch|not there)"):
+        pick_device(device)
 
 
 @needs_cuda

@@ -102,6 +102,7 @@ def test_checkpoints_travel_to_safetensors_and_back_unchanged(tmp_path):
     for name, value in state.items():
         assert back.state_dict[name].dtype == value.dtype
         assert torch.equal(back.state_dict[name], value)
+    assert read_checkpoint(tmp_path / 'b.safetensors').meta == back.meta
     assert back.meta == {'epoch': 3, 'dataset_meta': {'sigmas': [0, 1, 2], 'dataset_name': 'x'}}
     assert convert_checkpoint(source, tmp_path / 'clean.pth', encoder_only=True) == 2
     assert 'ln1.bias' in read_checkpoint(tmp_path / 'clean.pth').state_dict

@@ -1,5 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,13 @@ def test_masks_from_files_arrays_and_mappings(tmp_path, item, mask):
     assert find_masks(None) is None
 
 
+@pytest.mark.parametrize('name', ['a.jpg', 'sub/a.jpg', '/photos/sub/a.jpg', 'sub/a', 'a'])
+def test_a_mapping_names_files_stems_or_paths(name, item, mask):
+    item.path = Path('/photos/sub/a.jpg')
+    find_masks({name: mask})([item])
+    np.testing.assert_array_equal(item.mask, mask > 0)
+
+
 def test_frames_have_masks_of_their_own(tmp_path, mask):
     frame = Frame(Video('film', None, Fraction(25)), 7, 0.28)
     item = Item(7, 'film', image=np.zeros((6, 8, 3), np.uint8), frame=frame)
@@ -51,6 +59,7 @@ def test_frames_have_masks_of_their_own(tmp_path, mask):
         (np.zeros((5, 8)), r'the mask has shape \(5, 8\), the image \(6, 8\)'),
         ({'b': np.zeros((6, 8))}, 'no mask was given for it'),
         ([], 'only 0 masks were given'),
+        (['a.png'], 'expected a mask as an array of numbers'),
     ],
 )
 def test_a_mask_that_does_not_fit_fails_its_image(masks, message, item):

@@ -2,6 +2,7 @@
 import json
 import weakref
 
+import cv2
 import numpy as np
 import pytest
 
@@ -184,3 +185,14 @@ def test_results_survive_json(mean_task, photo):
     del content['means']
     with pytest.raises(ValueError, match="no field 'means'"):
         type(result).from_dict(content)
+
+
+def test_an_image_called_summary_keeps_its_results(mean_task, photo, tmp_path):
+    cv2.imwrite(str(tmp_path / 'summary.png'), photo())
+    results = mean_task(needs_boxes=False)(tmp_path / 'summary.png', out_dir=tmp_path / 'out')
+    assert results[0].source.name == 'summary_png'
+    folder = tmp_path / 'out/mean'
+    assert json.loads((folder / 'summary.json').read_text())['done'] == 1
+    np.testing.assert_allclose(
+        json.loads((folder / 'summary_png.json').read_text()), results[0].means
+    )

@@ -129,6 +129,29 @@ def test_frames_of_a_camera_carry_their_time(photo, monkeypatch):
     assert [(item.frame.number, item.frame.time) for item in items] == [(0, 0.0), (1, 0.1)]
 
 
+@pytest.mark.parametrize(('said', 'rate'), [(25.0, 25), (0.0, 30), (-1.0, 30), (np.nan, 30)])
+def test_a_webcam_that_does_not_know_its_rate(photo, monkeypatch, said, rate):
+    class Camera:
+        def __init__(self, number):
+            self.frames = [(True, photo()), (False, None)]
+
+        def isOpened(self):
+            return True
+
+        def get(self, key):
+            return said
+
+        def read(self):
+            return self.frames.pop(0)
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(sources.cv2, 'VideoCapture', Camera)
+    (item,) = open_source(0).items
+    assert item.frame.video.rate == rate
+
+
 def test_a_webcam_that_is_not_there_is_named():
     source = open_source(93)
     assert source.live

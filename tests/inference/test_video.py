@@ -181,6 +181,27 @@ def test_a_torn_video_keeps_what_was_read(film, mean_task, tmp_path):
     assert 10 < sum(result.ok for result in results) < 60
 
 
+def test_a_video_without_a_frame_is_no_success(film, mean_task):
+    path = film('torn.mkv')
+    data = path.read_bytes()
+    first_cluster = data.index(b'\x1f\x43\xb6\x75')  # Matroska may end anywhere without an error
+    path.write_bytes(data[: first_cluster + 40])
+    summary = mean_task(needs_boxes=False)(path).run().summary
+    assert [entry['error'] for entry in summary.failed] == [f'{path}: the video holds no frame']
+
+
+def test_fewer_frames_than_announced_are_said(film, mean_task, monkeypatch):
+    from mmengine.logging import MMLogger
+
+    path = film('torn.avi', frames=60, size=(96, 128))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    said = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', said.append)
+    count = len(list(mean_task(needs_boxes=False)(path)))
+    assert f'{path}: {count} frames were read, its header claims 60' in said[0]
+
+
 def test_stopping_early_leaves_a_video_that_plays(film, mean_task, tmp_path):
     task = mean_task(needs_boxes=False)
     predictions = iter_with_files(task, film(frames=10), tmp_path / 'out')

@@ -89,7 +89,7 @@ class SeededDataset(Dataset):
         index = key.index
         bad: list[BadSample] = []
         for attempt in range(MAX_REPLACEMENTS + 1):
-            self._seed(derive_seed(key.seed, attempt))
+            self.seed(derive_seed(key.seed, attempt))
             try:
                 return Fetched(index, self.dataset[index], tuple(bad))
             # Upstream's readers raise anything for a broken file: OSError, ValueError, KeyError,
@@ -105,7 +105,7 @@ class SeededDataset(Dataset):
             f'({type(self.dataset).__name__})'
         ) from last_error
 
-    def _seed(self, seed: int) -> None:
+    def seed(self, seed: int) -> None:
         """Seed the global generators and those that transforms own."""
         seed_everything(seed)
         if self._generators is None:
@@ -208,8 +208,8 @@ class ResumableDataLoader(DataLoader):
         max_bad_share: Share of the data set that may be broken before the run stops.
 
     Raises:
-        ValueError: The loader has no batch sampler (an iterable dataset), or the share is not within
-            0 and 1.
+        ValueError: The loader has no batch sampler (an iterable dataset) or not one batch, or the share
+            is not within 0 and 1.
     """
 
     def __init__(self, loader: DataLoader, seed: int, max_bad_share: float) -> None:
@@ -217,6 +217,13 @@ class ResumableDataLoader(DataLoader):
             raise ValueError(
                 f'{type(loader.dataset).__name__} cannot be resumed: the training loader needs a '
                 'dataset with __getitem__ and __len__, and a batch_size'
+            )
+        if not len(loader):
+            raise ValueError(
+                f'the training data set has {len(loader.dataset)} samples, which make no batch '
+                f'(batch_size={loader.batch_sampler.batch_size}, '
+                f'drop_last={getattr(loader.batch_sampler, "drop_last", False)}): check its paths and '
+                'filters, or take a smaller train_dataloader.batch_size'
             )
         if not 0 <= max_bad_share <= 1:
             raise ValueError(f'bad_samples.max_share must lie in [0, 1], got {max_bad_share}')

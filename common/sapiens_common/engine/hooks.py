@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
@@ -75,26 +75,46 @@ class SafeCheckpointHook(CheckpointHook):
         """Write the new best checkpoints, then remove those they replace."""
         if not self.save_best:
             return
-        single = 'best_ckpt_path' in vars(self)
-        before = [self.best_ckpt_path] if single else list(self.best_ckpt_path_dict.values())
-        held = {path: Path(path) for path in before if path}
-        # Upstream removes what these attributes name before it writes.
-        if single:
-            self.best_ckpt_path = None
-        else:
-            old = dict(self.best_ckpt_path_dict)
-            self.best_ckpt_path_dict = dict.fromkeys(old)
-        super()._save_best_checkpoint(runner, metrics)
-        if single:
-            self.best_ckpt_path = self.best_ckpt_path or before[0]
-            after = {self.best_ckpt_path}
-        else:
-            for key, path in old.items():
-                self.best_ckpt_path_dict[key] = self.best_ckpt_path_dict.get(key) or path
-            after = set(self.best_ckpt_path_dict.values())
-        for path in held:
-            if path not in after:
+        paths = self._best_paths()
+        info = runner.message_hub.runtime_info
+        recorded = {key: info.get(key) for key in info if key.startswith('best_')}
+        # Upstream removes what these name before it writes.
+        self._set_best_paths(dict.fromkeys(paths))
+        error: OSError | None = None
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        except OSError as caught:
+            error = caught
+        # Only the main process writes; all must go on with the same best score.
+        failed = [error is not None]
+        broadcast_object_list(failed)
+        if failed[0]:
+            for key in [key for key in info if key.startswith('best_')]:
+                info.pop(key)
+            info.update(recorded)
+            self._set_best_paths(paths)
+            if error is not None:
+                if runner.iter >= runner.max_iters:
+                    raise error
+                runner.logger.error(f'best checkpoint not saved: {error}. Training goes on')
+            return
+        now = {key: path or paths[key] for key, path in self._best_paths().items()}
+        self._set_best_paths(now)
+        for path in paths.values():
+            if path and path not in now.values():
                 self._remove(path)
+
+    def _best_paths(self) -> dict[str, str | None]:
+        """Best checkpoint by metric; upstream has another attribute where there is one metric."""
+        if 'best_ckpt_path' in vars(self):
+            return {'': self.best_ckpt_path}
+        return dict(self.best_ckpt_path_dict)
+
+    def _set_best_paths(self, paths: dict[str, str | None]) -> None:
+        if 'best_ckpt_path' in vars(self):
+            self.best_ckpt_path = paths['']
+        else:
+            self.best_ckpt_path_dict = paths
 
     def _name(self, step: int) -> str:
         """File name of the checkpoint with a number."""

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
@@ -32,8 +33,8 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
     config = Config.fromfile(path)
     config.launcher = launcher
     if options:
-        if 'data_root' in options and 'data_root' in config:
-            config.merge_from_dict(_moved(config._cfg_dict, config.data_root, options['data_root']))
+        if options.get('data_root') and config.get('data_root'):
+            _move(config._cfg_dict, config.data_root, str(options['data_root']))
         config.merge_from_dict(options)
     config.work_dir = work_dir or config.get('work_dir') or _default_work_dir(path)
     return config
@@ -47,16 +48,16 @@ def _default_work_dir(path: str) -> str:
     return f'work_dirs/{parts[-1]}'
 
 
-def _moved(node: dict | list | tuple, old: str, new: str, prefix: str = '') -> dict[str, str]:
-    """Options that replace the folder ``old`` by ``new`` at the start of every path in a config."""
-    moved: dict[str, str] = {}
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        name = f'{prefix}{key}'
-        if isinstance(value, str) and (value == old or value.startswith(f'{old}/')):
-            moved[name] = new + value[len(old) :]
-        elif isinstance(value, dict | list | tuple):
-            moved.update(_moved(value, old, new, f'{name}.'))
-    return moved
+def _move(node: Any, old: str, new: str) -> Any:
+    """Replace the folder ``old`` by ``new`` at the start of every path in a config, dicts in place."""
+    old, new = (folder.rstrip('/') for folder in (old, new))
+    if isinstance(node, str) and f'{node}/'.startswith(f'{old}/'):
+        return new + node[len(old) :]
+    if isinstance(node, dict):
+        node.update({key: _move(value, old, new) for key, value in node.items()})
+    elif isinstance(node, list | tuple):
+        return type(node)(_move(value, old, new) for value in node)
+    return node
 
 
 def enable_amp(config: Config, dtype: str) -> None:

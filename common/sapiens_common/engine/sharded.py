@@ -132,6 +132,7 @@ class ShardedRunner(SapiensRunner):
 
         Raises:
             ValueError: The folder is no local (or mounted) path.
+            OSError: It could not be written; the checkpoints before are untouched.
         """
         if '://' in str(out_dir) or file_client_args or backend_args:
             raise ValueError(f'sharded checkpoints need a mounted folder, got {out_dir}')
@@ -143,7 +144,10 @@ class ShardedRunner(SapiensRunner):
         state: dict[str, Any] = {'model': get_model_state_dict(self.model)}
         if save_optimizer:
             state['optimizer'] = get_optimizer_state_dict(self.model, self.optim_wrapper.optimizer)
-        dcp.save(state, checkpoint_id=aside)
+        try:
+            dcp.save(state, checkpoint_id=aside)
+        except CheckpointException as error:  # on all ranks
+            raise OSError(f'{path} could not be written ({error}). Is the disk full?') from error
         wrapper_state = self.optim_wrapper.state_dict()
         for name in ('state', 'param_groups'):
             del wrapper_state[name]
@@ -156,12 +160,14 @@ class ShardedRunner(SapiensRunner):
         if save_param_scheduler and self.param_schedulers is not None:
             rest['param_schedulers'] = _state_dicts(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=rest)
-        if is_main_process():
-            shutil.rmtree(shards_of(path), ignore_errors=True)
-            aside.rename(shards_of(path))
-            save_checkpoint_file(rest, path)
-            _remove_orphans(path.parent)
-        dist.barrier()
+        try:
+            if is_main_process():
+                shutil.rmtree(shards_of(path), ignore_errors=True)
+                aside.rename(shards_of(path))
+                save_checkpoint_file(rest, path)
+                _remove_orphans(path.parent)
+        finally:  # the others wait here, also for a main process that fails
+            dist.barrier()
 
 
 def shard_model(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ class GivenBoxes:
                 )
             found = self.boxes[item.index]
         else:
-            found = check_boxes(self._by_name(self.boxes, item), item.label)
+            named = [self.boxes[name] for name in item.aliases if name in self.boxes]
+            found = check_boxes(named[0] if named else [], item.label)
         height, width = item.pixels.shape[:2]
         outside = (found[:, 2] <= 0) | (found[:, 3] <= 0)
         outside |= (found[:, 0] >= width) | (found[:, 1] >= height)
@@ -142,21 +144,6 @@ class GivenBoxes:
         if not len(found):
             item.notes.append('no boxes were given for this image')
         return Boxes(found[:, :4].copy(), found[:, 4].copy(), GIVEN)
-
-    @staticmethod
-    def _by_name(boxes: dict[str, Any], item: Item) -> Any:
-        stem = item.name.rsplit('/', 1)[-1]
-        keys = [item.name, stem]
-        if item.path is not None:
-            keys = [str(item.path), item.path.name, item.path.stem, *keys]
-        if item.frame is not None:
-            keys = [f'{item.name}/{item.frame.number}', str(item.frame.number), *keys]
-        if stem.isdigit():
-            keys.append(str(int(stem)))  # COCO's image ids are its file names
-        for key in keys:
-            if key in boxes:
-                return boxes[key]
-        return []
 
 
 def read_boxes_json(path: str | Path) -> dict[str, list]:
@@ -214,7 +201,7 @@ def _from_detections(content: list[dict]) -> dict[str, list]:
             if entry.get('category_id', PERSON_CATEGORY) != PERSON_CATEGORY:
                 continue
             x, y, width, height = entry['bbox']
-            name = str(entry.get('file_name', entry.get('image_id')))
+            name = str(entry['file_name'] if 'file_name' in entry else entry['image_id'])
             # The sums are made in float32, as upstream's datasets make them.
             x2 = float(np.float32(x) + np.float32(width))
             y2 = float(np.float32(y) + np.float32(height))
@@ -234,6 +221,13 @@ def _from_annotations(content: dict) -> dict[str, list]:
             x, y, width, height = entry['bbox']
             x2 = min(x + width, image.get('width', np.inf) - 1)
             y2 = min(y + height, image.get('height', np.inf) - 1)
-            yield Path(image['file_name']).name, [max(0.0, x), max(0.0, y), x2, y2, 1.0]
+            yield image['file_name'], [max(0.0, x), max(0.0, y), x2, y2, 1.0]
 
-    return _group(rows())
+    grouped = _group(rows())
+    # Images may lie in another folder than the file says, where that leaves no doubt which is meant.
+    names = Counter(Path(name).name for name in {image['file_name'] for image in images.values()})
+    for path in list(grouped):
+        name = Path(path).name
+        if names[name] == 1:
+            grouped.setdefault(name, grouped[path])
+    return grouped

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -183,20 +182,17 @@ def convert_checkpoint(source: str | Path, target: str | Path, encoder_only: boo
         raise ValueError(f'{target}: is the file to read; name another one to write')
     content = read_checkpoint(source)
     tensors, meta = content.state_dict, content.meta
-    if Path(source).suffix == '.safetensors':
-        with safe_open(str(source), framework='pt') as file:
-            meta = json.loads((file.metadata() or {}).get('meta', '{}'))
     if encoder_only:
         tensors, _ = encoder_state_dict(content, str(source))
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.suffix == '.pth':
-        torch.save({'meta': meta, 'state_dict': tensors}, target)
-    else:
-        # A file must not hold one tensor twice; tied weights become copies.
-        unique = {name: value.clone() for name, value in tensors.items()}
-        save_file(unique, target, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
     with _removed_on_failure(target):
+        if target.suffix == '.pth':
+            torch.save({'meta': meta, 'state_dict': tensors}, target)
+        else:
+            # A file must not hold one tensor twice; tied weights become copies.
+            unique = {name: value.clone() for name, value in tensors.items()}
+            save_file(unique, target, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
         written = read_checkpoint(target).state_dict
         if set(written) != set(tensors):
             raise ValueError(f'{target}: the names written differ from those of {source}')

@@ -131,6 +131,29 @@ class Item:
             return f'{self.frame.video.path or self.frame.video.name} frame {self.frame.number}'
         return str(self.path) if self.path is not None else f'input {self.index} ({self.name})'
 
+    @property
+    def aliases(self) -> list[str]:
+        """What a user's mapping may call the item, the most exact first.
+
+        The ends of its path (``b/1.jpg`` of ``/a/b/1.jpg``), its name, their stems, and a number without
+        leading zeros (COCO's image ids are its file names); for a frame ``<video>/<number>`` before all.
+        """
+        names = []
+        if self.frame is not None:
+            number = str(self.frame.number)
+            names += [self.file_name, f'{self.name}/{number}', number]
+        if self.path is not None:
+            parts = self.path.parts
+            names += [str(self.path), *('/'.join(parts[start:]) for start in range(1, len(parts)))]
+        names.append(self.name)
+        if self.path is not None:
+            names.append(self.path.stem)
+        stem = self.name.rsplit('/', 1)[-1]
+        names.append(stem)
+        if stem.isdecimal():
+            names.append(str(int(stem)))
+        return names
+
     def fail(self, reason: str) -> None:
         """Mark the item as failed and let go of its image."""
         self.error = reason

@@ -25,9 +25,9 @@ def find_masks(masks: Any) -> MaskFinder | None:
 
     Args:
         masks: None for none; a folder with one ``<stem>.png`` or ``<stem>.npy`` per image (the output
-            of the segmentation task is one), for frames ``<stem>/000000.png`` and so on; a mask file or an array (H, W) for a single image; a
-            mapping from image name or stem to arrays; a sequence with one array per input; or a
-            function of a list of items. Values above 0 are people, 255 too.
+            of the segmentation task is one), for frames ``<stem>/000000.png`` and so on; a mask file or an
+            array (H, W) for a single image; a mapping from file name, stem or path to arrays; a sequence
+            with one array per input; or a function of a list of items. Values above 0 are people, 255 too.
 
     Raises:
         ValueError: A path that does not exist, or masks of no known form.
@@ -63,7 +63,12 @@ class _Masks:
     def __call__(self, items: list[Item]) -> None:
         for item in items:
             try:
-                mask = np.asarray(self.lookup(item)) > 0
+                values = np.asarray(self.lookup(item))
+                if values.dtype.kind not in 'biuf':
+                    raise ValueError(
+                        f'{item.label}: expected a mask as an array of numbers, got {values!r:.80}'
+                    )
+                mask = values > 0
                 if mask.shape != item.pixels.shape[:2]:
                     raise ValueError(
                         f'{item.label}: the mask has shape {mask.shape}, the image '
@@ -87,9 +92,9 @@ def _from_folder(folder: Path, item: Item) -> np.ndarray:
 
 
 def _from_mapping(masks: Mapping[str, np.ndarray], item: Item) -> np.ndarray:
-    for key in (item.file_name, item.name, item.name.rsplit('/', 1)[-1], str(item.path)):
-        if key in masks:
-            return masks[key]
+    for name in item.aliases:
+        if name in masks:
+            return masks[name]
     raise ValueError(f'{item.label}: no mask was given for it')
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 from torch import nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
-from sapiens_common.weights import find_config, find_weights, is_published
+from sapiens_common.weights import find_config, find_weights, is_published, sha256_of
 
 from .precision import compile_modules, lower_precision, parse_dtype
 
@@ -62,22 +61,6 @@ class LoadedModel:
         }
 
 
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest() if _HAS_DIGEST else _digest(file)
-
-
-_HAS_DIGEST = hasattr(hashlib, 'file_digest')  # from Python 3.11
-
-
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 def pick_device(device: str | torch.device | None) -> torch.device:
     """The device asked for, or the best there is: CUDA, Apple's MPS (untested), CPU.
 
@@ -88,9 +71,21 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device('cuda')
         return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
-    found = torch.device(device)
-    if found.type == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f'device {device!r}: torch sees no CUDA device here; use device="cpu"')
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f'device {device!r} is unknown to torch; expected cuda, cuda:1, cpu or mps'
+        ) from error
+    counts = {
+        'cuda': torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        'mps': int(torch.backends.mps.is_available()),
+    }
+    if found.type in counts and (found.index or 0) >= counts[found.type]:
+        raise ValueError(
+            f'device {device!r} is not there: torch sees {counts[found.type]} devices of type '
+            f'{found.type} here; use another or device="cpu"'
+        )
     return found
 
 

@@ -93,7 +93,7 @@ class _UniqueNames:
     """Output names that never collide: a.jpg and a.PNG of one folder become a and a_png."""
 
     def __init__(self) -> None:
-        self.used: set[str] = set()
+        self.used = {'summary'}  # beside the results lies summary.json
 
     def __call__(self, stem: str, suffix: str = '') -> str:
         candidates = [stem, f'{stem}_{suffix.lstrip(".").lower()}' if suffix else stem]
@@ -243,7 +243,8 @@ def _webcam(number: int) -> Iterator[Item]:
     try:
         if not camera.isOpened():
             raise ValueError(f'webcam {number} cannot be opened; is it connected and free?')
-        rate = Fraction(camera.get(cv2.CAP_PROP_FPS) or 30).limit_denominator(1001)
+        said = camera.get(cv2.CAP_PROP_FPS)  # 0, -1 or NaN where a camera does not know
+        rate = Fraction(said if said > 0 else 30).limit_denominator(1001)
         video = Video(f'webcam_{number}', None, rate)
         start = time.monotonic()
         yield from _camera_frames(camera.read, video, lambda: time.monotonic() - start)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 
 from .items import Frame, Video
 from .sound import TAIL, Sound
@@ -69,6 +70,13 @@ def read_video(video: Video) -> Iterator[tuple[Frame, np.ndarray | None, str | N
                     image = np.ascontiguousarray(np.rot90(image, turns))
                 yield Frame(video, number, time), image, None
                 number += 1
+            claimed = stream.frames
+        if not number:
+            yield Frame(video, 0, 0.0), None, f'{video.path}: the video holds no frame'
+        elif number < claimed:  # not every container tells that it ends early
+            MMLogger.get_current_instance().warning(
+                f'{video.path}: {number} frames were read, its header claims {claimed}; is it torn?'
+            )
     except (av.FFmpegError, OSError) as error:
         # What was read so far is good; the rest of the file is lost, and the user is told.
         reason = f'{video.path}: reading stopped after {number} frames ({error})'
@@ -106,8 +114,8 @@ class VideoWriter:
         height, width = picture.shape[:2]
         if self._stream is None:
             self._start(height + height % 2, width + width % 2)
-        # Chroma is stored at half size, so both sides must be even.
-        picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode='edge')
+        if height % 2 or width % 2:  # chroma is stored at half size, so both sides must be even
+            picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode='edge')
         encoded = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='bgr24')
         encoded.time_base = self._time_base
         self._last = max(self._last + 1, round(frame.time / self._time_base))

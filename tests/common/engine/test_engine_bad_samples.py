@@ -141,3 +141,15 @@ def test_seeds_differ():
     seeds = {derive_seed(1, a, b) for a in range(50) for b in range(50)}
     assert len(seeds) == 2500
     assert derive_seed(1, 2) != derive_seed(2, 1)
+
+
+@pytest.mark.parametrize('loop', [{'epochs': 2}, {'iters': 3}])
+def test_a_set_smaller_than_a_batch_is_refused(toy, train, tmp_path, loop):
+    # The epoch loop would train on nothing, the other would wait for the first batch for ever.
+    config = toy.make_config(tmp_path, batch=8, **loop)
+    config.train_dataloader.update(drop_last=True, sampler={'type': 'DefaultSampler'})
+    config.train_dataloader.dataset.count = 5
+    with pytest.raises(
+        ValueError, match=r'has 5 samples, which make no batch .batch_size=8, drop_last=True'
+    ):
+        train(config)

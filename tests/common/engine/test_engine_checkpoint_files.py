@@ -137,3 +137,46 @@ def test_best_checkpoint_replaces_the_one_before(toy, train, tmp_path, monkeypat
     assert ('epoch_1.pth', ['best_acc_epoch_1.pth', 'epoch_1.pth', 'epoch_2.pth']) in removed
     best = ['best_acc_epoch_1.pth', 'best_acc_epoch_2.pth', 'epoch_2.pth']
     assert ('best_acc_epoch_1.pth', best) in removed
+
+
+@pytest.mark.parametrize('metrics', ['acc', ['acc', 'other']])
+def test_training_survives_a_full_disk_at_the_best_checkpoint(
+    toy, train, tmp_path, monkeypatch, metrics
+):
+    write = files.save_checkpoint_file
+    monkeypatch.setattr(
+        toy.ToyMetric,
+        'compute_metrics',
+        lambda self, results: dict.fromkeys(['acc', 'other'], next(scores)),
+    )
+    scores = iter([0.1, 0.5, 0.3])
+
+    def flaky(content, path):
+        if 'best_acc_epoch_2' in str(path):
+            raise OSError(f'{path} could not be written')
+        write(content, path)
+
+    monkeypatch.setattr('sapiens_common.engine.runner.save_checkpoint_file', flaky)
+    checkpoint = {'interval': 1, 'by_epoch': True, 'max_keep_ckpts': 1, 'save_best': metrics}
+    options = {'val': True, 'checkpoint': {**checkpoint, 'rule': 'greater'}}
+    runner = train(toy.make_config(tmp_path, epochs=3, **options))
+    assert len([text for text in runner.messages if 'best checkpoint not saved' in text]) == 1
+    # The third is better than the best that was saved.
+    best = sorted(path.name for path in tmp_path.glob('best_*.pth'))
+    names = [metrics] if isinstance(metrics, str) else metrics
+    assert best == [f'best_{name}_epoch_3.pth' for name in names]
+    assert 0.3 in runner.message_hub.runtime_info.values()
+
+
+def test_full_disk_at_the_last_best_checkpoint_is_an_error(toy, train, tmp_path, monkeypatch):
+    write = files.save_checkpoint_file
+
+    def flaky(content, path):
+        if 'best_' in str(path):
+            raise OSError(f'{path} could not be written')
+        write(content, path)
+
+    monkeypatch.setattr('sapiens_common.engine.runner.save_checkpoint_file', flaky)
+    checkpoint = {'interval': 1, 'by_epoch': True, 'save_best': 'acc'}
+    with pytest.raises(OSError, match=r'best_acc_epoch_1\.pth could not be written'):
+        train(toy.make_config(tmp_path, epochs=1, val=True, checkpoint=checkpoint))
