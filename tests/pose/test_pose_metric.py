@@ -99,6 +99,16 @@ def test_duplicates_are_suppressed_by_oks(reference, golden_dir):
     )
 
 
+@pytest.mark.parametrize('rule', [{'iscrowd': 1}, {'num_keypoints': 0}])
+def test_people_left_out_by_rule_need_no_points(reference, tmp_path, rule):
+    truth, predictions, expected = copy.deepcopy(reference)
+    other = {key: truth['annotations'][0][key] for key in ('image_id', 'category_id', 'area')}
+    truth['annotations'].append({**other, 'id': 999, 'bbox': [5000, 5000, 2, 2], **rule})
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    figures = feed(Humans5KMetric(str(tmp_path / 'truth.json')), truth, predictions)
+    assert figures['goliath/AP'] == pytest.approx(expected['whole']['AP'], abs=1e-6)
+
+
 def test_a_group_without_annotations_has_no_figure(reference):
     truth, predictions, _ = copy.deepcopy(reference)
     for annotation in truth['annotations']:

@@ -91,6 +91,11 @@ def test_other_input_size_resizes_positions():
     assert model(torch.randn(1, 3, 32, 96))[0].shape == (1, 192, 2, 6)
 
 
+def test_images_are_whole_patches():
+    with pytest.raises(ValueError, match=r'an image of \(64, 50\) is no multiple of patch_size 16'):
+        SapiensViT(**TINY)(torch.randn(1, 3, 64, 50))
+
+
 def test_every_parameter_learns_and_checkpointing_changes_nothing():
     torch.manual_seed(0)
     model = SapiensViT(**TINY)

@@ -1,11 +1,18 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The metric of the 308-keypoint task."""
 
+from typing import Any
+
+import numpy as np
 from mmengine.fileio import load
 from mmengine.logging import MMLogger
 from mmpose.evaluation.metrics import CocoMetric
 
-from sapiens_pose.datasets.goliath import read_goliath_keypoints
+from sapiens_pose.datasets.goliath import (
+    NUM_KEYPOINTS,
+    find_goliath_problem,
+    read_goliath_keypoints,
+)
 from sapiens_pose.registry import METRICS
 
 from .group_eval import STATS, WHOLE, evaluate_groups, format_paper_row, format_table
@@ -29,7 +36,7 @@ class Humans5KMetric(CocoMetric):
         truth = self.coco.dataset
         results = evaluate_groups(
             truth,
-            [read_goliath_keypoints(annotation) for annotation in truth['annotations']],
+            [_annotated_points(annotation) for annotation in truth['annotations']],
             predictions,
             [read_goliath_keypoints(prediction) for prediction in predictions],
             self.dataset_meta['sigmas'],
@@ -46,3 +53,11 @@ class Humans5KMetric(CocoMetric):
             for stat in STATS
         ]
         return whole + groups
+
+
+def _annotated_points(annotation: dict[str, Any]) -> np.ndarray:
+    """Keypoints (308, 3) of an annotation; of one that the data set leaves out by rule it may have none."""
+    left_out = annotation.get('iscrowd') or annotation.get('num_keypoints') == 0
+    if left_out and find_goliath_problem(annotation):
+        return np.zeros((NUM_KEYPOINTS, 3), np.float32)
+    return read_goliath_keypoints(annotation)

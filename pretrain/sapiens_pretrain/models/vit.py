@@ -276,7 +276,16 @@ class SapiensViT(BaseModule):
         """Map images (B, C, H, W) to tokens (B, h * w, D) with positions, and the grid (h, w).
 
         The class token is not prepended here: masked pretraining drops tokens before that.
+
+        Raises:
+            ValueError: The images are not whole patches.
         """
+        if any(side % self.patch_size for side in x.shape[2:]):
+            # The convolution would leave the last rows and columns out without a word.
+            raise ValueError(
+                f'an image of {tuple(x.shape[2:])} is no multiple of patch_size {self.patch_size}; '
+                'resize it, or set size_divisor of the data preprocessor'
+            )
         x, grid = self.patch_embed(x)
         positions = self.pos_embed[:, self.num_extra_tokens :]
         return x + resize_pos_embed(positions, self.grid, grid), grid
