@@ -93,6 +93,11 @@ def test_draws_cover_the_ranges_and_follow_the_seed(image):
     assert all(PhotometricDistortion().draw().order == (0, 1, 2) for _ in range(50))
 
 
+def test_a_hue_that_stays():
+    draws = [PhotometricDistortion(hue_delta=0).draw() for _ in range(20)]
+    assert {draw.hue for draw in draws} == {0}
+
+
 def test_found_by_its_type():
     built = TRANSFORMS.build({'type': 'sapiens_common.PhotometricDistortion', 'hue_delta': 9})
     assert 'hue_delta=9' in repr(built)

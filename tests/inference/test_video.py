@@ -1,5 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import json
+import weakref
 from fractions import Fraction
 
 import av
@@ -200,6 +201,33 @@ def test_fewer_frames_than_announced_are_said(film, mean_task, monkeypatch):
     monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', said.append)
     count = len(list(mean_task(needs_boxes=False)(path)))
     assert f'{path}: {count} frames were read, its header claims 60' in said[0]
+
+
+def test_pictures_of_failed_frames_are_let_go(film, mean_task, tmp_path):
+    from sapiens_common.inference.run import run_tasks
+
+    good, bad = mean_task(needs_boxes=False), mean_task(needs_boxes=False, name='bad')
+    files = bad.files()
+
+    def draw(item):
+        raise ValueError('no picture')
+
+    files.draw = draw
+    bad.files = lambda: files
+    drawn, alive, good_files = [], [], good.files()
+    plain = good_files.draw
+
+    def remember(item):
+        picture = plain(item)
+        drawn.append(weakref.ref(picture))
+        alive.append(sum(reference() is not None for reference in drawn))
+        return picture
+
+    good_files.draw = remember
+    good.files = lambda: good_files
+    summary = run_tasks([good, bad], film(frames=60), tmp_path / 'out')
+    assert len(summary.failed) == len(drawn) == 60
+    assert max(alive) < 20
 
 
 def test_stopping_early_leaves_a_video_that_plays(film, mean_task, tmp_path):

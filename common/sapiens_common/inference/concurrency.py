@@ -38,8 +38,9 @@ def ordered_map(
     total = 0
     try:
         for item in items:
-            running.append((pool.submit(function, item), weight(item)))
-            total += running[-1][1]
+            heavy = weight(item)  # before the function may change it
+            running.append((pool.submit(function, item), heavy))
+            total += heavy
             while running and (len(running) >= ahead or total >= limit or running[0][0].done()):
                 future, freed = running.popleft()
                 total -= freed

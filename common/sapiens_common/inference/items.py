@@ -98,6 +98,7 @@ class Item:
         mask: bool (H, W), True on people, if a mask was asked for.
         limits: Range of values that pictures of depth show, where frames before have a say in it.
         results: Result of each task that has run, by task name.
+        pictures: Pictures of a video frame that wait for their place in the videos, by task name.
     """
 
     index: int
@@ -111,11 +112,12 @@ class Item:
     mask: np.ndarray | None = None
     limits: tuple[float, float] | None = None
     results: dict[str, Result] = field(default_factory=dict)
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the image, the mask and the results' arrays."""
-        arrays = [self.image, self.mask]
+        """Bytes of the image, the mask, the pictures and the results' arrays."""
+        arrays = [self.image, self.mask, *self.pictures.values()]
         arrays += [value for result in self.results.values() for value in vars(result).values()]
         return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 

@@ -88,7 +88,6 @@ class Writer:
     ) -> None:
         self.folder = Path(out_dir) / files.task
         self.files, self.draw, self.save_frames = files, draw, save_frames
-        self._pictures: dict[int, np.ndarray] = {}
         self._video: Video | None = None
         self._writer: VideoWriter | None = None
         self._records: Any = None
@@ -109,7 +108,7 @@ class Writer:
         """
         result = item.results.get(self.files.task)
         if item.frame is not None and self.draw:
-            self._pictures[item.index] = self.files.draw(item)
+            item.pictures[self.files.task] = self.files.draw(item)
         if item.frame is not None and not self.save_frames:
             return
         stem = self.folder / item.file_name
@@ -131,7 +130,7 @@ class Writer:
         if self._video is not item.frame.video:
             self.close()
             self._open(item.frame)
-        picture = self._pictures.pop(item.index, None)
+        picture = item.pictures.pop(self.files.task, None)
         if picture is not None and self._writer is not None:
             self._writer.write(picture, item.frame)
         if self._records is not None and self.files.record is not None:

@@ -123,7 +123,7 @@ class PhotometricDistortion(BaseTransform):
             chosen['contrast'] = np.random.uniform(*self.contrast_range)
         if np.random.randint(2):
             chosen['saturation'] = np.random.uniform(*self.saturation_range)
-        if np.random.randint(2):
+        if self.hue_delta and np.random.randint(2):
             chosen['hue'] = int(np.random.randint(-self.hue_delta, self.hue_delta))
         if self.channel_swap and np.random.randint(2):
             chosen['order'] = tuple(np.random.permutation(3).tolist())
