@@ -68,6 +68,7 @@ def test_train_and_test(root, tmp_path):
     losses = [entry['loss'] for entry in scalars if 'loss' in entry]
     assert len(losses) == 16 and losses[-1] < losses[0] - 0.1
     assert {path.name for path in (work / 'vis_data').iterdir()} == {'train_16.jpg', 'val.jpg'}
+    assert (work / 'best_normal_mean_epoch_4.pth').is_file()
 
     command = [sys.executable, root / 'tools/test.py', config, work / 'epoch_4.pth']
     command += ['--work-dir', work, '--cfg-options', *(f'{k}={v}' for k, v in options.items())]

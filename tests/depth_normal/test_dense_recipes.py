@@ -5,13 +5,21 @@ import pytest
 from mmengine.config import Config
 
 RECIPES = {
-    'depth': dict(padding=0, deconv=(384,) * 4, conv=(384,) * 2, rotate=0.5, losses=['SiLogLoss']),
+    'depth': dict(
+        padding=0,
+        deconv=(384,) * 4,
+        conv=(384,) * 2,
+        rotate=0.5,
+        losses=['SiLogLoss'],
+        best='depth/aligned_rmse',
+    ),
     'normal': dict(
         padding=2,
         deconv=(768,) * 3,
         conv=(768,) * 3,
         rotate=0.0,
         losses=['CosineLoss', 'PixelL1Loss'],
+        best='normal/mean',
     ),
 }
 
@@ -44,6 +52,8 @@ def test_published_numbers(root, task, size, data):
     assert (warm_up.type, warm_up.end, warm_up.start_factor) == ('LinearLR', 400, 1e-3)
     assert (decay.type, decay.power, decay.end) == ('PolyLR', 1.0, 200)
     assert config.train_cfg.max_epochs == 200
+    best = config.default_hooks.checkpoint
+    assert (best.save_best, best.rule) == (expected['best'], 'less')
     train, test = steps(config, 'train_dataloader'), steps(config, 'test_dataloader')
     warp = train['RandomWarp']
     assert (warp.size, warp.scale, warp.flip_prob) == ((1024, 768), (0.2, 2.0), 0.5)

@@ -29,3 +29,4 @@ val_dataloader = dict(dataset=dict(ann_file='val.txt', pipeline=test_pipeline, *
 test_dataloader = val_dataloader
 val_evaluator = dict(type='sapiens_depth_normal.HumanDepthMetric', unit='m')
 test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='depth/aligned_rmse', rule='less'))
