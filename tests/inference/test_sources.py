@@ -1,6 +1,9 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import struct
+import zlib
 from fractions import Fraction
 
+import cv2
 import mmcv
 import numpy as np
 import pytest
@@ -50,6 +53,27 @@ def test_photos_are_decoded_as_the_test_pipeline_decodes_them(odd_folder):
         np.testing.assert_array_equal(
             read_photo(odd_folder / name)[0], mmcv.imread(str(odd_folder / name))
         )
+
+
+def test_an_alpha_channel_is_noted_where_something_is_transparent(tmp_path, photo):
+    opaque = np.dstack([photo(), np.full(photo().shape[:2], 255, np.uint8)])
+    cv2.imwrite(str(tmp_path / 'opaque.png'), opaque)
+    image, notes = read_photo(tmp_path / 'opaque.png')
+    np.testing.assert_array_equal(image, photo())
+    assert notes == []
+
+
+def test_grey_of_16_bits_with_a_transparent_value_is_not_clipped(tmp_path, photo):
+    grey = photo()[..., 0]
+    cv2.imwrite(str(tmp_path / 'grey.png'), grey.astype(np.uint16) * 257)
+    data = (tmp_path / 'grey.png').read_bytes()
+    body = b'tRNS' + struct.pack('>H', 7)
+    chunk = struct.pack('>I', 2) + body + struct.pack('>I', zlib.crc32(body))
+    place = data.index(b'IDAT') - 4
+    (tmp_path / 'grey.png').write_bytes(data[:place] + chunk + data[place:])
+    image, notes = read_photo(tmp_path / 'grey.png')
+    np.testing.assert_array_equal(image, np.dstack([grey] * 3))
+    assert notes == ['16-bit values were reduced to 8 bits']
 
 
 @pytest.mark.parametrize(

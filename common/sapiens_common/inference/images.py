@@ -44,9 +44,10 @@ def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
     encoded_size(data, path)
     header = Image.open(BytesIO(data))
     notes: list[str] = []
-    if header.mode in _ALPHA_MODES or 'transparency' in header.info:
-        image = _over_white(path, header)
-        notes.append('transparent pixels were laid over white')
+    # Of 16-bit grey Pillow would clip the values; a single grey that is transparent stays as it is.
+    has_alpha = header.mode in _ALPHA_MODES or 'transparency' in header.info
+    if has_alpha and not header.mode.startswith('I'):
+        image = _over_white(path, header, notes)
     else:
         image = decode_image(data, path)
     if _bits(header, data) > 8:
@@ -61,13 +62,15 @@ def _bits(header: Image.Image, data: bytes) -> int:
     return 16 if header.mode.startswith(('I', 'F')) else 8
 
 
-def _over_white(path: Path, header: Image.Image) -> np.ndarray:
-    """Decode an image with transparency and lay it over white. BGR uint8 (H, W, 3)."""
+def _over_white(path: Path, header: Image.Image, notes: list[str]) -> np.ndarray:
+    """Decode an image with an alpha channel and lay it over white. BGR uint8 (H, W, 3)."""
     try:
         pixels = np.asarray(ImageOps.exif_transpose(header).convert('RGBA'), dtype=np.float32)
     except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'{path}: the image data is damaged ({error})') from error
     alpha = pixels[..., 3:] / 255
+    if (alpha < 1).any():
+        notes.append('transparent pixels were laid over white')
     colour = pixels[..., :3] * alpha + 255 * (1 - alpha)
     return np.ascontiguousarray(colour.round().astype(np.uint8)[..., ::-1])
 
