@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from sapiens_common.engine.launch import load_config
 from sapiens_common.inference.items import Item
 from sapiens_common.inference.models import build_model
 from sapiens_common.weights import find_config
@@ -182,6 +183,15 @@ def test_the_recipe_is_upstreams_with_one_class_and_the_published_test_settings(
     for mine, other in pairs:
         steps = [{k: v for k, v in step.items() if k != 'backend_args'} for step in other]
         assert [dict(step) for step in mine] == steps
+
+
+def test_data_root_reaches_the_data_and_the_metric(root):
+    path = str(root / 'configs/det/rtmdet_tiny_person.py')
+    config = load_config(path, None, 'none', {'data_root': '/data/mine'})
+    for split in ('train', 'val', 'test'):
+        assert config[f'{split}_dataloader'].dataset.data_root == '/data/mine'
+    truth = '/data/mine/annotations/instances_val2017.json'
+    assert config.val_evaluator.ann_file == config.test_evaluator.ann_file == truth
 
 
 @pytest.mark.slow

@@ -180,6 +180,38 @@ def test_sets_are_mixed_by_name(tmp_path, rng):
         np.testing.assert_allclose(expected[names.index(name)], body[coco_names.index(name), :2])
 
 
+def test_all_three_readers_are_mixed_as_documented(tmp_path, rng, root):
+    text = (root / 'docs/pose.md').read_text(encoding='utf-8')
+    assert "type='sapiens_pose.CombinedDataset', layout='goliath'" in text
+    body, whole = make_points(rng, 17), make_points(rng, 308)
+    annotations = {
+        'CocoDataset': coco_annotation(body),
+        'CocoWholeBodyDataset': wholebody_annotation(rng, body),
+        'GoliathDataset': humans5k_annotation(whole),
+    }
+    sets = []
+    for name, annotation in annotations.items():
+        path = write_set(tmp_path / name, [annotation])
+        prefix = {'img': f'{path.parent}/'}
+        sets.append({'type': f'sapiens_pose.{name}', 'ann_file': str(path), 'data_prefix': prefix})
+    recipe = Config.fromfile(root / 'configs/pose/sapiens_tiny_goliath.py')
+    for pipeline in (short_pipeline(), recipe.train_dataloader.dataset.pipeline):
+        dataset = CombinedDataset(layout='goliath', datasets=sets, pipeline=pipeline)
+        samples = [dataset[index]['data_samples'].gt_instance_labels for index in range(3)]
+        assert all(tuple(labels.keypoints.shape) == (1, 308, 2) for labels in samples)
+        counts = [int((labels.keypoint_weights > 0).sum()) for labels in samples]
+        assert counts[0] <= 17 and 4 <= counts[1] <= 53 < counts[2]
+        if len(pipeline) == 4:  # nothing is at random
+            assert counts == [17, 53, 308]
+
+
+def wholebody_annotation(rng, body):
+    annotation = coco_annotation(body)
+    for key, count in list(CocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
+        annotation[key] = make_points(rng, count).ravel().tolist()
+    return annotation
+
+
 def short_pipeline():
     """Loading and cropping of a recipe, without its augmentation."""
     return [
@@ -262,9 +294,7 @@ def test_points_of_ones_own(tmp_path, rng):
 
 
 def test_wholebody_needs_its_five_keys(tmp_path, rng):
-    annotation = coco_annotation(make_points(rng, 17))
-    for key, count in list(CocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
-        annotation[key] = make_points(rng, count).ravel().tolist()
+    annotation = wholebody_annotation(rng, make_points(rng, 17))
     annotation.pop('num_keypoints')
     path = write_set(tmp_path / 'set', [annotation, {**annotation}])
     rewrite(path, lambda content: content['annotations'][1].pop('face_kpts'))

@@ -7,7 +7,7 @@ _base_ = ['../../_base_/runtime.py']
 default_scope = 'mmdet'
 
 # ---- frequently modified
-data_root = 'data/coco/'
+data_root = 'data/coco'  # --cfg-options data_root=DIR reaches every path below
 train_ann_file = 'annotations/instances_train2017.json'
 val_ann_file = 'annotations/instances_val2017.json'
 train_image_dir, val_image_dir = 'train2017/', 'val2017/'
@@ -139,7 +139,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='CocoMetric',
-    ann_file=data_root + val_ann_file,
+    ann_file=f'{data_root}/{val_ann_file}',
     metric='bbox',
     proposal_nums=(100, 1, 10))
 test_evaluator = val_evaluator

@@ -40,3 +40,11 @@ class CocoWholeBodyDataset(CheckedCocoStyleDataset, MMPoseCocoWholeBodyDataset):
         """The annotation with the keys that upstream reads and no step of a pipeline uses."""
         labelled = int((np.ravel(annotation['keypoints'])[2::3] > 0).sum())
         return {'iscrowd': 0, 'segmentation': None, 'num_keypoints': labelled, **annotation}
+
+    def parse_data_info(self, raw_data_info: dict) -> dict | None:
+        """One sample, the text of its error, or None if it is left out."""
+        sample = super().parse_data_info(raw_data_info)
+        if sample is not None:
+            # Upstream says None there, which its KeypointConverter takes for points.
+            sample.pop('keypoints_3d', None)
+        return sample
