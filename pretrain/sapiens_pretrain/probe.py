@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
-from sapiens_common.images import list_images, read_ids
+from sapiens_common.images import image_size, list_images, read_ids
 from sapiens_pretrain.data.transforms import decode_crop
 from sapiens_pretrain.features import MEAN, STD
 from sapiens_pretrain.models.vit import SapiensViT
@@ -59,20 +59,25 @@ def load_patches(root: str | Path, size: tuple[int, int], patch: int = 16) -> Pa
         patch: Patch side in pixels.
 
     Raises:
-        ValueError: An image has no segmentation; ``size`` is not whole patches.
+        ValueError: An image has no segmentation of its size; ``size`` is not whole patches.
     """
     if size[0] % patch or size[1] % patch:
         raise ValueError(f'size {size} is not a multiple of the patch side {patch}')
     images, labels = [], []
     for path in list_images(Path(root) / 'images'):
         target = Path(root) / 'segmentations' / f'{path.stem}.png'
-        ids = cv2.resize(read_ids(target), size[::-1], interpolation=cv2.INTER_NEAREST)
+        ids = read_ids(target)
+        if ids.shape != image_size(path):
+            raise ValueError(
+                f'{target} is {ids.shape}, its image {path} is {image_size(path)} (height, width)'
+            )
+        ids = cv2.resize(ids, size[::-1], interpolation=cv2.INTER_NEAREST)
         blocks = ids.reshape(size[0] // patch, patch, size[1] // patch, patch)
         counts = [(blocks == number).sum(axis=(1, 3)) for number in range(NUM_CLASSES)]
         counts.append((blocks >= NUM_CLASSES).sum(axis=(1, 3)))
         label = np.argmax(counts, axis=0)
         labels.append(np.where(label == NUM_CLASSES, IGNORE_INDEX, label))
-        images.append(decode_crop(path.read_bytes(), None, size)[..., ::-1])
+        images.append(decode_crop(path.read_bytes(), None, size, str(path))[..., ::-1])
     pixels = (np.stack(images).astype(np.float32) - MEAN) / STD
     return PatchData(
         torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32)),

@@ -65,6 +65,7 @@ class SegInferencer(DenseInferencer):
 
     task = 'seg'
     output = 'labels: class ids, 0 is background'
+    gives_mask = True
 
     def __init__(
         self,

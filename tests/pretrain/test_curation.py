@@ -238,6 +238,21 @@ def test_tools(heap, tmp_path, run_tool):
     assert len(shards) == 8 and len(shards.shards) == 3
 
 
+def test_filters_of_ones_own_are_found_where_the_command_is_given(
+    heap, tmp_path, run_tool, monkeypatch
+):
+    (tmp_path / 'house_rules.py').write_text(
+        "def not_tiny(photo, record):\n    return 'small: no' if 'tiny' in photo.name else None\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'path', [entry for entry in sys.path if entry])
+    boxes = ('--boxes', heap.parent / 'boxes.json', '--min-side', 1)
+    run_tool(
+        'tools/data/curate_humans.py', heap, 'out', *boxes, '--filters', 'house_rules:not_tiny'
+    )
+    assert fates(tmp_path / 'out')['tiny'] == 'small'
+
+
 def test_wrong_arguments(heap, tmp_path, run_tool):
     tool, out = 'tools/data/curate_humans.py', tmp_path / 'out'
     boxes = ('--boxes', heap.parent / 'boxes.json')

@@ -267,6 +267,14 @@ def test_corrupt_images_are_named_replaced_and_counted(request, folder, caplog):
     assert {bad.name.split(' ')[0] for bad in loader.bad.values()} == {str(broken), str(missing)}
 
 
+def test_suffixes_in_any_case(shards, listed):
+    (shards / '000001.tar').rename(shards / '000001.TAR')
+    index_path(shards / '000001.tar').rename(index_path(shards / '000001.TAR'))
+    assert len(open_images(shards)) == len(open_images(f'{shards}/*')) == COUNT
+    assert len(open_images(shards / '000001.TAR')) == 5
+    assert len(open_images(listed.rename(listed.with_suffix('.TXT')))) == COUNT
+
+
 def test_open_images_explains(tmp_path):
     with pytest.raises(ValueError, match='expected a folder of images or of .tar shards'):
         open_images(tmp_path / 'nothing')

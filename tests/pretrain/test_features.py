@@ -180,8 +180,9 @@ def test_extraction_tool(checkpoint, pictures, run_tool, tmp_path):
     assert summary['notes'] == {'was there already': 1}
     assert [entry['input'] for entry in summary['failed']] == [str(tmp_path / 'in' / 'broken.jpg')]
     # What is there is of another kind: not to be kept as if it were this one.
-    with pytest.raises(SystemExit, match='of a run with other inputs or settings'):
-        run_tool(*command, '--device', 'cpu', '--kind', 'map')
+    for other in (('--kind', 'map'), ('--kind', 'pooled', '--patch-padding', 2)):
+        with pytest.raises(SystemExit, match='of a run with other inputs or settings'):
+            run_tool(*command, '--device', 'cpu', *other)
 
 
 def test_extraction_from_a_video(checkpoint, run_tool, tmp_path):

@@ -33,6 +33,9 @@ def test_patch_labels(folder):
     assert data.labels[0, 0, 0] == 255 and data.labels.flatten()[1:].max() == 3
     with pytest.raises(ValueError, match=r'size \(60, 48\) is not a multiple of the patch side 16'):
         load_patches(folder, (60, 48))
+    cv2.imwrite(str(folder / 'segmentations' / '04.png'), np.zeros((64, 40), np.uint8))
+    with pytest.raises(ValueError, match=r'04.png is \(64, 40\), its image .*04.png is \(64, 48\)'):
+        load_patches(folder, (64, 48))
     (folder / 'segmentations' / '03.png').unlink()
     with pytest.raises(ValueError, match='03.png does not exist'):
         load_patches(folder, (64, 48))

@@ -32,7 +32,7 @@ def stems(dataset):
 
 def test_suite_layout_any_extension_sorted(tmp_path, write_pair):
     for stem, ext in (('b', '.JPG'), ('c', '.jpeg'), ('a', '.png'), ('d', '.webp')):
-        write_pair(tmp_path, stem, LABELS, ext=ext)
+        write_pair(tmp_path, stem, LABELS, ext=ext, suffix='.PNG' if stem == 'd' else '.png')
     write_pair(tmp_path, 'spare', LABELS)
     (tmp_path / 'images/spare.jpg').unlink()  # a label without an image is no harm
     dataset = build(tmp_path)

@@ -3,12 +3,15 @@
 """Keep images of people: filter, drop near-duplicates, write shards and a manifest (docs/pretraining.md)."""
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _bootstrap
+
+sys.path.append(os.getcwd())  # filters of one's own lie where the command is given
 
 
 def parse_args() -> argparse.Namespace:

@@ -66,6 +66,10 @@ def read_list(path: Path) -> list[Path]:
     return [path.parent / line for line in read_lines(path)]
 
 
+def _is_shard(path: Path) -> bool:
+    return path.suffix.lower() == '.tar'
+
+
 def open_images(images: str | Path, max_bad_shards: float = 0.5) -> ImageSource:
     """Open images wherever they are.
 
@@ -78,16 +82,16 @@ def open_images(images: str | Path, max_bad_shards: float = 0.5) -> ImageSource:
         ValueError: Nothing is there, or images and shards are mixed.
     """
     path = Path(images)
-    if path.is_file() and path.suffix == '.txt':
+    if path.is_file() and path.suffix.lower() == '.txt':
         return ImageFiles(read_list(path))
-    if path.is_file() and path.suffix == '.tar':
+    if path.is_file() and _is_shard(path):
         return ShardedImages([path], max_bad_shards)
     if path.is_dir():
-        shards = sorted(path.glob('*.tar'))
+        shards = sorted(filter(_is_shard, path.iterdir()))
         if not shards:
             return ImageFiles(list_images(path, recursive=True))
     else:
-        shards = sorted(Path(name) for name in glob(str(images)) if name.endswith('.tar'))
+        shards = sorted(filter(_is_shard, map(Path, glob(str(images)))))
     if not shards:
         raise ValueError(
             f'{images}: expected a folder of images or of .tar shards, a .txt list, a .tar file, or a '

@@ -61,18 +61,25 @@ class BodyPartDataset(BaseSegDataset):
         images = self._images()
         if labels_root is None:
             return [self._entry(image) for image in images]
-        labels = [Path(labels_root) / f'{image.stem}{self.seg_map_suffix}' for image in images]
-        present = set(Path(labels_root).iterdir()) if Path(labels_root).is_dir() else set()
-        missing = [path for path in labels if path not in present]
+        labels = self._labels(Path(labels_root))
+        missing = [image.stem for image in images if image.stem not in labels]
         if missing:
+            expected = Path(labels_root) / f'{missing[0]}{self.seg_map_suffix}'
             raise ValueError(
                 f'{len(missing)} of {len(images)} images have no label file, the first: expected '
-                f'{missing[0]}. Add the files, or list the labelled stems in ann_file'
+                f'{expected}. Add the files, or list the labelled stems in ann_file'
             )
-        return [
-            {**self._entry(image), 'seg_map_path': str(label)}
-            for image, label in zip(images, labels, strict=True)
-        ]
+        return [{**self._entry(image), 'seg_map_path': str(labels[image.stem])} for image in images]
+
+    def _labels(self, folder: Path) -> dict[str, Path]:
+        """Label files by the stem of their image."""
+        files = sorted(folder.iterdir()) if folder.is_dir() else ()
+        cut = len(self.seg_map_suffix)
+        return {path.name[:-cut]: path for path in files if self._has_suffix(path)}
+
+    def _has_suffix(self, path: Path) -> bool:
+        """Whether a file is named as labels are, in any case."""
+        return path.name.lower().endswith(self.seg_map_suffix.lower())
 
     def _images(self) -> list[Path]:
         """Paths of the images in use."""
@@ -103,7 +110,7 @@ class BodyPartDataset(BaseSegDataset):
     def _is_label(self, path: Path) -> bool:
         """Whether a file of the image folder is a label."""
         same = self.data_prefix.get('seg_map_path') == self.data_prefix['img_path']
-        return same and path.name.endswith(self.seg_map_suffix)
+        return same and self._has_suffix(path)
 
     def _entry(self, image: Path) -> dict[str, Any]:
         """What the pipeline gets of one image."""
