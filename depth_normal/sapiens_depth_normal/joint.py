@@ -73,6 +73,7 @@ class JointInferencer(DenseInferencer):
     """
 
     task = 'joint'
+    gives_mask = True
     output = (
         'keypoints: x, y in pixels of the image; labels: class ids, 0 is background; '
         f'depth: {DEPTH_UNIT}; normal: unit vectors in camera coordinates, {AXES["opengl"]}'
@@ -135,8 +136,10 @@ class JointInferencer(DenseInferencer):
         """``<stem>.npz`` with the arrays of :class:`JointResult` that the model has; ``<stem>.jpg``."""
 
         def save(result: Result, stem: Path) -> None:
-            arrays = {k: v for k, v in vars(result).items() if isinstance(v, np.ndarray)}
-            np.savez_compressed(stem.with_name(f'{stem.name}.npz'), allow_pickle=False, **arrays)
+            arrays: dict[str, Any] = {
+                name: value for name, value in vars(result).items() if isinstance(value, np.ndarray)
+            }
+            np.savez_compressed(stem.with_name(f'{stem.name}.npz'), **arrays)
 
         return TaskFiles(self.task, save, self.draw, title='all tasks')
 

@@ -185,7 +185,7 @@ def test_command(model, config, tmp_path, capsys):
     options += ['--out', str(tmp_path / 'out'), '--device', 'cpu']
     assert demo.main(['joint', *options, '--model', str(tmp_path / 'joint.py')]) == 0
     found = np.load(tmp_path / 'out/joint/a.npz')
-    assert {'keypoints', 'labels', 'depth', 'normal'} <= set(found.files)
+    assert set(found.files) == {'boxes', 'keypoints', 'scores', 'labels', 'depth', 'normal'}
     summary = json.loads((tmp_path / 'out/summary.json').read_text())
     assert 'relative, without unit' in summary['models']['joint']['output']
     assert demo.main(['joint', *options]) == 2  # no shipped config to tell from the checkpoint
