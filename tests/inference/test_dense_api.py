@@ -10,6 +10,7 @@ from PIL import Image
 
 from sapiens_common.inference.dense import crop_region, paste
 from sapiens_common.inference.items import Frame, Item, Video
+from sapiens_common.inference.run import run_tasks
 from sapiens_depth_normal.apis import (
     DepthInferencer,
     DepthResult,
@@ -210,6 +211,26 @@ def test_masks_from_the_segmentation_model(engines, photo):
     labels = engines['seg'](image)[0].labels
     result = engines['normal'](image, masks=engines['seg'])[0]
     np.testing.assert_array_equal(result.mask, labels > 0)
+
+
+def test_a_mask_of_the_tasks_themselves_needs_a_segmentation_anywhere(
+    engines, photo, tmp_path, monkeypatch
+):
+    labels = engines['seg'](photo(8))[0].labels
+    assemble, seen = engines['depth'].assemble, []
+
+    def watch(item, *rest):
+        seen.append(item.mask)
+        return assemble(item, *rest)
+
+    monkeypatch.setattr(engines['depth'], 'assemble', watch)
+    for masks in (True, engines['seg']):
+        tasks = [engines['depth'], engines['seg']]  # the mask comes first all the same
+        assert run_tasks(tasks, photo(8), tmp_path, masks=masks).task == 'seg, depth'
+        np.testing.assert_array_equal(seen.pop(), labels > 0)
+    for masks in (True, engines['normal']):
+        with pytest.raises(ValueError, match='masks of a segmentation were asked for, and .*depth'):
+            engines['depth'](photo(8), masks=masks)
 
 
 def test_files_of_tasks_never_collide_and_serve_as_masks(engines, photo, tmp_path):

@@ -21,7 +21,7 @@ from sapiens_common.inference.models import load_model
 from sapiens_common.inference.pipeline import Pipeline
 from sapiens_common.inference.precision import lower_precision
 from sapiens_common.inference.run import run_tasks
-from sapiens_common.inference.sources import Source, open_source
+from sapiens_common.inference.sources import Inputs, open_source
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
 from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
@@ -173,7 +173,7 @@ def test_people_of_a_live_frame_share_a_batch_and_no_frame_waits(mean_task, phot
 
     task = mean_task()
     boxes = np.array([[0, 0, 10, 10], [5, 5, 40, 40], [9, 9, 30, 30]], float)
-    run = Pipeline(Source(frames(), None, live=True), make_plan([task], boxes, batch_size=8)).run()
+    run = Pipeline(Inputs(frames(), None, live=True), make_plan([task], boxes, batch_size=8)).run()
     for number in range(3):
         assert next(run).index == number
         assert len(taken) <= number + 3  # at most what the stages hold one of

@@ -127,12 +127,14 @@ class Inferencer(ABC):
     Attributes:
         task: Name of the task and of its output folder.
         needs_boxes: Whether the task works on people's boxes (True) or on the whole image.
+        gives_mask: Whether its results tell people from background (``Result.person_mask``).
         output: What the numbers of results and files mean: units, range, axes. For ``summary.json``.
         loaded: The model.
     """
 
     task: ClassVar[str]
     needs_boxes: ClassVar[bool] = False
+    gives_mask: ClassVar[bool] = False
     output: str
 
     def __init__(
@@ -251,7 +253,7 @@ def make_plan(
     """What a run of one or several tasks does.
 
     Args:
-        tasks: In the order they run.
+        tasks: In the order they run, but those that give a mask come before all where it is asked for.
         boxes: As in :meth:`Inferencer.__call__`.
         masks: As in :meth:`Inferencer.__call__`; an inferencer of segmentation runs first and gives the
             mask; True takes the mask of the segmentation among the tasks.
@@ -264,7 +266,8 @@ def make_plan(
         writers: What is written.
 
     Raises:
-        ValueError: Boxes or masks of no known kind; a number outside its range.
+        ValueError: Boxes or masks of no known kind; a mask of a segmentation and there is none; a number
+            outside its range.
     """
     from .tracking import FrameTracker
 
@@ -277,7 +280,14 @@ def make_plan(
         raise ValueError(f'max_bad_share must be between 0 and 1, got {max_bad_share}')
     mask_from_results = masks is True
     if isinstance(masks, Inferencer):
-        tasks, mask_from_results = [masks, *tasks], True
+        tasks, mask_from_results = [masks, *(task for task in tasks if task is not masks)], True
+    if mask_from_results:
+        tasks.sort(key=lambda task: not task.gives_mask)
+        if not tasks[0].gives_mask:
+            raise ValueError(
+                f'masks of a segmentation were asked for, and {", ".join(task.task for task in tasks)} '
+                'give none; pass masks=SegInferencer(...), or add one to the tasks'
+            )
     needs_boxes = any(task.needs_boxes for task in tasks)
     if crops is None:
         crops = boxes is not None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from sapiens_common.maps import read_mask
@@ -102,8 +101,3 @@ def _from_sequence(masks: Sequence[np.ndarray] | np.ndarray, item: Item) -> np.n
     if item.index >= len(masks):
         raise ValueError(f'{item.label}: only {len(masks)} masks were given')
     return masks[item.index]
-
-
-def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Nearest-neighbour resize of a bool mask."""
-    return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0

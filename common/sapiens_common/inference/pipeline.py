@@ -28,7 +28,7 @@ from .boxes import BoxFinder
 from .concurrency import batches, ordered_map, prefetch
 from .items import DETECTOR, NOBODY_FOUND, Boxes, Item
 from .masks import MaskFinder
-from .sources import Source, decode
+from .sources import Inputs, decode
 from .summary import Stopwatch, Summary, library_versions
 from .writers import Writer
 
@@ -98,7 +98,7 @@ class Pipeline:
         plan: What to do with them.
     """
 
-    def __init__(self, source: Source, plan: Plan) -> None:
+    def __init__(self, source: Inputs, plan: Plan) -> None:
         self.source, self.plan = source, plan
         self.summary = Summary(task=', '.join(task.task for task in plan.tasks))
         self.watch = Stopwatch()

@@ -38,7 +38,7 @@ def run_tasks(
     """Run tasks and write their files, and with several tasks a sheet of all pictures.
 
     Args:
-        tasks: Inferencers; segmentation should come before the tasks that use its mask.
+        tasks: Inferencers, in the order of the sheet.
         inputs: As in :meth:`Inferencer.__call__`.
         out_dir: Each task gets a folder in it; ``summary.json`` lies beside them.
         boxes: As in :meth:`Inferencer.__call__`.

@@ -26,7 +26,7 @@ _GLOB = set('*?[')
 
 
 @dataclass
-class Source:
+class Inputs:
     """Items of a run.
 
     Attributes:
@@ -40,7 +40,7 @@ class Source:
     live: bool = False
 
 
-def open_source(inputs: Any, out_dir: str | Path | None = None) -> Source:
+def open_source(inputs: Any, out_dir: str | Path | None = None) -> Inputs:
     """Open any input.
 
     Args:
@@ -57,14 +57,14 @@ def open_source(inputs: Any, out_dir: str | Path | None = None) -> Source:
     if isinstance(inputs, (bool, type(None))):
         raise ValueError(f'cannot read {inputs!r}: expected an array, a path, a webcam number ...')
     if isinstance(inputs, (int, np.integer)):
-        return Source(_webcam(int(inputs)), None, live=True)
+        return Inputs(_webcam(int(inputs)), None, live=True)
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4:
         inputs = list(inputs)
     if isinstance(inputs, np.ndarray):
         inputs = [inputs]
     if isinstance(inputs, (str, Path)):
         paths, root = _expand(str(inputs), out_dir)
-        return Source(_number(_read_paths(paths, root, names)), _count(paths))
+        return Inputs(_number(_read_paths(paths, root, names)), _count(paths))
     if not isinstance(inputs, Iterable):
         raise ValueError(
             f'cannot read inputs of type {type(inputs).__name__}: expected an array, a path, a '
@@ -75,7 +75,7 @@ def open_source(inputs: Any, out_dir: str | Path | None = None) -> Source:
         total = None
     if total == 0:
         raise ValueError('the list of inputs is empty')
-    return Source(_number(_read_iterable(inputs, names, out_dir)), total)
+    return Inputs(_number(_read_iterable(inputs, names, out_dir)), total)
 
 
 def decode(item: Item) -> Item:
