@@ -118,8 +118,8 @@ def _read_npy(file: IO[bytes]) -> np.ndarray:
     shape, _, kind = _HEADERS[version](file)
     if kind.kind not in 'biuf':
         raise ValueError(f'expected an array of real numbers, got {kind}')
-    if math.prod(shape) > _MAX_VALUES:
-        raise ValueError(f'it claims the shape {shape}, more than {_MAX_VALUES} numbers')
+    if min(shape, default=0) < 0 or math.prod(shape) > _MAX_VALUES:
+        raise ValueError(f'it claims the shape {shape}: negative, or over {_MAX_VALUES} numbers')
     file.seek(0)
     return npy.read_array(file, allow_pickle=False)
 

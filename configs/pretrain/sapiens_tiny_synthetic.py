@@ -1,11 +1,11 @@
-# Masked pretraining on rendered people, on two CPU cores in minutes; docs/pretraining.md says what it is worth:
-#   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
+# Masked pretraining on rendered people, on two CPU cores in 20 minutes; docs/pretraining.md says what it is worth:
+#   python tools/data/render_humans.py --preset quickstart --count 3000 --out data/synthetic
 #   bash tools/dist_train.sh configs/pretrain/sapiens_tiny_synthetic.py 2 --amp
 _base_ = './sapiens_tiny_images.py'
 
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
-crop = (128, 96)  # (height, width), as in the synthetic recipes of the tasks
-max_iters = 2000
+crop = (256, 192)  # (height, width): 48 of 192 patches are seen, enough to guess a person from
+max_iters = 4000
 warmup = 100
 model = dict(backbone=dict(img_size=crop), neck=dict(img_size=crop))
 _base_.train_dataloader.dataset.pipeline[0].update(size=crop, area=(0.4, 1.0))

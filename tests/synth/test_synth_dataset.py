@@ -313,7 +313,7 @@ def test_command_line(tmp_path, monkeypatch, caplog):
 def test_command_line_needs_no_installation(tmp_path):
     """From any folder; errors without a traceback."""
     failed = subprocess.run(
-        [sys.executable, '-P', str(TOOL), '--out', 'x', '--scans', 'nowhere'],
+        [sys.executable, str(TOOL), '--out', 'x', '--scans', 'nowhere'],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert failed.returncode != 0
