@@ -16,9 +16,9 @@ def test_installed_versions_are_in_their_windows():
 
 
 def test_outside_the_window(monkeypatch):
-    monkeypatch.setitem(compat.WINDOWS, 'mmcv', (('mmcv', '9.0.0', '9.1.0'),))
+    monkeypatch.setitem(compat.WINDOWS, 'mmcv', (('torch', '9.0.0', '9.1.0'),))
     with pytest.raises(
-        ImportError, match=r'mmcv .* is installed.*pip install "mmcv>=9.0.0,<9.1.0"'
+        ImportError, match=r'torch .* is installed.*pip install "torch>=9.0.0,<9.1.0"'
     ):
         compat.check_versions('mmcv')
 

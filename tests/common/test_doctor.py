@@ -18,8 +18,12 @@ TOOL = 'tools/doctor.py'
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Replace installed versions: `installed(mmcv='2.2.0', mmdet=None)`."""
-    real = libraries.version_of
+    """Replace installed versions: `installed(mmcv='2.2.0', mmdet=None)`. Forks are there only if named."""
+
+    def real(name):
+        return None if name.startswith('onedl-') else version_of(name)
+
+    version_of = libraries.version_of
 
     def replace(**versions):
         versions = {name.replace('_', '-'): version for name, version in versions.items()}
@@ -69,7 +73,7 @@ def test_runs_where_nothing_is_installed(root, tmp_path):
         'from importlib import metadata\n'
         'real = metadata.version\n'
         'def version(name):\n'
-        "    if name == 'mmengine': raise metadata.PackageNotFoundError(name)\n"
+        "    if name in ('mmengine', 'onedl-mmengine'): raise metadata.PackageNotFoundError(name)\n"
         '    return real(name)\n'
         'metadata.version = version\n'
         "sys.modules['mmengine'] = None\n"
@@ -90,7 +94,12 @@ def test_runs_where_nothing_is_installed(root, tmp_path):
         ({'mmengine': '0.8.4'}, 'mmengine', Status.ERROR, 'mmengine>=0.10.7'),
         ({'mmengine': '0.10.5'}, 'mmengine', Status.ERROR, 'Adafactor is already registered'),
         ({'mmpose': None}, 'mmpose', Status.WARNING, 'mmpose>=1.3.2'),
-        ({'onedl_mmengine': '0.10.12'}, 'mmengine', Status.ERROR, 'uninstall both'),
+        (
+            {'mmengine': '0.10.7', 'onedl_mmengine': '0.10.12'},
+            'mmengine',
+            Status.ERROR,
+            'uninstall both',
+        ),
         ({'mmengine': None, 'onedl_mmengine': '0.10.12'}, 'mmengine', Status.OK, ''),
     ],
 )
@@ -186,7 +195,7 @@ def test_albumentations(installed, version, status):
 
 
 def test_transformers_beside_mmpretrain(monkeypatch, installed):
-    installed(transformers='5.23.0')
+    installed(transformers='5.23.0', mmpretrain='1.2.0')
     answer = SimpleNamespace(
         returncode=1, stderr="Traceback\nImportError: cannot import name 'x'\n"
     )
@@ -270,4 +279,4 @@ def test_reports():
 
 def test_version_of_nothing():
     assert libraries.version_of('no-such-distribution') is None
-    assert libraries.version_of('mmengine') == metadata.version('mmengine')
+    assert libraries.version_of('torch') == metadata.version('torch')
