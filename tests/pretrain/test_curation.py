@@ -1,48 +1,22 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Every image is kept or dropped for the reason its content gives, whoever does the work."""
 
-import io
 import json
 import sys
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from invented_photos import jpeg, photo_like
 
-from sapiens_pretrain.curation import Curation, MinSize, PersonFilter, ScoreFilter, Settings
+from sapiens_pretrain.curation import Curation, MinSize, PersonFilter, Settings
 from sapiens_pretrain.curation import pipeline as pipeline_module
 from sapiens_pretrain.curation.detectors import BoxesFile, ImageDetector
-from sapiens_pretrain.curation.duplicates import DuplicateFinder, difference_hash
 from sapiens_pretrain.curation.engines import Processes
-from sapiens_pretrain.curation.filters import (
-    DEFAULT_SCORERS,
-    drawing_score,
-    make_filter,
-    text_score,
-    watermark_score,
-)
+from sapiens_pretrain.curation.filters import make_filter
 from sapiens_pretrain.curation.photo import Photo, Record
 from sapiens_pretrain.data.shards import load_index, pack_shard
 from sapiens_pretrain.data.sources import open_images
-
-
-def photo_like(seed, size=(400, 360)):
-    """A picture (height, width) with detail at every scale and sensor noise."""
-    random = np.random.default_rng(seed)
-    image = np.zeros((*size, 3))
-    for octave in range(2, 7):
-        cells = random.normal(size=(2**octave, 2**octave, 3))
-        image += cv2.resize(cells, size[::-1], interpolation=cv2.INTER_CUBIC) / octave
-    image = 128 + 40 * image + random.normal(scale=3, size=image.shape)
-    return image.clip(0, 255).astype(np.uint8)
-
-
-def jpeg(image, quality=92):
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., ::-1]).save(buffer, 'JPEG', quality=quality)
-    return buffer.getvalue()
-
 
 BOXES = {
     'good': [[10, 10, 330, 390, 0.99], [20, 20, 60, 60, 0.95], [5, 5, 50, 50, 0.5]],
@@ -70,9 +44,11 @@ def heap(tmp_path):
     """A folder with one image for each fate, and a file of boxes."""
     folder = tmp_path / 'heap'
     folder.mkdir()
-    write = lambda name, content: (folder / f'{name}.jpg').write_bytes(content)  # noqa: E731
-    good = photo_like(0)
-    write('good', jpeg(good))
+
+    def write(name, content):
+        (folder / f'{name}.jpg').write_bytes(content)
+
+    write('good', jpeg(photo_like(0)))
     # In the order of names the first of a pair of duplicates stays: "again" would come before.
     write('second', jpeg(photo_like(1)))
     write('again', jpeg(cv2.resize(photo_like(1), None, fx=0.9, fy=0.9), 70))
@@ -286,64 +262,6 @@ def test_image_detector():
     assert seen[0].shape == (400, 360, 3)
 
 
-def text_page(seed):
-    image = photo_like(seed)
-    for row in range(40, 360, 28):
-        cv2.putText(image, 'lorem ipsum dolor sit', (20, row), 0, 0.7, (255, 255, 255), 2)
-    return image
-
-
-def marked(seed):
-    """A photo under a faint, tiled mark."""
-    mark = np.zeros((80, 90), np.uint8)
-    cv2.putText(mark, 'stock', (2, 50), 0, 0.9, 255, 2)
-    tiled = np.tile(mark, (5, 4))[..., None].astype(float) / 255
-    return (photo_like(seed) * (1 - 0.25 * tiled) + 255 * 0.25 * tiled).astype(np.uint8)
-
-
-def drawing(seed):
-    random = np.random.default_rng(seed)
-    image = np.full((400, 360, 3), 230, np.uint8)
-    for _ in range(6):
-        center = tuple(int(v) for v in random.integers(40, 320, 2))
-        color = tuple(int(v) for v in random.integers(0, 255, 3))
-        cv2.circle(image, center, int(random.integers(20, 80)), color, -1, cv2.LINE_AA)
-    return image
-
-
-@pytest.mark.parametrize(
-    ('name', 'scorer', 'example'),
-    [
-        ('text', text_score, text_page),
-        ('watermark', watermark_score, marked),
-        ('art', drawing_score, drawing),
-    ],
-)
-def test_default_scorers_separate_their_examples(name, scorer, example):
-    threshold = DEFAULT_SCORERS[name][1]
-    photos = [scorer(photo_like(seed)) for seed in range(3)]
-    examples = [scorer(example(seed)) for seed in range(3)]
-    assert max(photos) < threshold < min(examples), (photos, examples)
-
-
-def test_photographs_pass_the_default_scorers(samples):
-    for path in sorted((samples / 'coco').glob('*.jpg')):
-        image = cv2.imread(str(path))
-        for name, (scorer, threshold) in DEFAULT_SCORERS.items():
-            assert scorer(image) < threshold, (path.name, name)
-
-
-def test_flat_images_do_not_break_scorers():
-    flat = np.zeros((50, 60, 3), np.uint8)
-    assert [scorer(flat) for scorer, _ in DEFAULT_SCORERS.values()] == [0.0, 0.0, 1.0]
-
-
-@pytest.mark.parametrize('shape', [(1, 1, 3), (1, 40, 3), (40, 1, 3), (2, 2, 3)])
-def test_images_of_a_few_pixels_do_not_break_scorers(shape):
-    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    assert all(0 <= scorer(image) <= 1 for scorer, _ in DEFAULT_SCORERS.values())
-
-
 def test_files_that_no_shard_takes_are_dropped_at_once(tmp_path):
     for name in ('a.bmp', 'b.png'):
         cv2.imwrite(str(tmp_path / name), photo_like(0))
@@ -371,44 +289,3 @@ def test_a_filter_that_fails_names_the_image(tmp_path):
     run = Curation(tmp_path, tmp_path / 'out', Settings(filters=[lambda photo, record: 1 / 0]))
     with pytest.raises(RuntimeError, match=r'a\.png: filter .* failed: division by zero'):
         run.run()
-
-
-def test_own_filters():
-    found = make_filter('sapiens_pretrain.curation.filters:MinSize')
-    assert found.side == 300
-    scorer = ScoreFilter('brightness', lambda image: image.mean() / 255, 0.9)
-    record = Record(0, 'x')
-    white = Photo('x', jpeg(np.full((32, 32, 3), 255, np.uint8)))
-    assert scorer(white, record) == 'brightness: score 1.000 above 0.9'
-    assert record.scores == {'brightness': 1.0}
-    with pytest.raises(ValueError, match="filter 'nonsense' is none of"):
-        make_filter('nonsense')
-
-
-def test_hash_survives_what_it_should():
-    image = photo_like(0)
-    same = [
-        cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
-        cv2.imdecode(np.frombuffer(jpeg(image, 40), np.uint8), cv2.IMREAD_COLOR),
-        (image * 0.8).astype(np.uint8),
-    ]
-    value = difference_hash(image)
-    assert all((value ^ difference_hash(other)).bit_count() <= 4 for other in same)
-    assert (value ^ difference_hash(photo_like(1))).bit_count() > 12
-
-
-@pytest.mark.parametrize('distance', [0, 1, 4, 7])
-def test_duplicate_finder_equals_brute_force(distance):
-    random = np.random.default_rng(distance)
-    base = [int(v) for v in random.integers(0, 2**63, 40, dtype=np.uint64)]
-    values = base + [v ^ sum(1 << int(b) for b in random.integers(0, 64, 4)) for v in base]
-    finder = DuplicateFinder(distance)
-    earlier = []
-    for number, value in enumerate(values):
-        near = [name for other, name in earlier if (value ^ other).bit_count() <= distance]
-        found = finder.find(value)
-        assert (found is None) == (not near) and (found is None or found in near)
-        finder.add(value, str(number))
-        earlier.append((value, str(number)))
-    with pytest.raises(ValueError, match=r'distance must lie in 0..31 bits, got 40'):
-        DuplicateFinder(40)
