@@ -11,7 +11,17 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-FOLDERS = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+FOLDERS = (
+    'common',
+    'inference',
+    'pretrain',
+    'pose',
+    'seg',
+    'depth_normal',
+    'det',
+    'multitask',
+    'synth',
+)
 
 packages, package_dir = [], {}
 for folder in FOLDERS:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+FOLDERS = (
+    'common',
+    'inference',
+    'pretrain',
+    'pose',
+    'seg',
+    'depth_normal',
+    'det',
+    'multitask',
+    'synth',
+)
 
 _paths = [str(ROOT / folder) for folder in FOLDERS if (ROOT / folder).is_dir()]
 sys.path[:0] = [path for path in _paths if path not in sys.path]

@@ -51,11 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the stages; 1 if a result differs from its baseline's."""
     args = parse_args(arguments)
     import torch
+    from benchmarks.harness import Report, Settings, describe_machine, describe_versions
+    from benchmarks.harness.machine import load_average
+    from benchmarks.harness.report import markdown
     from mmengine.logging import MMLogger
-
-    from sapiens_common.benchmark import Report, Settings, describe_machine, describe_versions
-    from sapiens_common.benchmark.machine import load_average
-    from sapiens_common.benchmark.report import markdown
 
     MMLogger.get_current_instance().setLevel('WARNING')
     if args.threads:

@@ -4,7 +4,7 @@
 
     python tools/demo.py pose photo.jpg --weights sapiens_1b/pose_goliath --out out
     python tools/demo.py all people.mp4 --weights pose=p.pth seg=s.pth depth=d.pth normal=n.pth --out out
-    python tools/demo.py joint photos/ --weights j.pth --model configs/multitask/sapiens_tiny_synthetic.py --out out
+    python tools/demo.py multitask photos/ --weights j.pth --model configs/multitask/sapiens_tiny_synthetic.py --out out
 
 Results go to OUT/<task>; OUT/summary.json says what was done. Exit code: 0 when every input was
 processed, 1 when some failed (the others are done), 2 when nothing could start or the run had to stop,
@@ -18,7 +18,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
 TASKS = ('seg', 'pose', 'depth', 'normal')  # segmentation first: others use its mask
-JOINT = 'joint'  # one model for all of them; its config must be named
+MULTITASK = 'multitask'  # one model for all of them; its config must be named
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 DATA = {'pose': 'goliath', 'seg': 'goliath', 'depth': 'render_people', 'normal': 'render_people'}
 
@@ -28,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('task', choices=['pose', 'seg', 'depth', 'normal', 'all', JOINT])
+    parser.add_argument('task', choices=['pose', 'seg', 'depth', 'normal', 'all', MULTITASK])
     parser.add_argument(
         'input', nargs='+', help='images, folders, globs, videos, .txt lists, or a webcam number'
     )
@@ -110,12 +110,12 @@ def by_task(entries: list[str], tasks: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         task, sign, value = entry.partition('=')
-        if not sign or (task not in (*TASKS, JOINT) and Path(entry).exists()):
+        if not sign or (task not in (*TASKS, MULTITASK) and Path(entry).exists()):
             found.update({name: entry for name in tasks if name not in found})
-        elif task in (*TASKS, JOINT):
+        elif task in (*TASKS, MULTITASK):
             found[task] = value
         else:
-            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(TASKS)}, {JOINT}')
+            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(TASKS)}, {MULTITASK}')
     return found
 
 
@@ -123,8 +123,8 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     """The inferencers of the run, and where person masks come from."""
     from mmengine.logging import MMLogger
 
-    from sapiens_common.inference.guess import guess_config
     from sapiens_common.weights import find_weights, is_published
+    from sapiens_inference.engine.guess import guess_config
 
     MMLogger.get_current_instance().setLevel('WARNING')
     tasks = list(TASKS) if args.task == 'all' else [args.task]
@@ -176,10 +176,10 @@ def inferencer_class(task: str) -> type:
         from sapiens_seg.apis import SegInferencer
 
         return SegInferencer
-    if task == JOINT:
-        from sapiens_depth_normal.joint import JointInferencer
+    if task == MULTITASK:
+        from sapiens_multitask.apis import MultitaskInferencer
 
-        return JointInferencer
+        return MultitaskInferencer
     from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
 
     return DepthInferencer if task == 'depth' else NormalInferencer
@@ -210,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         tasks, masks = build(args)
         set_detector(args, tasks)
-        from sapiens_common.inference.run import run_tasks
+        from sapiens_inference.engine.run import run_tasks
 
         single = args.input[0] if len(args.input) == 1 else args.input
         if isinstance(single, str) and single.isdecimal() and not Path(single).exists():

@@ -24,7 +24,7 @@ def main() -> int:
     package = ModuleType('sapiens_common')
     package.__path__ = list(find_spec('sapiens_common').submodule_search_locations)
     sys.modules['sapiens_common'] = package
-    from sapiens_common import doctor
+    import doctor_checks as doctor
 
     findings = []
     for finding in doctor.run_checks(doctor.CHECKS):

@@ -46,10 +46,10 @@ def main() -> None:
     from tqdm import tqdm
 
     from sapiens_common.engine.checkpoint_files import write_atomically
-    from sapiens_common.inference.batching import AdaptiveBatch
-    from sapiens_common.inference.concurrency import batches, ordered_map, prefetch
-    from sapiens_common.inference.sources import decode, open_source
-    from sapiens_common.inference.summary import Summary, library_versions
+    from sapiens_inference.engine.batching import AdaptiveBatch
+    from sapiens_inference.engine.concurrency import batches, ordered_map, prefetch
+    from sapiens_inference.inputs.sources import decode, open_source
+    from sapiens_inference.outputs.summary import Summary, library_versions
     from sapiens_pretrain.features import FeatureExtractor
     from sapiens_pretrain.run_settings import check_settings
 

@@ -115,7 +115,7 @@ def train(args: argparse.Namespace, watch: Watch) -> None:
 
 def infer(args: argparse.Namespace, watch: Watch) -> None:
     """Predict the images of a folder again and again."""
-    from sapiens_common.images import list_images
+    from sapiens_common.files.images import list_images
 
     module, name = INFERENCERS[args.task]
     inferencer = getattr(import_module(module), name)(args.config, args.checkpoint)

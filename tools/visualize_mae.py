@@ -37,7 +37,7 @@ def main() -> None:
 
     from sapiens_common.checkpoint import load_state_dict_strict
     from sapiens_common.engine.sharded import read_whole_checkpoint
-    from sapiens_common.inference.writers import write_image
+    from sapiens_inference.outputs.writers import write_image
     from sapiens_pretrain.data.sources import open_images
     from sapiens_pretrain.data.transforms import decode_crop
     from sapiens_pretrain.mae.pictures import draw_reconstructions

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from sapiens_common.inference.dense import DenseInferencer, paste
-from sapiens_common.inference.items import Frame, Item
-from sapiens_common.inference.results import Result, Source
-from sapiens_common.inference.writers import TaskFiles, write_image
 from sapiens_common.visualization import beside, depth_picture, normal_picture
 from sapiens_common.visualization.dense import depth_range, depth_scale
+from sapiens_inference.engine.dense import DenseInferencer, paste
+from sapiens_inference.items import Frame, Item
+from sapiens_inference.outputs.results import Result, Source
+from sapiens_inference.outputs.writers import TaskFiles, write_image
 
 from .geometry import AXES, DEPTH_UNIT, convert_normals
 
@@ -58,7 +58,7 @@ class NormalResult(Result):
 class DepthInferencer(DenseInferencer):
     """Relative depth of people, raw; with ``masks=...`` pictures show people only.
 
-    Arguments as :class:`sapiens_common.inference.Inferencer`: ``model``, ``weights``, ``device``,
+    Arguments as :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``,
     ``dtype``, ``compile``, ``detector``, ``workers``.
     """
 
@@ -141,14 +141,14 @@ class NormalInferencer(DenseInferencer):
     """Surface normals of people; with ``masks=...`` pictures show people only.
 
     Args:
-        model: As :class:`sapiens_common.inference.Inferencer`, like the next four.
+        model: As :class:`sapiens_inference.Inferencer`, like the next four.
         weights: Checkpoint file or published name.
         device: ``cuda``, ``cpu``, ``mps``; None picks the best.
         dtype: Precision of the encoder and the upsampling layers.
         compile: Use ``torch.compile``.
         convention: Camera coordinates of results and files, a key of
             ``sapiens_depth_normal.geometry.CONVENTIONS``. Pictures always show OpenGL's.
-        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``detector``, ``workers``.
+        **kwargs: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'normal'

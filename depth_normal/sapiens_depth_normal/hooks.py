@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
-from sapiens_common.images import read_image
+from sapiens_common.files.images import read_image
 from sapiens_depth_normal.registry import HOOKS
 
 from .visualization import comparison, comparison_sheet

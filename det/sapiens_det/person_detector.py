@@ -13,9 +13,9 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from torchvision.ops import nms
 
-from sapiens_common.inference.items import DETECTOR, Boxes, Item
-from sapiens_common.inference.models import LoadedModel, build_test_pipeline, load_model
-from sapiens_common.inference.pipeline import mark_nobody
+from sapiens_inference.engine.models import LoadedModel, build_test_pipeline, load_model
+from sapiens_inference.engine.pipeline import mark_nobody
+from sapiens_inference.items import DETECTOR, Boxes, Item
 
 DEFAULT_MODEL = 'rtmdet_m/det_person_no_nms'
 DEFAULT_WEIGHTS = 'rtmdet_m/det_person'

@@ -18,15 +18,15 @@ from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
-from sapiens_common.inference.boxes import BoxFinder
-from sapiens_common.inference.inferencer import Inferencer
-from sapiens_common.inference.items import Item
-from sapiens_common.inference.models import build_test_pipeline
-from sapiens_common.inference.results import Result, Source
-from sapiens_common.inference.tracking import KeypointSmoother
-from sapiens_common.inference.writers import TaskFiles, write_json
 from sapiens_common.visualization import beside, draw_people, legend
 from sapiens_common.visualization.canvas import Entries
+from sapiens_inference.engine.inferencer import Inferencer
+from sapiens_inference.engine.models import build_test_pipeline
+from sapiens_inference.engine.tracking import KeypointSmoother
+from sapiens_inference.inputs.boxes import BoxFinder
+from sapiens_inference.items import Item
+from sapiens_inference.outputs.results import Result, Source
+from sapiens_inference.outputs.writers import TaskFiles, write_json
 
 from .selection import Selection, select_keypoints
 from .style import style_of
@@ -131,7 +131,7 @@ class PoseInferencer(Inferencer):
     Args:
         model: Config file, parsed config, or a name such as ``sapiens_1b/pose_goliath``.
         weights: Checkpoint file or published name.
-        device: As :class:`sapiens_common.inference.Inferencer`, like the next two.
+        device: As :class:`sapiens_inference.Inferencer`, like the next two.
         dtype: Precision of the encoder and the upsampling layers.
         compile: Use ``torch.compile``.
         keypoints: Which points to return, chosen before decoding: None for all of the model; a layout
@@ -140,7 +140,7 @@ class PoseInferencer(Inferencer):
         flip_test: Average with the mirrored image; None as the config says (the published scores use it,
             it doubles the cost).
         kpt_thr: Points with a lower score are not drawn; they are returned all the same.
-        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``detector``, ``workers``.
+        **kwargs: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'pose'

@@ -10,7 +10,7 @@ import mmpose
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.layouts.goliath308 import load_goliath308
 
 # Groups that the metric reports, in the order of the paper's table.
 GROUPS = ('body', 'foot', 'face', 'left_hand', 'right_hand')

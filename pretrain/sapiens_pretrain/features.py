@@ -13,7 +13,7 @@ from torch import nn
 
 from sapiens_common.checkpoint import LoadReport, encoder_state_dict, load_state_dict_strict
 from sapiens_common.engine.sharded import read_whole_checkpoint
-from sapiens_common.inference.precision import lower_precision, parse_dtype
+from sapiens_common.models.precision import lower_precision, parse_dtype
 from sapiens_pretrain.models.pos_embed import infer_grid
 from sapiens_pretrain.models.vit import ARCH_ZOO, SapiensViT
 

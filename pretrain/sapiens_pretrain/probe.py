@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
-from sapiens_common.images import image_size, list_images, read_ids
+from sapiens_common.files.images import image_size, list_images, read_ids
+from sapiens_common.layouts.body_parts import BODY_PART_NAMES, IGNORE_INDEX
 from sapiens_pretrain.data.transforms import decode_crop
 from sapiens_pretrain.features import MEAN, STD
 from sapiens_pretrain.models.vit import SapiensViT

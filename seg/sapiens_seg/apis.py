@@ -12,12 +12,12 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from sapiens_common.inference.dense import DenseInferencer, paste
-from sapiens_common.inference.items import Item
-from sapiens_common.inference.results import Result, Source
-from sapiens_common.inference.writers import TaskFiles
 from sapiens_common.visualization import beside, legend, part_title, parts_entries, parts_overlay
 from sapiens_common.visualization.canvas import Entries
+from sapiens_inference.engine.dense import DenseInferencer, paste
+from sapiens_inference.items import Item
+from sapiens_inference.outputs.results import Result, Source
+from sapiens_inference.outputs.writers import TaskFiles
 
 from .vocabularies import Vocabulary, resolve_vocabulary
 
@@ -56,11 +56,11 @@ class SegInferencer(DenseInferencer):
     Args:
         model: Config file, parsed config, or a name such as ``sapiens_1b/seg_goliath``.
         weights: Checkpoint file or published name.
-        device: As :class:`sapiens_common.inference.Inferencer`, like the next two.
+        device: As :class:`sapiens_inference.Inferencer`, like the next two.
         dtype: Precision of the encoder and the upsampling layers.
         compile: Use ``torch.compile``.
         opacity: Of the parts in pictures.
-        **kwargs: As :class:`sapiens_common.inference.Inferencer`: ``detector``, ``workers``.
+        **kwargs: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'seg'

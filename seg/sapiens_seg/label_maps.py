@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sapiens_common.body_parts import (
+from sapiens_common.layouts.body_parts import (
     BODY_PART_IDS,
     IGNORE_INDEX,
     NUM_RAW_PARTS,

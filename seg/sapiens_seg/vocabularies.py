@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sapiens_common.body_parts import (
+from sapiens_common.layouts.body_parts import (
     BODY_PART_NAMES,
     BODY_PART_PALETTE,
     BODY_PART_SWAP_PAIRS,

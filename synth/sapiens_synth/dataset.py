@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from sapiens_common.text_files import read_json
+from sapiens_common.files.text import read_json
 from sapiens_synth.annotations import assemble
 from sapiens_synth.config import RenderConfig
 from sapiens_synth.person import warm_up

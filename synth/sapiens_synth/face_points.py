@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_synth import face_curves as fc
 from sapiens_synth.ear import ear_points
 

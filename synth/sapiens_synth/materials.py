@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sapiens_common.body_parts import BODY_PART_IDS as PART
+from sapiens_common.layouts.body_parts import BODY_PART_IDS as PART
 from sapiens_synth import face_curves as fc
 from sapiens_synth.body import smoothstep
 from sapiens_synth.hair import hairline

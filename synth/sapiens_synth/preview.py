@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sapiens_common.body_parts import BODY_PART_PALETTE
-from sapiens_common.keypoints308 import load_goliath308
-from sapiens_common.maps import read_array, read_picture
-from sapiens_common.text_files import read_json
+from sapiens_common.files.maps import read_array, read_picture
+from sapiens_common.files.text import read_json
+from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
+from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_common.visualization import depth_picture, normal_picture
 from sapiens_synth.dataset import FOLDERS, RECORDS
 

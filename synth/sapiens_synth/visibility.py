@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from sapiens_common.body_parts import BODY_PART_IDS, BODY_PARTS
-from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.layouts.body_parts import BODY_PART_IDS, BODY_PARTS
+from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_synth.camera import Camera
 from sapiens_synth.raycast import RayScene
 

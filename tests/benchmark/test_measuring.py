@@ -7,9 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
-from sapiens_common.benchmark import (
+from benchmarks.harness import (
     Case,
     Comparison,
     Report,
@@ -24,7 +22,8 @@ from sapiens_common.benchmark import (
     peak_memory,
     time_interleaved,
 )
-from sapiens_common.benchmark.report import duration, markdown
+from benchmarks.harness.report import duration, markdown
+from torch import nn
 
 QUICK = Settings(quick=True)
 CPU = torch.device('cpu')

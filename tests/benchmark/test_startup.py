@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-FOLDERS = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+FOLDERS = (
+    'common',
+    'inference',
+    'multitask',
+    'pretrain',
+    'pose',
+    'seg',
+    'depth_normal',
+    'det',
+    'synth',
+)
 REPORT = 'import sys; print("loaded", *{name.split(".")[0] for name in sys.modules})'
 HEAVY = {
     'albumentations', 'cv2', 'embreex', 'matplotlib', 'mmcv', 'mmdet', 'mmpose', 'mmpretrain', 'mmseg', 'scipy',

@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens_common.images import decode_image
-from sapiens_common.maps import read_mask
+from sapiens_common.files.images import decode_image
+from sapiens_common.files.maps import read_mask
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg', '.webp'])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapiens_common import metainfo
-from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.layouts import own as metainfo
+from sapiens_common.layouts.goliath308 import load_goliath308
 
 COCO = [
     'nose',

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens_common.images import list_images, read_image
+from sapiens_common.files.images import list_images, read_image
 from sapiens_common.transforms import RandomBackground
 
 

@@ -12,8 +12,8 @@ import pytest
 from mmengine.registry import DATASETS
 from PIL import Image
 
-from sapiens_common.body_parts import BODY_PART_PALETTE
-from sapiens_common.maps import read_mask
+from sapiens_common.files.maps import read_mask
+from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
 from sapiens_depth_normal.datasets import DenseFolderDataset, Hi4DRenders, THuman2Renders
 from sapiens_depth_normal.datasets.files import read_depth, read_normal
 from sapiens_depth_normal.transforms import LoadMaps, NormalizeDepth, PackMaps

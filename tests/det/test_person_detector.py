@@ -13,10 +13,10 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from sapiens_common.engine.launch import load_config
-from sapiens_common.inference.items import Item
-from sapiens_common.inference.models import build_model
 from sapiens_common.weights import find_config
 from sapiens_det.person_detector import PersonDetector, check_ops
+from sapiens_inference.engine.models import build_model
+from sapiens_inference.items import Item
 
 NAMES = ['rtmdet_m', 'rtmdet_tiny']
 

@@ -12,10 +12,10 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from sapiens_common.inference import Inferencer, Result, Source
-from sapiens_common.inference.models import build_model
-from sapiens_common.inference.writers import TaskFiles, write_json
 from sapiens_common.weights import find_config
+from sapiens_inference import Inferencer, Result, Source
+from sapiens_inference.engine.models import build_model
+from sapiens_inference.outputs.writers import TaskFiles, write_json
 
 SIZE = (64, 48)  # (h, w) of the small models
 ARCH = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)

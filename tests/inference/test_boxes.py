@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sapiens_common.inference.boxes import find_boxes, whole_image
-from sapiens_common.inference.items import Frame, Item, Video
+from sapiens_inference.inputs.boxes import find_boxes, whole_image
+from sapiens_inference.items import Frame, Item, Video
 
 
 def item_of(name='a', index=0, size=(100, 200), path=None):

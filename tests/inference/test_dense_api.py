@@ -8,9 +8,6 @@ import torch
 from mmengine.dataset import pseudo_collate
 from PIL import Image
 
-from sapiens_common.inference.dense import crop_region, paste
-from sapiens_common.inference.items import Frame, Item, Video
-from sapiens_common.inference.run import run_tasks
 from sapiens_depth_normal.apis import (
     DepthInferencer,
     DepthResult,
@@ -18,6 +15,9 @@ from sapiens_depth_normal.apis import (
     NormalResult,
     SteadyRange,
 )
+from sapiens_inference.engine.dense import crop_region, paste
+from sapiens_inference.engine.run import run_tasks
+from sapiens_inference.items import Frame, Item, Video
 from sapiens_seg.apis import SegInferencer, SegResult
 
 CLASSES = {'seg': SegInferencer, 'depth': DepthInferencer, 'normal': NormalInferencer}

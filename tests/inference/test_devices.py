@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from sapiens_common.inference.models import pick_device
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
+from sapiens_inference.engine.models import pick_device
 from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
 

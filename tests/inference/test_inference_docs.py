@@ -9,7 +9,7 @@ import demo
 import numpy as np
 import pytest
 
-import sapiens_common.inference.models as models
+import sapiens_inference.engine.models as models
 
 
 def blocks(root, language):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sapiens_common.inference.items import Frame, Item, Video
-from sapiens_common.inference.masks import find_masks
+from sapiens_inference.inputs.masks import find_masks
+from sapiens_inference.items import Frame, Item, Video
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens_common.inference import Boxes, Failure
-from sapiens_common.inference.concurrency import prefetch
-from sapiens_common.inference.items import DETECTOR, NOBODY_FOUND
-from sapiens_common.inference.pipeline import mark_nobody
+from sapiens_inference import Boxes, Failure
+from sapiens_inference.engine.concurrency import prefetch
+from sapiens_inference.engine.pipeline import mark_nobody
+from sapiens_inference.items import DETECTOR, NOBODY_FOUND
 
 
 def people(items):

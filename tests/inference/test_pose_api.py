@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 
-from sapiens_common.inference.boxes import read_boxes_json
+from sapiens_common.files.boxes import read_boxes_json
 from sapiens_pose.apis import PoseInferencer, PoseResult
 from sapiens_pose.metainfo import layout_metainfo
 from sapiens_pose.selection import select_keypoints

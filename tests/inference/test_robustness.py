@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from sapiens_common.inference import Inferencer, pipeline
-from sapiens_common.inference.batching import is_out_of_memory
-from sapiens_common.inference.concurrency import newest
-from sapiens_common.inference.inferencer import make_plan
-from sapiens_common.inference.items import Boxes, Item
-from sapiens_common.inference.models import load_model
-from sapiens_common.inference.pipeline import Pipeline
-from sapiens_common.inference.precision import lower_precision
-from sapiens_common.inference.run import run_tasks
-from sapiens_common.inference.sources import Inputs, open_source
+from sapiens_common.models.precision import lower_precision
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
+from sapiens_inference import Inferencer
+from sapiens_inference.engine import pipeline
+from sapiens_inference.engine.batching import is_out_of_memory
+from sapiens_inference.engine.concurrency import newest
+from sapiens_inference.engine.inferencer import make_plan
+from sapiens_inference.engine.models import load_model
+from sapiens_inference.engine.pipeline import Pipeline
+from sapiens_inference.engine.run import run_tasks
+from sapiens_inference.inputs.sources import Inputs, open_source
+from sapiens_inference.items import Boxes, Item
 from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
 

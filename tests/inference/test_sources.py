@@ -8,10 +8,10 @@ import mmcv
 import numpy as np
 import pytest
 
-from sapiens_common.inference import sources
-from sapiens_common.inference.images import read_photo, to_bgr
-from sapiens_common.inference.items import Video
-from sapiens_common.inference.sources import _camera_frames, decode, open_source
+from sapiens_inference.inputs import sources
+from sapiens_inference.inputs.photos import read_photo, to_bgr
+from sapiens_inference.inputs.sources import _camera_frames, decode, open_source
+from sapiens_inference.items import Video
 
 
 def items_of(inputs):

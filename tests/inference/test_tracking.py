@@ -4,8 +4,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sapiens_common.inference.items import Frame, Video
-from sapiens_common.inference.tracking import BoxTracker, KeypointSmoother, OneEuro, box_iou
+from sapiens_inference.engine.tracking import BoxTracker, KeypointSmoother, OneEuro, box_iou
+from sapiens_inference.items import Frame, Video
 
 
 def test_iou_by_hand():

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from sapiens_common.inference.sources import open_source
+from sapiens_inference.inputs.sources import open_source
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_frames_get_files_on_request_and_people_get_numbers(film, mean_task, tmp
 
 def test_the_detector_is_asked_for_every_frame_and_its_boxes_are_used(film, mean_task):
     """The reference's video demo ignores its detector (9.1, row 15)."""
-    from sapiens_common.inference import Boxes
+    from sapiens_inference import Boxes
 
     def detector(items):
         for item in items:
@@ -204,7 +204,7 @@ def test_fewer_frames_than_announced_are_said(film, mean_task, monkeypatch):
 
 
 def test_pictures_of_failed_frames_are_let_go(film, mean_task, tmp_path):
-    from sapiens_common.inference.run import run_tasks
+    from sapiens_inference.engine.run import run_tasks
 
     good, bad = mean_task(needs_boxes=False), mean_task(needs_boxes=False, name='bad')
     files = bad.files()
@@ -241,9 +241,9 @@ def test_stopping_early_leaves_a_video_that_plays(film, mean_task, tmp_path):
 
 
 def iter_with_files(task, inputs, out_dir):
-    from sapiens_common.inference.inferencer import make_plan
-    from sapiens_common.inference.pipeline import Pipeline
-    from sapiens_common.inference.writers import Writer
+    from sapiens_inference.engine.inferencer import make_plan
+    from sapiens_inference.engine.pipeline import Pipeline
+    from sapiens_inference.outputs.writers import Writer
 
     plan = make_plan([task], writers=[Writer(out_dir, task.files())])
     return Pipeline(open_source(inputs), plan).run()

@@ -33,7 +33,17 @@ def wheel(root, tmp_path_factory):
 def test_contents(wheel, root):
     names = ZipFile(wheel).namelist()
     top = {name.split('/')[0] for name in names if '.dist-info' not in name}
-    folders = ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth')
+    folders = (
+        'common',
+        'inference',
+        'multitask',
+        'pretrain',
+        'pose',
+        'seg',
+        'depth_normal',
+        'det',
+        'synth',
+    )
     assert top == {f'sapiens_{folder}' for folder in folders} | {'sapiens_configs'}
     ours = {str(path.relative_to(root / 'configs')) for path in (root / 'configs').rglob('*.py')}
     packed = {name.removeprefix('sapiens_configs/') for name in names if '_configs/' in name}

@@ -8,7 +8,7 @@ from mmpose.datasets.transforms import RandomFlip
 from mmpose.datasets.transforms import TopdownAffine as MMPoseTopdownAffine
 from PIL import Image
 
-from sapiens_common.images import choose_reduction, decode_image, encoded_size
+from sapiens_common.files.images import choose_reduction, decode_image, encoded_size
 from sapiens_pose.transforms import LoadImage, TopdownAffine
 
 POINTS = np.array([[[120.0, 200.0], [400.0, 170.0], [260.0, 520.0]]], np.float32)

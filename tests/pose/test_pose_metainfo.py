@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_pose.datasets import CombinedDataset
 from sapiens_pose.metainfo import (
     convert_keypoints,

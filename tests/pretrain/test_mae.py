@@ -241,7 +241,9 @@ def test_initial_weights(mae):
 
 
 def test_mmpretrain_stays_out(root):
-    folders = [str(root / f) for f in ('common', 'pretrain', 'pose', 'seg', 'depth_normal')]
+    folders = [
+        str(root / f) for f in ('common', 'inference', 'pretrain', 'pose', 'seg', 'depth_normal')
+    ]
     code = (
         f'import sys; sys.path[:0] = {folders}\n'
         'import sapiens_pose, sapiens_seg, sapiens_depth_normal\n'

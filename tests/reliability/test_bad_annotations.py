@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MMLogger
 
-from sapiens_common.inference.boxes import GivenBoxes, read_boxes_json
-from sapiens_common.inference.items import Item
-from sapiens_common.metainfo import find_metainfo_problems, make_metainfo, read_category
+from sapiens_common.files.boxes import read_boxes_json
+from sapiens_common.layouts.own import find_metainfo_problems, make_metainfo, read_category
+from sapiens_inference.inputs.boxes import GivenBoxes
+from sapiens_inference.items import Item
 from sapiens_pose.datasets import CocoDataset, CocoWholeBodyDataset, GoliathDataset
 
 

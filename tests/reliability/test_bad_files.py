@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens_common.images import MAX_PIXELS, decode_image, read_ids, read_image
-from sapiens_common.inference.images import read_photo
-from sapiens_common.inference.items import Item
-from sapiens_common.inference.masks import find_masks
-from sapiens_common.inference.sources import decode, open_source
-from sapiens_common.maps import read_array, read_mask, read_picture
+from sapiens_common.files.images import MAX_PIXELS, decode_image, read_ids, read_image
+from sapiens_common.files.maps import read_array, read_mask, read_picture
 from sapiens_depth_normal.datasets import DenseFolderDataset
+from sapiens_inference.inputs.masks import find_masks
+from sapiens_inference.inputs.photos import read_photo
+from sapiens_inference.inputs.sources import decode, open_source
+from sapiens_inference.items import Item
 from sapiens_pose.datasets import CocoDataset
 from sapiens_pretrain.data.dataset import ImageSet
 from sapiens_pretrain.data.shards import pack_shard

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from sapiens_common.engine import launch
 from sapiens_common.engine.checkpoint_files import find_newest_checkpoint, save_checkpoint_file
-from sapiens_common.metainfo import make_metainfo, write_metainfo
+from sapiens_common.layouts.own import make_metainfo, write_metainfo
 from sapiens_pretrain.data.shards import (
     ShardedImages,
     index_path,

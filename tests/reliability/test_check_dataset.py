@@ -16,7 +16,7 @@ CONFIGS = {
     'seg': 'seg/sapiens_tiny_synthetic.py',
     'depth': 'depth/sapiens_tiny_synthetic.py',
     'normal': 'normal/sapiens_tiny_synthetic.py',
-    'joint': 'multitask/sapiens_tiny_synthetic.py',
+    'multitask': 'multitask/sapiens_tiny_synthetic.py',
     'mae': 'pretrain/sapiens_tiny_images.py',
 }
 KINDS = {
@@ -24,7 +24,7 @@ KINDS = {
     'seg': ('images', 'segmentations'),
     'depth': ('images', 'masks', 'depths'),
     'normal': ('images', 'masks', 'normals'),
-    'joint': ('images', 'masks', 'depths', 'normals', 'segmentations'),
+    'multitask': ('images', 'masks', 'depths', 'normals', 'segmentations'),
     'mae': ('images',),
 }
 
@@ -154,7 +154,7 @@ def test_the_sheet_shows_targets(check, data):
     for path in (data / 'segmentations').iterdir():
         cv2.imwrite(str(path), labels)
     check('seg', '--splits', 'train', '--sheet', str(sheet), '--sheet-count', '1')
-    from sapiens_common.body_parts import BODY_PART_PALETTE
+    from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
 
     colour = np.array(BODY_PART_PALETTE[3])[::-1]
     assert (cv2.imread(str(sheet)) == colour).all(axis=2).mean() > 0.2

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens_common.inference.sources import open_source
 from sapiens_depth_normal.datasets import DenseFolderDataset
+from sapiens_inference.inputs.sources import open_source
 from sapiens_pretrain.data.shards import ShardedImages, index_path
 from sapiens_pretrain.data.sources import open_images
 from sapiens_seg.datasets import BodyPartDataset

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmseg.datasets import LIPDataset
 
-from sapiens_common.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS, mirror_table
+from sapiens_common.layouts.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS, mirror_table
 from sapiens_seg.label_maps import IMPOSSIBLE, LABEL_VALUES, label_table
 from sapiens_seg.vocabularies import VOCABULARIES, infer_swap_pairs, resolve_vocabulary
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from sapiens_common.body_parts import BODY_PART_IDS, BODY_PART_NAMES, mirror_table
-from sapiens_common.keypoints308 import load_goliath308
+from sapiens_common.layouts.body_parts import BODY_PART_IDS, BODY_PART_NAMES, mirror_table
+from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_synth import RenderConfig, get_preset, render_sample
 from sapiens_synth.body_points import keypoint_template
 from sapiens_synth.camera import frame_points

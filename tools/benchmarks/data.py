@@ -17,7 +17,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import TRANSFORMS
 from torch.utils.data import DataLoader, Dataset
 
-from sapiens_common.benchmark import Settings, Stage, Target, compare
+from benchmarks.harness import Settings, Stage, Target, compare
 from sapiens_pose.metainfo import goliath308_metainfo
 
 from .people import NUM_KEYPOINTS, write_photos

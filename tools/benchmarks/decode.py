@@ -4,7 +4,7 @@
 import numpy as np
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
-from sapiens_common.benchmark import Settings, Stage, Target, compare
+from benchmarks.harness import Settings, Stage, Target, compare
 from sapiens_pose.codecs import UDPHeatmap
 
 from .people import NUM_KEYPOINTS, codec_settings, heatmaps

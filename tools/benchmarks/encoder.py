@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from sapiens_common.benchmark import Comparison, Settings, Stage, Target, compare, count_flops
+from benchmarks.harness import Comparison, Settings, Stage, Target, compare, count_flops
 from sapiens_pretrain.models.vit import resolve_arch
 
 from .models import encoder, input_size, lowered, without_sdpa

@@ -13,8 +13,8 @@ from mmpose.apis import inference_topdown
 from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.registry import KEYPOINT_CODECS
 
-from sapiens_common.benchmark import Comparison, Settings, Stage, Target, compare
-from sapiens_common.inference.models import build_model
+from benchmarks.harness import Comparison, Settings, Stage, Target, compare
+from sapiens_inference.engine.models import build_model
 from sapiens_pose.apis import PoseInferencer
 
 from .people import write_photos

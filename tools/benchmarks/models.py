@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sapiens_common.benchmark import Settings
-from sapiens_common.inference.precision import lower_precision
+from benchmarks.harness import Settings
+from sapiens_common.models.precision import lower_precision
 from sapiens_pretrain.models.vit import Attention, SapiensViT
 
 INPUT_SIZE = (1024, 768)

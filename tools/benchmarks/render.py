@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
-from sapiens_common.benchmark import Comparison, Settings, Stage, Target, compare
+from benchmarks.harness import Comparison, Settings, Stage, Target, compare
 from sapiens_synth import RenderConfig, render_dataset
 from sapiens_synth.raycast import RayScene
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sapiens_common.benchmark import Settings, Stage, Target, compare
+from benchmarks.harness import Settings, Stage, Target, compare
 from sapiens_seg.models.labels import labels_at_size
 
 _NAIVE = 'all logits resized (mmseg)'

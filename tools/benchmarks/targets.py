@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
-from sapiens_common.benchmark import Settings, Stage, compare
+from benchmarks.harness import Settings, Stage, compare
 from sapiens_pose.codecs import UDPHeatmap
 
 from .people import NUM_KEYPOINTS, codec_settings, keypoints

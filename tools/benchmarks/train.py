@@ -14,7 +14,7 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from sapiens_common.benchmark import Settings, Stage, Target, compare, count_flops
+from benchmarks.harness import Settings, Stage, Target, compare, count_flops
 from sapiens_pose.models import PoseHead
 
 from . import batches

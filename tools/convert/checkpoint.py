@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     try:
-        from sapiens_common.inference.export import convert_checkpoint
+        from sapiens_inference.outputs.export import convert_checkpoint
 
         count = convert_checkpoint(args.source, args.target, args.encoder)
     except (ValueError, OSError) as error:

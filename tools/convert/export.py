@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--opset', type=int, default=18, help='of ONNX')
     args = parser.parse_args(argv)
     try:
-        from sapiens_common.inference.export import export_model
-        from sapiens_common.inference.models import load_model
+        from sapiens_inference.engine.models import load_model
+        from sapiens_inference.outputs.export import export_model
 
         loaded = load_model(args.model, args.weights, device='cpu')
         size = args.size or loaded.config.model.backbone.img_size

@@ -20,10 +20,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from sapiens_common.engine.launch import load_config
-from sapiens_common.inference.writers import write_image
+from sapiens_inference.outputs.writers import write_image
 
 # Package of a data set type -> module with audit_dataset(settings, workers) -> DataAudit.
-AUDITS = {'sapiens_seg': 'sapiens_seg.audit'}
+AUDITS = {'sapiens_seg': 'data_checks.labels'}
 SPLITS = ('train', 'val', 'test')
 # KeyError: a type that no registry has; TypeError: an argument that the type does not take.
 UNUSABLE = (ValueError, OSError, KeyError, TypeError)
@@ -57,7 +57,7 @@ def single_datasets(settings: dict) -> list[dict]:
 
 def check(settings: dict, workers: int) -> tuple[str, list[str]]:
     """Report and problems of one data set: its task's audit, then every sample through its pipeline."""
-    from sapiens_common.sample_audit import audit_samples, build_dataset
+    from data_checks.samples import audit_samples, build_dataset
 
     package = settings['type'].split('.')[0]
     reports, problems = [], []
@@ -77,7 +77,7 @@ def check(settings: dict, workers: int) -> tuple[str, list[str]]:
 
 def draw_sheet(config: Config, path: str, count: int) -> None:
     """Write a picture of random training samples."""
-    from sapiens_common.sample_audit import build_dataset, sample_sheet
+    from data_checks.samples import build_dataset, sample_sheet
 
     if not config.get('train_dataloader'):
         print('no sheet: the config has no training data')

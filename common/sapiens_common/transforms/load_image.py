@@ -5,7 +5,7 @@ from typing import Any
 
 from mmcv.transforms import BaseTransform
 
-from sapiens_common.images import (
+from sapiens_common.files.images import (
     choose_reduction,
     decode_image,
     encoded_size,

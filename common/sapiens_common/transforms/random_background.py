@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from sapiens_common.body_parts import IGNORE_INDEX
-from sapiens_common.images import list_images, read_image
+from sapiens_common.files.images import list_images, read_image
+from sapiens_common.layouts.body_parts import IGNORE_INDEX
 from sapiens_common.registry import TRANSFORMS
 
 _CONTRAST = (0.5, 2.0)

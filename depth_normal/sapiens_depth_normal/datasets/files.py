@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sapiens_common.body_parts import BODY_PART_NAMES, IGNORE_INDEX
-from sapiens_common.images import MAX_PIXELS, read_ids
-from sapiens_common.maps import ARRAY_SUFFIXES, check_suffix, read_array, read_picture
+from sapiens_common.files.images import MAX_PIXELS, read_ids
+from sapiens_common.files.maps import ARRAY_SUFFIXES, check_suffix, read_array, read_picture
+from sapiens_common.layouts.body_parts import BODY_PART_NAMES, IGNORE_INDEX
 from sapiens_depth_normal.geometry import convert_normals
 
 MAP_SUFFIXES = (*ARRAY_SUFFIXES, '.png', '.exr')
@@ -62,7 +62,7 @@ def read_normal(path: str | Path, convention: str = 'opengl') -> np.ndarray:
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """Read body-part labels: a grey or palette png of ids of ``sapiens_common.body_parts``, 255 ignored.
+    """Read body-part labels: a grey or palette png of ids of ``sapiens_common.layouts.body_parts``, 255 ignored.
 
     Returns:
         uint8 (H, W).

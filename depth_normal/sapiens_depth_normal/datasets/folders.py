@@ -7,9 +7,9 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
-from sapiens_common.images import IMAGE_SUFFIXES
-from sapiens_common.maps import MASK_SUFFIXES
-from sapiens_common.text_files import read_json, read_lines
+from sapiens_common.files.images import IMAGE_SUFFIXES
+from sapiens_common.files.maps import MASK_SUFFIXES
+from sapiens_common.files.text import read_json, read_lines
 from sapiens_depth_normal.registry import DATASETS
 
 from .files import MAP_SUFFIXES

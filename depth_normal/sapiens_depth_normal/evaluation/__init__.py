@@ -3,6 +3,5 @@
 
 from .depth_metric import HumanDepthMetric
 from .normal_metric import HumanNormalMetric
-from .part_metric import BodyPartIoUMetric
 
-__all__ = ['BodyPartIoUMetric', 'HumanDepthMetric', 'HumanNormalMetric']
+__all__ = ['HumanDepthMetric', 'HumanNormalMetric']

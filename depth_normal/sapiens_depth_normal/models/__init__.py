@@ -3,7 +3,6 @@
 
 from .dense_head import DenseHead
 from .losses import CosineLoss, GradientMatchingLoss, PixelL1Loss, SiLogLoss
-from .multitask import MultiTaskModel, SharedFeatures
 from .regressor import DenseRegressor
 
 __all__ = [
@@ -11,8 +10,6 @@ __all__ = [
     'DenseHead',
     'DenseRegressor',
     'GradientMatchingLoss',
-    'MultiTaskModel',
     'PixelL1Loss',
-    'SharedFeatures',
     'SiLogLoss',
 ]

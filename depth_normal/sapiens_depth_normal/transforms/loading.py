@@ -5,9 +5,9 @@ from typing import Any
 
 from mmcv.transforms import BaseTransform
 
-from sapiens_common.body_parts import BODY_PART_SWAP_PAIRS
-from sapiens_common.images import read_image
-from sapiens_common.maps import read_mask
+from sapiens_common.files.images import read_image
+from sapiens_common.files.maps import read_mask
+from sapiens_common.layouts.body_parts import BODY_PART_SWAP_PAIRS
 from sapiens_depth_normal.datasets.files import (
     check_depth,
     check_same_size,

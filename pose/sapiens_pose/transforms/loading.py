@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mmpose.datasets.transforms import LoadImage as MMPoseLoadImage
 
-from sapiens_common.images import encoded_size, read_encoded, read_image
+from sapiens_common.files.images import encoded_size, read_encoded, read_image
 from sapiens_pose.registry import TRANSFORMS
 
 

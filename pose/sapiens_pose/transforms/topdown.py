@@ -6,7 +6,7 @@ import numpy as np
 from mmpose.datasets.transforms import TopdownAffine as MMPoseTopdownAffine
 from mmpose.structures.bbox import get_udp_warp_matrix, get_warp_matrix
 
-from sapiens_common.images import choose_reduction, decode_image
+from sapiens_common.files.images import choose_reduction, decode_image
 from sapiens_pose.registry import TRANSFORMS
 
 from .loading import is_greyscale

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sapiens_common.inference.boxes import check_boxes, read_boxes_json
+from sapiens_common.files.boxes import check_boxes, read_boxes_json
 
 from .photo import Photo
 

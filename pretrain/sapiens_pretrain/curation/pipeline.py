@@ -19,7 +19,7 @@ from mmengine.logging import MMLogger
 from PIL import UnidentifiedImageError
 
 from sapiens_common.engine.checkpoint_files import write_text_atomically
-from sapiens_common.images import IMAGE_SUFFIXES
+from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_pretrain.data.shards import index_path, pack_shard
 from sapiens_pretrain.data.sources import ImageSource, open_images
 from sapiens_pretrain.run_settings import check_settings

@@ -21,7 +21,7 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from sapiens_common.engine.checkpoint_files import write_atomically
-from sapiens_common.images import IMAGE_SUFFIXES
+from sapiens_common.files.images import IMAGE_SUFFIXES
 
 HEADER = tarfile.BLOCKSIZE  # the bytes before a member's content
 

@@ -5,8 +5,8 @@ from glob import glob
 from pathlib import Path
 from typing import Protocol
 
-from sapiens_common.images import list_images
-from sapiens_common.text_files import read_lines
+from sapiens_common.files.images import list_images
+from sapiens_common.files.text import read_lines
 
 from .shards import ShardedImages
 

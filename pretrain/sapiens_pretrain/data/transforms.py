@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image, ImageOps
 
-from sapiens_common.images import choose_reduction, encoded_size, upright_size
+from sapiens_common.files.images import choose_reduction, encoded_size, upright_size
 from sapiens_pretrain.registry import TRANSFORMS
 
 _TRIES = 10

@@ -7,8 +7,8 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from sapiens_common.images import IMAGE_SUFFIXES, list_images
-from sapiens_common.text_files import read_lines
+from sapiens_common.files.images import IMAGE_SUFFIXES, list_images
+from sapiens_common.files.text import read_lines
 from sapiens_seg.label_maps import label_table
 from sapiens_seg.registry import DATASETS
 from sapiens_seg.vocabularies import resolve_vocabulary

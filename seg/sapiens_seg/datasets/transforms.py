@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomFlip
 
-from sapiens_common.images import read_ids
+from sapiens_common.files.images import read_ids
 from sapiens_seg.label_maps import IMPOSSIBLE
 from sapiens_seg.registry import TRANSFORMS
 

@@ -19,10 +19,10 @@ import torch
 from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [
-    str(ROOT / name)
-    for name in ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'synth', 'tests')
-]
+sys.path.insert(0, str(ROOT / 'tools'))
+import _bootstrap  # noqa: E402, F401
+
+sys.path.insert(0, str(ROOT / 'tests'))
 from invented_data import PEOPLE, invent_data  # noqa: E402
 
 ITERATIONS = 6

@@ -1,0 +1,130 @@
+# One encoder, four heads, trained on rendered people who carry the labels of all tasks.
+_base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
+default_scope = 'mmseg'
+data_root = 'data/synthetic'  # --cfg-options data_root=DIR
+
+# ---- what you are likely to change ----
+epochs = 60
+size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
+# Chosen so that the four losses weigh about the same at the end of training.
+loss_weights = dict(pose=100.0, seg=1.0, depth=1.0, normal=1.0)
+
+# ---- what follows from it ----
+shared = dict(type='sapiens_multitask.SharedFeatures')
+thin = dict(deconv_out_channels=(64, 32, 32), conv_out_channels=(32, ))
+model = dict(
+    type='sapiens_multitask.MultitaskModel',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        size=size),
+    backbone=dict(type='sapiens_pretrain.SapiensViT', img_size=size),
+    loss_weights=loss_weights,
+    tasks=dict(
+        pose=dict(
+            type='mmpose.TopdownPoseEstimator',
+            backbone=shared,
+            head=dict(
+                type='sapiens_pose.PoseHead',
+                out_channels=308,
+                deconv_out_channels=(64, 64),
+                conv_out_channels=(64, ),
+                loss=dict(type='mmpose.KeypointMSELoss', use_target_weight=True),
+                decoder=dict(
+                    type='sapiens_pose.UDPHeatmap',
+                    input_size=(96, 128),
+                    heatmap_size=(24, 32),
+                    sigma=2)),
+            test_cfg=dict(flip_test=False)),
+        seg=dict(
+            type='sapiens_seg.BodyPartSegmentor',
+            backbone=shared,
+            decode_head=dict(
+                type='sapiens_seg.SapiensSegHead',
+                num_classes=28,
+                loss_decode=dict(
+                    type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath'),
+                **thin),
+            test_cfg=dict(mode='whole')),
+        depth=dict(
+            type='sapiens_depth_normal.DenseRegressor',
+            backbone=shared,
+            decode_head=dict(
+                type='sapiens_depth_normal.DenseHead',
+                target='depth',
+                loss_decode=dict(type='sapiens_depth_normal.SiLogLoss'),
+                init_cfg=dict(type='Normal', std=0.01, bias=0.5, override=dict(name='conv_seg')),
+                **thin)),
+        normal=dict(
+            type='sapiens_depth_normal.DenseRegressor',
+            backbone=shared,
+            decode_head=dict(
+                type='sapiens_depth_normal.DenseHead',
+                target='normal',
+                loss_decode=[
+                    dict(type='sapiens_depth_normal.CosineLoss'),
+                    dict(type='sapiens_depth_normal.PixelL1Loss')],
+                **thin))))
+
+# The keypoint data set gives image and points; the other labels lie beside its images.
+load = dict(
+    type='sapiens_depth_normal.LoadMaps', siblings=['mask', 'depth', 'normal', 'segmentation'])
+train_pipeline = [
+    load,
+    dict(type='sapiens_depth_normal.RandomWarp', size=size, scale=(0.9, 1.3), max_angle=20),
+    dict(type='sapiens_depth_normal.NormalizeDepth'),
+    dict(type='sapiens_common.PhotometricDistortion'),
+    dict(type='sapiens_multitask.PackMultitask')]
+test_pipeline = [
+    load,
+    dict(type='sapiens_depth_normal.ResizeImage', size=size),
+    dict(type='sapiens_multitask.PackMultitask')]
+
+people = dict(
+    type='sapiens_pose.GoliathDataset', data_root=data_root, data_prefix=dict(img='images/'))
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        ann_file='annotations/person_keypoints_train.json', pipeline=train_pipeline, **people))
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        ann_file='annotations/person_keypoints_val.json',
+        test_mode=True,
+        pipeline=test_pipeline,
+        **people))
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(type='sapiens_pose.Humans5KMetric'),
+    dict(type='sapiens_multitask.BodyPartIoUMetric'),
+    dict(type='sapiens_depth_normal.HumanDepthMetric'),
+    dict(type='sapiens_depth_normal.HumanNormalMetric')]
+test_evaluator = val_evaluator
+
+# From scratch the decoders have the longest way to go: ten times the encoder's rate.
+optim_wrapper = dict(
+    constructor='DefaultOptimWrapperConstructor',
+    optimizer=dict(lr=2e-3, weight_decay=0.05),
+    paramwise_cfg=dict(_delete_=True, custom_keys=dict(tasks=dict(lr_mult=10.0))),
+    clip_grad=dict(max_norm=5.0))
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=50, start_factor=1e-2, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=epochs,
+        end=epochs,
+        by_epoch=True,
+        convert_to_iter_based=True)]
+train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=20)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+default_hooks = dict(checkpoint=dict(interval=20))
+custom_hooks = [dict(type='sapiens_depth_normal.DenseVisualizationHook', interval=500)]

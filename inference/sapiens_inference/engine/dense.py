@@ -1,0 +1,136 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Tasks that answer for every pixel: the whole image at once, or person by person."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+
+from sapiens_inference.engine.inferencer import Inferencer
+from sapiens_inference.engine.models import build_test_pipeline
+from sapiens_inference.items import Item
+
+PADDING = 1.25
+"""A person's crop is this much larger than the box, as in pose."""
+
+
+class DenseInferencer(Inferencer):
+    """Base of segmentation, depth and normals.
+
+    By default the whole image is the model's input, as in the reference. With boxes every person is cut
+    out (the box grown by :data:`PADDING` and to the input's aspect ratio, clipped to the image), run, and
+    put back. Where crops overlap, the person whose centre is nearer, in units of the crop, has the say.
+    Arguments as :class:`Inferencer`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Config,
+        weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, weights, device, dtype, compile, **kwargs)
+        self.pipeline = Compose(build_test_pipeline(self.loaded.config))
+        height, width = self.loaded.config.model.backbone.get('img_size', (1024, 768))
+        self.aspect = width / height
+
+    def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
+        """None for the whole image, or a person's region as int64 (4,) x1, y1, x2, y2."""
+        if not crops or item.boxes is None:
+            return [None]
+        return [crop_region(box, item.pixels.shape, self.aspect) for box in item.boxes.xyxy]
+
+    def prepare(self, item: Item, view: np.ndarray | None) -> Any:
+        """The test pipeline of the config on the image or crop."""
+        image = item.pixels
+        if view is not None:
+            x1, y1, x2, y2 = view
+            image = np.ascontiguousarray(image[y1:y2, x1:x2])
+        shape = image.shape[:2]
+        return self.pipeline(
+            {'img': image, 'img_path': item.label, 'img_shape': shape, 'ori_shape': shape}
+        )
+
+    def predict(self, samples: list[Any]) -> Sequence[np.ndarray]:
+        """Maps of a batch, each at the size of its image or crop."""
+        model: Any = self.loaded.model
+        data = model.data_preprocessor(pseudo_collate(samples), False)
+        return [self.extract(sample) for sample in model(**data, mode='predict')]
+
+    @abstractmethod
+    def extract(self, sample: Any) -> np.ndarray:
+        """The map (H, W[, C]) of a predicted data sample."""
+
+
+def crop_region(box: np.ndarray, shape: tuple[int, ...], aspect: float) -> np.ndarray:
+    """Region of a person for a dense task.
+
+    Args:
+        box: (4,) xyxy in pixels.
+        shape: (height, width, ...) of the image.
+        aspect: Width over height of the model's input.
+
+    Returns:
+        int64 (4,) x1, y1, x2, y2 inside the image, at least one pixel large.
+    """
+    height, width = shape[:2]
+    centre = (box[:2] + box[2:]) / 2
+    w, h = (box[2:] - box[:2]) * PADDING
+    w, h = max(w, h * aspect), max(h, w / aspect)
+    low = np.floor(centre - np.array([w, h]) / 2)
+    high = np.ceil(centre + np.array([w, h]) / 2)
+    x1, y1 = np.clip(low, 0, [width - 1, height - 1])
+    x2, y2 = np.clip(high, [x1 + 1, y1 + 1], [width, height])
+    return np.array([x1, y1, x2, y2]).astype(np.int64)
+
+
+def paste(
+    shape: tuple[int, ...],
+    views: Sequence[np.ndarray | None],
+    maps: Sequence[np.ndarray],
+    fill: float,
+    background: int | None = None,
+) -> np.ndarray:
+    """Put crops' maps back into the image.
+
+    Args:
+        shape: (height, width, ...) of the image.
+        views: Regions of :func:`crop_region`; a single None for the whole image.
+        maps: (h, w) or (h, w, C) per region.
+        fill: Value where no crop is.
+        background: A value of the maps that gives way to any other where crops overlap.
+
+    Returns:
+        (height, width[, C]) of the maps' type.
+    """
+    if len(views) == 1 and views[0] is None:
+        return maps[0]
+    height, width = shape[:2]
+    kind = maps[0].dtype if maps else np.dtype(np.float32)
+    channels = maps[0].shape[2:] if maps else ()
+    result = np.full((height, width, *channels), fill, kind)
+    nearest = np.full((height, width), np.inf, np.float32)
+    crops = [(view, values) for view, values in zip(views, maps, strict=True) if view is not None]
+    # Sorted, so that at equal distances it does not matter in which order people came.
+    for view, values in sorted(crops, key=lambda crop: crop[0].tolist()):
+        x1, y1, x2, y2 = view
+        window = np.s_[y1:y2, x1:x2]
+        columns = (np.arange(x2 - x1) + 0.5) / (x2 - x1) - 0.5
+        rows = (np.arange(y2 - y1) + 0.5) / (y2 - y1) - 0.5
+        distance = np.hypot(rows[:, None], columns[None]).astype(np.float32)
+        if background is not None:
+            distance = distance + (values == background)  # no distance exceeds 0.71
+        wins = distance < nearest[window]
+        nearest[window][wins] = distance[wins]
+        result[window][wins] = values[wins]
+    return result

@@ -1,0 +1,104 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""People's boxes from anywhere: arrays, JSON files, the whole image, or a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sapiens_common.files.boxes import check_boxes, read_boxes_json
+from sapiens_inference.items import GIVEN, WHOLE_IMAGE, Boxes, Item
+
+BoxFinder = Callable[[list[Item]], None]
+"""Sets ``item.boxes`` of a batch of decoded items. A detector is one; so is every class below."""
+
+
+def whole_image(items: list[Item]) -> None:
+    """Take every image as one box."""
+    for item in items:
+        item.boxes = Boxes.whole(item.pixels.shape, WHOLE_IMAGE)
+
+
+def find_boxes(boxes: Any, detector: BoxFinder | None) -> BoxFinder:
+    """The box finder a user's ``boxes`` argument means.
+
+    Args:
+        boxes: None or 'detector' for the detector; 'image' for the whole image; the path of a JSON
+            file (see :func:`read_boxes_json`); an array (N, 4) or (N, 5) of xyxy and score, used
+            for every image; a mapping from image name, stem or path to such arrays; or a
+            sequence with one such array per input.
+        detector: What finds people if nothing is given.
+
+    Raises:
+        ValueError: Boxes of no known form, or a detector is asked for and there is none.
+    """
+    if boxes is None or (isinstance(boxes, str) and boxes == 'detector'):
+        if detector is None:
+            raise ValueError("boxes='detector' needs a person detector; pass detector=...")
+        return detector
+    if isinstance(boxes, str) and boxes == 'image':
+        return whole_image
+    if isinstance(boxes, (str, Path)):
+        return GivenBoxes(read_boxes_json(boxes))
+    if isinstance(boxes, Mapping):
+        return GivenBoxes({str(name): value for name, value in boxes.items()})
+    if isinstance(boxes, np.ndarray) and boxes.ndim == 2:
+        return GivenBoxes(check_boxes(boxes, 'boxes'))
+    if callable(boxes):
+        return boxes
+    if isinstance(boxes, Sequence) or (isinstance(boxes, np.ndarray) and boxes.ndim == 3):
+        if len(boxes) and np.isscalar(boxes[0]):
+            return GivenBoxes(check_boxes([boxes], 'boxes'))
+        return GivenBoxes([check_boxes(value, f'boxes[{i}]') for i, value in enumerate(boxes)])
+    raise ValueError(
+        f'cannot read boxes of type {type(boxes).__name__}: expected a JSON path, an array (N, 4) '
+        "of xyxy, one array per image, a mapping from image names, 'image' or 'detector'"
+    )
+
+
+class GivenBoxes:
+    """Boxes a user gave.
+
+    Args:
+        boxes: (N, 5) for every image, or one per input position, or by image name.
+    """
+
+    def __init__(self, boxes: np.ndarray | list[np.ndarray] | dict[str, Any]) -> None:
+        self.boxes = boxes
+
+    def __call__(self, items: list[Item]) -> None:
+        """Set the boxes of a batch; an item whose boxes make no sense fails."""
+        for item in items:
+            try:
+                item.boxes = self._of(item)
+            except ValueError as error:
+                item.fail(str(error))
+
+    def _of(self, item: Item) -> Boxes:
+        if isinstance(self.boxes, np.ndarray):
+            found = self.boxes
+        elif isinstance(self.boxes, list):
+            if item.index >= len(self.boxes):
+                raise ValueError(
+                    f'{item.label}: boxes were given for {len(self.boxes)} inputs, and this is '
+                    f'number {item.index + 1}'
+                )
+            found = self.boxes[item.index]
+        else:
+            named = [self.boxes[name] for name in item.aliases if name in self.boxes]
+            found = check_boxes(named[0] if named else [], item.label)
+        height, width = item.pixels.shape[:2]
+        outside = (found[:, 2] <= 0) | (found[:, 3] <= 0)
+        outside |= (found[:, 0] >= width) | (found[:, 1] >= height)
+        if outside.any():
+            first = int(np.flatnonzero(outside)[0])
+            raise ValueError(
+                f'{item.label}: box {first}, {found[first, :4].tolist()}, lies outside the image of '
+                f'{width} x {height} pixels'
+            )
+        if not len(found):
+            item.notes.append('no boxes were given for this image')
+        return Boxes(found[:, :4].copy(), found[:, 4].copy(), GIVEN)

@@ -1,0 +1,122 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Decoding of image files and arrays to BGR uint8, with errors that name the cause."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from sapiens_common.files.images import IMAGE_SUFFIXES, decode_image, encoded_size
+
+PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, '.bmp', '.tif', '.tiff')
+MIN_SIDE = 8
+"""Images with a shorter side hold no person; they are reported, not processed."""
+
+_ALPHA_MODES = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
+
+
+def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
+    """Read an image file as the training readers do (OpenCV, EXIF orientation applied).
+
+    Grey images become three equal channels, 16-bit values lose their low byte, and transparent
+    pixels are laid over white.
+
+    Args:
+        path: Image file; the suffix does not matter.
+
+    Returns:
+        uint8 (H, W, 3) BGR, and notes on what was converted.
+
+    Raises:
+        ValueError: The file is missing, no image, torn, or too small.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f'{path}: cannot be read ({error.strerror or error})') from error
+    if not data:
+        raise ValueError(f'{path}: the file is empty')
+    encoded_size(data, path)
+    header = Image.open(BytesIO(data))
+    notes: list[str] = []
+    # Of 16-bit grey Pillow would clip the values; a single grey that is transparent stays as it is.
+    has_alpha = header.mode in _ALPHA_MODES or 'transparency' in header.info
+    if has_alpha and not header.mode.startswith('I'):
+        image = _over_white(path, header, notes)
+    else:
+        image = decode_image(data, path)
+    if _bits(header, data) > 8:
+        notes.append('16-bit values were reduced to 8 bits')
+    return check_image(image, str(path)), notes
+
+
+def _bits(header: Image.Image, data: bytes) -> int:
+    """Bits per channel; PIL reports 16-bit colour PNGs as 8-bit RGB, so IHDR is asked."""
+    if header.format == 'PNG':
+        return data[24]
+    return 16 if header.mode.startswith(('I', 'F')) else 8
+
+
+def _over_white(path: Path, header: Image.Image, notes: list[str]) -> np.ndarray:
+    """Decode an image with an alpha channel and lay it over white. BGR uint8 (H, W, 3)."""
+    try:
+        pixels = np.asarray(ImageOps.exif_transpose(header).convert('RGBA'), dtype=np.float32)
+    except Exception as error:  # damaged data fails in many ways
+        raise ValueError(f'{path}: the image data is damaged ({error})') from error
+    alpha = pixels[..., 3:] / 255
+    if (alpha < 1).any():
+        notes.append('transparent pixels were laid over white')
+    colour = pixels[..., :3] * alpha + 255 * (1 - alpha)
+    return np.ascontiguousarray(colour.round().astype(np.uint8)[..., ::-1])
+
+
+def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
+    """Bring a user's array to the pipeline's form.
+
+    Args:
+        array: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+        label: What messages call it.
+
+    Returns:
+        uint8 (H, W, 3) BGR.
+
+    Raises:
+        ValueError: Another shape or type, with what was expected and what came.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    if array.dtype != np.uint8 or not (
+        array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    ):
+        raise ValueError(
+            f'{label}: expected a BGR image, uint8 of shape (height, width, 3), got '
+            f'{array.dtype} of shape {array.shape}; multiply floats in 0..1 by 255 and cast'
+        )
+    if array.ndim == 2:
+        array = cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
+    elif array.shape[2] == 4:
+        alpha = array[..., 3:].astype(np.float32) / 255
+        array = (array[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
+    return check_image(np.ascontiguousarray(array), label)
+
+
+def check_image(image: np.ndarray, label: str) -> np.ndarray:
+    """The image itself, if it is large enough.
+
+    Raises:
+        ValueError: A side is shorter than :data:`MIN_SIDE` pixels.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ValueError(
+            f'{label}: the image is {width} x {height} pixels; a person needs at least '
+            f'{MIN_SIDE} x {MIN_SIDE}'
+        )
+    return image

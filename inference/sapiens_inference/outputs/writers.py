@@ -1,0 +1,203 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Results on disk: one folder per task, one set of files per image, one video per video."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.logging import MMLogger
+
+from sapiens_common.visualization.canvas import Entries
+from sapiens_inference.items import Frame, Item, Video
+from sapiens_inference.outputs.results import Result
+from sapiens_inference.outputs.summary import Summary
+from sapiens_inference.outputs.video import VideoWriter
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image; OpenCV's silent failures become errors.
+
+    Raises:
+        ValueError: The image could not be encoded.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, 93] if path.suffix == '.jpg' else []
+    good, data = cv2.imencode(path.suffix, image, options)
+    if not good:
+        raise ValueError(f'{path}: OpenCV could not encode an image of shape {image.shape}')
+    path.write_bytes(data.tobytes())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON on one line: 308 points with an indent each would be mostly spaces."""
+    path.write_text(json.dumps(content, allow_nan=False), encoding='utf-8')
+
+
+@dataclass
+class TaskFiles:
+    """How a task's results become files.
+
+    Attributes:
+        task: Its name, and the name of its folder.
+        save: Writes a result's data files; takes the result and the path without suffix. None for a task
+            that has only pictures.
+        draw: Makes the picture of an item (its results are set).
+        record: Entry of a result in a video's JSON file; None writes no such file.
+        header: What that file says once for all frames.
+        tile: The picture on a sheet of several tasks, where photo and legend are there already; None
+            takes ``draw``'s.
+        entries: Lines of the sheet's legend.
+        title: Title on the sheet; empty for the task's name.
+    """
+
+    task: str
+    save: Callable[[Result, Path], None] | None
+    draw: Callable[[Item], np.ndarray]
+    record: Callable[[Result], dict[str, Any]] | None = None
+    header: dict[str, Any] = field(default_factory=dict)
+    tile: Callable[[Item], np.ndarray] | None = None
+    entries: Callable[[Item], Entries] | None = None
+    title: str = ''
+
+
+class Writer:
+    """Write the results of one task below ``<out_dir>/<task>``.
+
+    An image makes its task's data files and ``<stem>.jpg``; a video makes ``<stem>.mp4`` and, for tasks
+    with a record, ``<stem>.json``. Folders of the input are kept below the output folder.
+
+    Args:
+        out_dir: Folder of all tasks.
+        files: How to write.
+        draw: Whether to make pictures and videos.
+        save_frames: Whether the frames of videos get data files too, as ``<stem>/<number>``.
+
+    Raises:
+        ValueError: The folder cannot be made or written.
+    """
+
+    def __init__(
+        self, out_dir: str | Path, files: TaskFiles, draw: bool = True, save_frames: bool = False
+    ) -> None:
+        self.folder = Path(out_dir) / files.task
+        self.files, self.draw, self.save_frames = files, draw, save_frames
+        self._video: Video | None = None
+        self._writer: VideoWriter | None = None
+        self._records: Any = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix='.unfinished_', dir=self.folder):
+                pass
+        except OSError as error:
+            raise ValueError(f'output folder {self.folder} cannot be written: {error}') from error
+
+    def write(self, item: Item) -> None:
+        """Write the files of an image, or draw the picture of a frame. Runs in any thread.
+
+        Files are written aside and moved into place when all are complete.
+
+        Raises:
+            ValueError: The files would replace the input.
+        """
+        result = item.results.get(self.files.task)
+        if item.frame is not None and self.draw:
+            item.pictures[self.files.task] = self.files.draw(item)
+        if item.frame is not None and not self.save_frames:
+            return
+        stem = self.folder / item.file_name
+        _keep_apart(item.path, stem)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix='.unfinished_', dir=stem.parent) as aside:
+            part = Path(aside) / stem.name
+            if result is not None and self.files.save is not None:
+                self.files.save(result, part)
+            if self.draw and item.frame is None:
+                write_image(part.with_name(f'{part.name}.jpg'), self.files.draw(item))
+            for path in sorted(Path(aside).iterdir()):
+                path.replace(stem.with_name(path.name))
+
+    def write_ordered(self, item: Item) -> None:
+        """Append a frame to its video. Runs in one thread, in order."""
+        if item.frame is None:
+            return
+        if self._video is not item.frame.video:
+            self.close()
+            self._open(item.frame)
+        picture = item.pictures.pop(self.files.task, None)
+        if picture is not None and self._writer is not None:
+            self._writer.write(picture, item.frame)
+        if self._records is not None and self.files.record is not None:
+            entry = {'frame': item.frame.number, 'time': round(item.frame.time, 4)}
+            entry |= self.files.record(item.results[self.files.task])
+            self._records.add(entry)
+
+    def _open(self, frame: Frame) -> None:
+        self._video = frame.video
+        stem = self.folder / frame.video.name
+        _keep_apart(frame.video.path, stem)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        if self.draw:
+            self._writer = VideoWriter(stem.with_name(f'{stem.name}.mp4'), frame.video)
+        if self.files.record is not None:
+            path = stem.with_name(f'{stem.name}.json')
+            self._records = _Records(path, frame.video, self.files.header)
+
+    def close(self) -> None:
+        """Finish the open video, if any; one that cannot be finished is said, and no error.
+
+        It may be the disk that is full, and the run is over or the next video begins.
+        """
+        unfinished = [part for part in (self._writer, self._records) if part is not None]
+        self._video = self._writer = self._records = None
+        for part in unfinished:
+            try:
+                part.close()
+            except OSError as error:
+                MMLogger.get_current_instance().warning(f'{part.path} is incomplete: {error}')
+
+    def finish(self, summary: Summary) -> None:
+        """Write ``summary.json`` beside the results; a full disk is said, and no error."""
+        try:
+            summary.write(self.folder / 'summary.json')
+        except OSError as error:
+            MMLogger.get_current_instance().warning(f'summary.json cannot be written: {error}')
+
+
+def _keep_apart(source: Path | None, stem: Path) -> None:
+    """Check that results do not replace what they are made from.
+
+    Raises:
+        ValueError: They would.
+    """
+    if source is not None and source.with_suffix('').resolve() == stem.resolve():
+        raise ValueError(f'{source}: the results would replace it; choose another output folder')
+
+
+class _Records:
+    """A JSON file written frame by frame: a long video must not gather in memory."""
+
+    def __init__(self, path: Path, video: Video, header: dict[str, Any]) -> None:
+        self.path, self.started = path, False
+        self._file = path.open('w', encoding='utf-8')
+        head = {
+            'name': video.name,
+            'path': None if video.path is None else str(video.path),
+            'rate': float(video.rate),
+        }
+        self._file.write(json.dumps({**header, 'video': head})[:-1] + ', "frames": [')
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Append the entry of a frame."""
+        text = json.dumps(entry, allow_nan=False)
+        self._file.write((',\n' if self.started else '\n') + text)
+        self.started = True
+
+    def close(self) -> None:
+        self._file.write('\n]}\n')
+        self._file.close()

@@ -1,0 +1,6 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""One encoder, many heads: pose, body parts, depth and normals from one pass."""
+
+from sapiens_common.compat import check_versions
+
+check_versions('mmpose', 'mmseg')

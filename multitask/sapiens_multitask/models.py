@@ -1,0 +1,120 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""One encoder, several tasks: whole task models whose backbone hands out features already computed."""
+
+from typing import Any
+
+from mmengine.model import BaseModel, BaseModule, ModuleDict
+from mmengine.structures import BaseDataElement
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from sapiens_multitask.registry import MODELS
+
+
+@MODELS.register_module()
+class SharedFeatures(BaseModule):
+    """Backbone of a task inside :class:`MultitaskModel`: returns the features it was given last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._features: tuple[Tensor, ...] | None = None
+
+    def hold(self, features: tuple[Tensor, ...] | None) -> None:
+        """Keep features for the next calls, or drop them."""
+        self._features = features
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """The features that belong to ``inputs``.
+
+        Raises:
+            ValueError: Called outside of a :class:`MultitaskModel`.
+        """
+        if self._features is None:
+            raise ValueError('SharedFeatures holds no features; run the MultitaskModel around it')
+        return self._features
+
+
+@MODELS.register_module()
+class MultitaskModel(BaseModel):
+    """Pose, segmentation, depth, normals or others from one pass of one encoder.
+
+    Each task is an ordinary MMLab model with an encoder and a head (``mmpose.TopdownPoseEstimator``,
+    ``sapiens_seg.BodyPartSegmentor``, :class:`DenseRegressor`, ...) whose backbone is
+    :class:`SharedFeatures`; its loss and its prediction are its own. Parameters are named
+    ``backbone.*`` and ``tasks.<name>.<head>.*``.
+
+    Args:
+        backbone: Config of the encoder.
+        tasks: Config of a model per task name.
+        loss_weights: Factor of each task's losses; tasks not named count once.
+        data_preprocessor: Config of the preprocessing, for all tasks.
+        init_cfg: As mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: A task has a backbone of its own, or a weight is for no task.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        tasks: dict[str, dict],
+        loss_weights: dict[str, float] | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.tasks = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})
+        own = [n for n, task in self.tasks.items() if not isinstance(task.backbone, SharedFeatures)]
+        if own:
+            raise ValueError(
+                f"tasks {own}: set backbone=dict(type='sapiens_multitask.SharedFeatures')"
+            )
+        unknown = set(loss_weights or {}) - set(tasks)
+        if unknown:
+            raise ValueError(f'loss_weights of {sorted(unknown)}, but the tasks are {list(tasks)}')
+        self.loss_weights = {name: (loss_weights or {}).get(name, 1.0) for name in tasks}
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[BaseDataElement] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """Run all tasks on normalised RGB images (B, 3, H, W).
+
+        Args:
+            inputs: Images.
+            data_samples: One per image with what the tasks need: labels for ``loss``, ``ori_shape`` and
+                what else their predictions want for ``predict``.
+            mode: ``loss``: dict of scalars, keys ``<task>.<name>``; ``predict``: the samples with all tasks'
+                predictions; ``tensor``: raw outputs by task name.
+        """
+        if mode == 'predict' and data_samples is None:
+            shape = inputs.shape[2:]
+            data_samples = [SegDataSample(metainfo={'ori_shape': shape}) for _ in inputs]
+        features = self.backbone(inputs)
+        results: dict[str, Any] = {}
+        for name, task in self.tasks.items():
+            task.backbone.hold(features)
+            found = task(inputs, data_samples, mode=mode)
+            task.backbone.hold(None)
+            if mode == 'loss':
+                results.update(
+                    {
+                        f'{name}.{key}': value * self.loss_weights[name] if 'loss' in key else value
+                        for key, value in found.items()
+                    }
+                )
+            else:
+                results[name] = found
+        return data_samples if mode == 'predict' else results
+
+    def task_state_dict(self, name: str) -> dict[str, Tensor]:
+        """Weights of one task with the encoder's, named as a single-task checkpoint names them."""
+        prefix = f'tasks.{name}.'
+        return {
+            key.removeprefix(prefix): value
+            for key, value in self.state_dict().items()
+            if key.startswith(('backbone.', prefix))
+        }

@@ -1,0 +1,232 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The multitask model: one encoder pass, every task's own loss and prediction, one API."""
+
+import json
+
+import demo
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from PIL import Image
+
+from sapiens_common.layouts.body_parts import BODY_PART_SWAP_PAIRS
+from sapiens_depth_normal.transforms import LoadMaps, RandomWarp, ResizeImage
+from sapiens_depth_normal.transforms.warp import Warp
+from sapiens_multitask.apis import MultitaskInferencer
+from sapiens_multitask.models import MultitaskModel
+from sapiens_multitask.transforms import PackMultitask
+
+TASKS = ('pose', 'seg', 'depth', 'normal')
+SIZE = (64, 48)
+
+
+@pytest.fixture(scope='module')
+def config(root):
+    config = Config.fromfile(root / 'configs/multitask/sapiens_tiny_synthetic.py')
+    config.model.backbone.img_size = config.model.data_preprocessor.size = SIZE
+    config.model.tasks.pose.head.decoder.update(
+        input_size=SIZE[::-1], heatmap_size=(12, 16), sigma=1
+    )
+    for loader in (config.train_dataloader, config.test_dataloader):
+        for step in loader.dataset.pipeline:
+            if 'size' in step:
+                step.size = SIZE
+    return config
+
+
+@pytest.fixture(scope='module')
+def model(config):
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(config.model)
+    # Normalised and random enough that outputs differ between pixels.
+    for name, weight in model.named_parameters():
+        if 'conv_seg' in name or 'final_layer' in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    return model
+
+
+def sample_of(seed=0):
+    """Arrays as ``LoadMaps`` leaves them, of a made-up person."""
+    random = np.random.default_rng(seed)
+    normal = random.normal(size=(80, 50, 3)).astype(np.float32)
+    points = random.uniform(2, 45, (1, 308, 2)).astype(np.float32)
+    return dict(
+        img=random.integers(0, 255, (80, 50, 3)).astype(np.uint8),
+        img_path='a.png',
+        ori_shape=(80, 50),
+        mask=np.ones((80, 50), np.uint8),
+        gt_depth_map=random.random((80, 50)).astype(np.float32),
+        gt_normal_map=normal / np.linalg.norm(normal, axis=-1, keepdims=True),
+        gt_seg_map=random.integers(0, 28, (80, 50)).astype(np.uint8),
+        swap_pairs=BODY_PART_SWAP_PAIRS,
+        keypoints=points,
+        keypoints_visible=np.ones((1, 308), np.float32),
+        flip_indices=np.roll(np.arange(308), 1),
+    )
+
+
+def batch(model, *samples, training=True):
+    packed = [PackMultitask()(sample) for sample in samples]
+    data = {key: [item[key] for item in packed] for key in packed[0]}
+    return model.data_preprocessor(data, training)
+
+
+def test_losses_of_all_tasks_with_weights(model):
+    warp = RandomWarp(SIZE)
+    samples = [warp.apply(sample_of(i), Warp(0, 0, 50, 80, flip=bool(i))) for i in range(2)]
+    model.train()
+    losses = model(**batch(model, *samples), mode='loss')
+    names = {name.split('.')[0] for name in losses}
+    assert names == set(TASKS)
+    total = sum(value.mean() for name, value in losses.items() if 'loss' in name)
+    total.backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+    model.zero_grad()
+    model.loss_weights['depth'] *= 3
+    torch.manual_seed(0)
+    again = model(**batch(model, *samples), mode='loss')
+    model.loss_weights['depth'] /= 3
+    name = 'depth.decode.loss_silog'
+    torch.testing.assert_close(again[name], 3 * losses[name], rtol=1e-4, atol=0)
+
+
+def test_one_pass_equals_single_models(model, config, monkeypatch):
+    model.eval()
+    calls = []
+    forward = model.backbone.forward
+    monkeypatch.setattr(model.backbone, 'forward', lambda x: calls.append(1) or forward(x))
+    data = batch(model, ResizeImage(SIZE)(sample_of()), training=False)
+    with torch.no_grad():
+        found = model(**data, mode='predict')[0]
+    assert len(calls) == 1
+    assert found.pred_instances.keypoints.shape == (1, 308, 2)
+    assert found.pred_sem_seg.data.shape == (1, 80, 50)
+    alone = {**config.model.tasks.normal, 'backbone': config.model.backbone}
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        alone = MODELS.build(alone).eval()
+    alone.load_state_dict(model.task_state_dict('normal'))
+    single = batch(model, ResizeImage(SIZE)(sample_of()), training=False)
+    with torch.no_grad():
+        expected = alone(**single, mode='predict')[0].pred_normal_map.data
+    torch.testing.assert_close(found.pred_normal_map.data, expected)
+    with torch.no_grad():
+        raw = model(data['inputs'])
+    assert set(raw) == set(TASKS)
+
+
+def test_keypoints_follow_the_image():
+    # A bright dot stays under its keypoint; the pair partner's row holds it after mirroring.
+    dot = (20, 31)  # x, y
+    for warp in (
+        Warp(0, 0, 50, 80),
+        Warp(8, 16, 24, 32, angle=25),
+        Warp(8, 16, 24, 32, angle=-10, flip=True),
+    ):
+        sample = sample_of()
+        sample['img'][:] = 0
+        sample['img'][dot[1], dot[0]] = 255
+        sample['keypoints'][0, 7] = dot
+        result = RandomWarp(SIZE).apply(sample, warp)
+        order = sample_of()['flip_indices']
+        index = int(np.flatnonzero(order == 7)[0]) if warp.flip else 7
+        light = result['img'][..., 0].astype(float)
+        rows, columns = np.indices(SIZE)
+        middle = (light * columns).sum() / light.sum(), (light * rows).sum() / light.sum()
+        np.testing.assert_allclose(result['keypoints'][0, index], middle, atol=0.3)
+        x, y = result['keypoints'][0].T
+        inside = (x > -0.5) & (x < 47.5) & (y > -0.5) & (y < 63.5)
+        np.testing.assert_array_equal(result['keypoints_visible'][0] > 0, inside)
+
+
+def test_predicted_points_return_to_the_image():
+    sample = PackMultitask()(ResizeImage(SIZE)(sample_of()))['data_samples']
+    scale = np.array(SIZE[::-1]) / (50, 80)
+    point = (np.array([20.0, 31.0]) + 0.5) * scale - 0.5  # where the resized image shows it
+    back = point / sample.input_size * sample.input_scale + sample.input_center
+    np.testing.assert_allclose(back - 0.5 * sample.input_scale, [20, 31])
+
+
+def test_siblings(tmp_path):
+    for folder, values in (
+        ('images', (80, 50, 3)),
+        ('masks', (80, 50)),
+        ('segmentations', (80, 50)),
+    ):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.ones(values, np.uint8)).save(tmp_path / folder / '0.png')
+    path = str(tmp_path / 'images/0.png')
+    result = LoadMaps(siblings=['mask', 'segmentation'])({'img_path': path})
+    assert result['mask'].all() and (result['gt_seg_map'] == 1).all()
+    with pytest.raises(
+        ValueError, match=r'0\.png has no depth file: expected .*depth/0 or depths/0'
+    ):
+        LoadMaps(siblings=['depth'])({'img_path': path})
+    # Dots in a name and capital extensions are as good as any, here as in the folder reader.
+    (tmp_path / 'images/0.png').rename(tmp_path / 'images/walk.001.png')
+    (tmp_path / 'masks/0.png').rename(tmp_path / 'masks/walk.001.PNG')
+    dotted = str(tmp_path / 'images/walk.001.png')
+    assert LoadMaps(siblings=['mask'])({'img_path': dotted})['mask'].all()
+    (tmp_path / 'images/walk.001.png').rename(path)
+    (tmp_path / 'segmentations/0.png').write_bytes(b'torn')
+    with pytest.raises(ValueError, match=r'segmentations/0\.png cannot be decoded'):
+        LoadMaps(siblings=['segmentation'])({'img_path': path})
+    Image.fromarray(np.full((80, 50), 77, np.uint8)).save(tmp_path / 'segmentations/0.png')
+    with pytest.raises(ValueError, match=r'segmentations/0\.png: values \[77\] are neither'):
+        LoadMaps(siblings=['segmentation'])({'img_path': path})
+
+
+def test_command(model, config, tmp_path, capsys):
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'multitask.pth')
+    config.dump(tmp_path / 'multitask.py')
+    Image.fromarray(sample_of()['img']).save(tmp_path / 'a.png')
+    options = [str(tmp_path / 'a.png'), '--weights', str(tmp_path / 'multitask.pth'), '--quiet']
+    options += ['--out', str(tmp_path / 'out'), '--device', 'cpu']
+    assert demo.main(['multitask', *options, '--model', str(tmp_path / 'multitask.py')]) == 0
+    found = np.load(tmp_path / 'out/multitask/a.npz')
+    assert set(found.files) == {'boxes', 'keypoints', 'scores', 'labels', 'depth', 'normal'}
+    summary = json.loads((tmp_path / 'out/summary.json').read_text())
+    assert 'relative, without unit' in summary['models']['multitask']['output']
+    assert demo.main(['multitask', *options]) == 2  # no shipped config to tell from the checkpoint
+    assert 'name the config as the model' in capsys.readouterr().err
+
+
+def test_convention_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, 'inferencer_class', lambda task: lambda *_, **options: options)
+    (tmp_path / 'a.pth').touch()
+    arguments = ['normal', 'a.jpg', '--weights', str(tmp_path / 'a.pth'), '--model', 'a.py']
+    built, _ = demo.build(demo.parse_args([*arguments, '--out', 'out', '--convention', 'opencv']))
+    assert built[0]['convention'] == 'opencv'
+
+
+def test_inferencer(model, config, tmp_path):
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'multitask.pth')
+    multitask = MultitaskInferencer(config, tmp_path / 'multitask.pth', device='cpu', workers=1)
+    image = sample_of()['img']
+    whole = multitask(image)[0]
+    assert whole.labels.shape == whole.depth.shape == (80, 50)
+    assert whole.keypoints.shape == (1, 308, 2) and whole.scores.shape == (1, 308)
+    np.testing.assert_allclose(np.linalg.norm(whole.normal, axis=-1), 1, atol=1e-5)
+    boxes = np.array([[2, 2, 20, 40], [25, 30, 48, 78]], np.float32)
+    crops = multitask(image, boxes=boxes, out_dir=tmp_path / 'out')[0]
+    assert crops.keypoints.shape == (2, 308, 2)
+    low, high = crops.boxes[:, None, :2], crops.boxes[:, None, 2:]
+    # The weights are random, so a few of the refinement's Newton steps are long.
+    assert ((crops.keypoints > low - 8) & (crops.keypoints < high + 8)).mean() > 0.9
+    written = {path.suffix for path in (tmp_path / 'out/multitask').iterdir()}
+    assert {'.npz', '.jpg'} <= written
+
+
+def test_errors(config):
+    tasks = {'depth': {**config.model.tasks.depth, 'backbone': config.model.backbone}}
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        with pytest.raises(ValueError, match=r"tasks \['depth'\]: set backbone"):
+            MultitaskModel(config.model.backbone, tasks)
+        tasks = {'depth': config.model.tasks.depth}
+        with pytest.raises(ValueError, match=r"loss_weights of \['albedo'\], but the tasks are"):
+            MultitaskModel(config.model.backbone, tasks, {'albedo': 1})
+        model = MultitaskModel(config.model.backbone, tasks)
+    with pytest.raises(ValueError, match='SharedFeatures holds no features'):
+        model.tasks['depth'](torch.zeros(1, 3, 64, 48))

@@ -1,0 +1,281 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The doctor names every known trap with its mend, in any environment."""
+
+import json
+import subprocess
+import sys
+from collections import namedtuple
+from importlib import metadata
+from types import SimpleNamespace
+
+import pytest
+from doctor_checks import exit_code, libraries, machine, run_checks, to_json, to_text
+from doctor_checks.report import Finding, Status
+
+TOOL = 'tools/doctor.py'
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Replace installed versions: `installed(mmcv='2.2.0', mmdet=None)`. Forks are there only if named."""
+
+    def real(name):
+        return None if name.startswith('onedl-') else version_of(name)
+
+    version_of = libraries.version_of
+
+    def replace(**versions):
+        versions = {name.replace('_', '-'): version for name, version in versions.items()}
+        monkeypatch.setattr(
+            libraries,
+            'version_of',
+            lambda name: versions[name] if name in versions else real(name),
+        )
+
+    return replace
+
+
+def only(findings, name):
+    (found,) = [finding for finding in findings if finding.name == name]
+    return found
+
+
+def broken_import(monkeypatch, name, error):
+    """Let an import fail."""
+    real = __import__
+
+    def fail(module, *args, **kwargs):
+        if module == name:
+            raise error
+        return real(module, *args, **kwargs)
+
+    monkeypatch.setattr('builtins.__import__', fail)
+
+
+def test_this_environment_is_healthy(root):
+    result = subprocess.run(
+        [sys.executable, str(root / TOOL), '--json'], capture_output=True, text=True
+    )
+    findings = json.loads(result.stdout)
+    errors = [finding for finding in findings if finding['status'] == 'error']
+    assert not errors
+    assert result.returncode == 0
+    assert {'python', 'torch', 'mmcv', 'shared memory', 'distributed'} <= {
+        finding['name'] for finding in findings
+    }
+
+
+def test_runs_where_nothing_is_installed(root, tmp_path):
+    # Hide mmengine: the suite itself does not import then, the doctor must.
+    code = (
+        'import sys, runpy\n'
+        'from importlib import metadata\n'
+        'real = metadata.version\n'
+        'def version(name):\n'
+        "    if name in ('mmengine', 'onedl-mmengine'): raise metadata.PackageNotFoundError(name)\n"
+        '    return real(name)\n'
+        'metadata.version = version\n'
+        "sys.modules['mmengine'] = None\n"
+        f"sys.path.insert(0, r'{root / 'tools'}')\n"
+        f"sys.argv = ['doctor.py']\n"
+        f"runpy.run_path(r'{root / TOOL}', run_name='__main__')\n"
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert result.returncode == 1, result.stderr
+    assert 'error    mmengine: not installed (for everything)' in result.stdout
+    assert 'pip install "mmengine>=0.10.7,<1.0.0"' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ('versions', 'name', 'status', 'mend'),
+    [
+        ({'mmcv': '2.2.0'}, 'mmcv', Status.ERROR, 'refuse mmcv 2.2.0'),
+        ({'mmengine': '0.8.4'}, 'mmengine', Status.ERROR, 'mmengine>=0.10.7'),
+        ({'mmengine': '0.10.5'}, 'mmengine', Status.ERROR, 'Adafactor is already registered'),
+        ({'mmpose': None}, 'mmpose', Status.WARNING, 'mmpose>=1.3.2'),
+        (
+            {'mmengine': '0.10.7', 'onedl_mmengine': '0.10.12'},
+            'mmengine',
+            Status.ERROR,
+            'uninstall both',
+        ),
+        ({'mmengine': None, 'onedl_mmengine': '0.10.12'}, 'mmengine', Status.OK, ''),
+    ],
+)
+def test_version_windows(installed, versions, name, status, mend):
+    installed(**versions)
+    finding = only(libraries.check_windows(), name)
+    assert finding.status is status
+    assert mend in finding.mend
+
+
+def test_shadowed_by_another_copy(installed):
+    installed(mmengine='0.8.4')
+    (finding,) = libraries.check_shadowed_libraries()
+    assert finding.status is Status.ERROR
+    assert 'edited' in finding.mend
+
+
+def test_setuptools_without_pkg_resources(monkeypatch, installed):
+    installed(setuptools='84.0')
+    monkeypatch.setattr(libraries, 'find_spec', lambda name: None)
+    (finding,) = libraries.check_setuptools()
+    assert finding.status is Status.ERROR
+    assert 'setuptools<81' in finding.mend
+    installed(onedl_mmengine='0.10.12')
+    assert exit_code(libraries.check_setuptools()) == 0
+
+
+def test_torchvision_of_another_build(monkeypatch):
+    import torchvision
+
+    def missing(*args):
+        raise RuntimeError('operator torchvision::nms does not exist')
+
+    monkeypatch.setattr(torchvision.ops, 'nms', missing)
+    finding = only(libraries.check_torch(), 'torchvision')
+    assert finding.status is Status.ERROR
+    assert 'different builds' in finding.mend
+
+
+def test_checkpoint_that_torch_refuses(monkeypatch):
+    monkeypatch.setattr(libraries, 'register_safe_globals', lambda: None)
+    import torch
+
+    with torch.serialization.safe_globals([]):
+        saved = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        try:
+            (finding,) = libraries.check_checkpoints()
+        finally:
+            torch.serialization.add_safe_globals(saved)
+    assert finding.status is Status.ERROR
+
+
+def test_mmcv_without_operators(monkeypatch):
+    error = ModuleNotFoundError("No module named 'mmcv._ext'")
+    broken_import(monkeypatch, 'mmcv.ops', error)
+    (finding,) = libraries.check_mmcv_ops()
+    assert finding.status is Status.ERROR
+    assert 'mmcv._ext' in finding.found
+    assert '--no-build-isolation' in finding.mend
+
+
+def test_mend_of_the_fork_is_the_fork(monkeypatch, installed):
+    installed(onedl_mmcv='2.3.6')
+    broken_import(monkeypatch, 'mmcv.ops', ModuleNotFoundError("No module named 'mmcv._ext'"))
+    (finding,) = libraries.check_mmcv_ops()
+    assert '--no-binary onedl-mmcv onedl-mmcv==2.3.6' in finding.mend
+
+
+def test_xtcocotools_of_another_numpy(monkeypatch):
+    def fail(name):
+        raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')
+
+    monkeypatch.setattr(libraries.importlib, 'import_module', fail)
+    (finding,) = libraries.check_xtcocotools()
+    assert finding.status is Status.ERROR
+    assert '--no-binary xtcocotools' in finding.mend
+
+
+@pytest.mark.parametrize(
+    ('version', 'status'),
+    [
+        ('2.0.8', Status.ERROR),
+        ('1.3.1', Status.ERROR),
+        (None, Status.WARNING),
+        ('1.4.24', Status.OK),
+    ],
+)
+def test_albumentations(installed, version, status):
+    installed(albumentations=version)
+    (finding,) = libraries.check_albumentations()
+    assert finding.status is status
+
+
+def test_transformers_beside_mmpretrain(monkeypatch, installed):
+    installed(transformers='5.23.0', mmpretrain='1.2.0')
+    answer = SimpleNamespace(
+        returncode=1, stderr="Traceback\nImportError: cannot import name 'x'\n"
+    )
+    monkeypatch.setattr(libraries.subprocess, 'run', lambda *args, **kwargs: answer)
+    (finding,) = libraries.check_transformers()
+    assert finding.status is Status.WARNING
+    assert 'transformers<=4.49' in finding.mend
+
+
+def test_machine_limits(monkeypatch):
+    usage = namedtuple('usage', 'total used free')
+    monkeypatch.setattr(machine.shutil, 'disk_usage', lambda path: usage(2**26, 0, 2**26))
+    (shared,) = machine.check_shared_memory()
+    assert shared.status is Status.WARNING
+    assert '--shm-size' in shared.mend
+    (disk,) = machine.check_disk()
+    assert disk.status is Status.WARNING
+    monkeypatch.setattr('resource.getrlimit', lambda which: (1024, 524288))
+    (files,) = machine.check_open_files()
+    assert files.status is Status.WARNING
+    assert 'ulimit -n 65536' in files.mend
+
+
+def test_gpu_that_torch_was_not_built_for(monkeypatch):
+    import torch
+
+    def fail(*args, **kwargs):
+        raise RuntimeError('CUDA error: no kernel image is available for execution on the device')
+
+    device = SimpleNamespace(name='New GPU', total_memory=2**35, major=12, minor=0)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(torch.cuda, 'get_arch_list', lambda: ['sm_80', 'sm_90'])
+    monkeypatch.setattr(torch.cuda, 'get_device_properties', lambda index: device)
+    monkeypatch.setattr(torch, 'ones', fail)
+    (finding,) = machine.check_gpu()
+    assert finding.status is Status.ERROR
+    assert 'sm_80, sm_90' in finding.mend
+
+
+def test_apple_gpu(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: True)
+    (finding,) = machine.check_gpu()
+    assert finding.status is Status.WARNING
+    assert 'detector on the CPU' in finding.mend
+
+
+def test_opencv_without_system_libraries(monkeypatch):
+    error = ImportError('libGL.so.1: cannot open shared object file')
+    broken_import(monkeypatch, 'cv2', error)
+    (finding,) = machine.check_opencv()
+    assert finding.status is Status.ERROR
+    assert 'headless' in finding.mend
+
+
+def test_a_failing_check_is_a_finding():
+    def check_something():
+        raise KeyError('surprise')
+        yield
+
+    (finding,) = run_checks([check_something])
+    assert finding.status is Status.ERROR
+    assert finding.name == 'something'
+    assert 'surprise' in finding.found
+
+
+def test_reports():
+    findings = [Finding('a', Status.OK, '1'), Finding('b', Status.WARNING, '2', 'do that')]
+    assert to_text(findings) == 'ok       a: 1\nwarning  b: 2\n         -> do that'
+    assert json.loads(to_json(findings))[1] == {
+        'name': 'b',
+        'status': 'warning',
+        'found': '2',
+        'mend': 'do that',
+    }
+    assert exit_code(findings) == 0
+    assert exit_code([Finding('c', Status.ERROR, '')]) == 1
+
+
+def test_version_of_nothing():
+    assert libraries.version_of('no-such-distribution') is None
+    assert libraries.version_of('torch') == metadata.version('torch')

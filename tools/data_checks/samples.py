@@ -1,0 +1,185 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Reading every sample of a data set as training would, and a sheet of what the model will see."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import DATASETS
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from sapiens_common.engine.data import SeededDataset, describe_sample
+from sapiens_common.engine.seeding import SAMPLE, derive_seed
+from sapiens_common.visualization import (
+    SkeletonStyle,
+    depth_picture,
+    draw_people,
+    normal_picture,
+    sheet,
+)
+
+from .report import DataAudit
+
+
+class _Tried(Dataset):
+    """Index -> problem text, or empty: samples themselves stay in the worker."""
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        self.dataset = dataset
+        self.seeded = SeededDataset(dataset)
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> str:
+        self.seeded.seed(derive_seed(SAMPLE, self.seed, index))
+        try:
+            self.dataset[index]
+        # Whatever a reader raises for a bad file is what this tool is there to list.
+        except Exception as error:
+            name = describe_sample(self.dataset, index)
+            return f'{name}: {type(error).__name__}: {error}'
+        return ''
+
+
+def audit_samples(dataset: Any, workers: int = 4, seed: int = 0) -> DataAudit:
+    """Read every sample through its pipeline, in parallel, with a progress bar.
+
+    Args:
+        dataset: A built data set.
+        workers: Processes that read.
+        seed: Seed of the augmentations.
+    """
+    loader = DataLoader(
+        _Tried(dataset, seed), batch_size=8, num_workers=workers, collate_fn=lambda texts: texts
+    )
+    problems: list[str] = []
+    with tqdm(total=len(dataset), unit='sample') as progress:
+        for texts in loader:
+            problems += [text for text in texts if text]
+            progress.update(len(texts))
+    return DataAudit(f'{len(dataset)} samples, {len(problems)} cannot be read', problems)
+
+
+def build_dataset(settings: Mapping[str, Any]) -> Any:
+    """Build a data set from its config, in mmengine's current scope.
+
+    Raises:
+        ValueError: A reader refuses the data as a whole (a folder is missing, say).
+    """
+    dataset = DATASETS.build(dict(settings))
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    return dataset
+
+
+def sample_sheet(dataset: Any, count: int = 12, seed: int = 0) -> np.ndarray | None:
+    """A sheet of random samples as the model gets them, with their targets drawn.
+
+    Args:
+        dataset: A built data set with its training pipeline.
+        count: Pictures.
+        seed: Which samples, and of their augmentations.
+
+    Returns:
+        uint8 (H, W, 3) BGR, or None when no sample can be read.
+    """
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    seeded = SeededDataset(dataset)
+    pictures: list[tuple[str, np.ndarray]] = []
+    for index in order[: 4 * count]:
+        if len(pictures) == count:
+            break
+        seeded.seed(derive_seed(SAMPLE, seed, int(index)))
+        try:
+            packed = dataset[int(index)]
+        except Exception:  # listed by audit_samples
+            continue
+        pictures.append((f'sample {index}', draw_sample(packed, dataset)))
+    return sheet(pictures) if pictures else None
+
+
+def draw_sample(packed: dict[str, Any], dataset: Any) -> np.ndarray:
+    """One packed sample: its image, and beside it each target that it has.
+
+    Args:
+        packed: ``inputs`` (3, H, W) and ``data_samples`` with keypoints, labels, depth or normals.
+        dataset: For the names of links and classes.
+
+    Returns:
+        uint8 (H, W, 3) BGR.
+    """
+    image = np.ascontiguousarray(packed['inputs'].permute(1, 2, 0).to(torch.uint8).numpy())
+    sample = packed.get('data_samples')
+    metainfo = getattr(dataset, 'metainfo', {}) or {}
+    panels = [image]
+    labels = getattr(sample, 'gt_instance_labels', None)
+    points = getattr(labels, 'keypoints', None)
+    if labels is not None and points is not None:
+        weights = np.asarray(labels.keypoint_weights)
+        whole = np.tile([0, 0, image.shape[1], image.shape[0]], (len(points), 1))
+        panels[0] = draw_people(
+            image,
+            np.asarray(points),
+            weights,
+            whole,
+            _style(metainfo, weights.shape[1]),
+            threshold=0.5,
+            draw_boxes=False,
+        )
+    mask = _field(sample, 'gt_mask')
+    mask = mask > 0 if mask is not None else None
+    labels, depth, normal = (
+        _field(sample, name) for name in ('gt_sem_seg', 'gt_depth_map', 'gt_normal_map')
+    )
+    if labels is not None:
+        palette = np.full((256, 3), 128, np.uint8)
+        colors = np.asarray(metainfo.get('palette', []), np.uint8).reshape(-1, 3)
+        palette[: len(colors)] = colors
+        panels.append(
+            _fit(np.ascontiguousarray(palette[labels.astype(np.uint8)][..., ::-1]), image)
+        )
+    if depth is not None:
+        panels.append(_fit(depth_picture(depth, mask), image))
+    if normal is not None:
+        panels.append(_fit(normal_picture(np.moveaxis(normal, 0, -1), mask), image))
+    return np.concatenate(panels, axis=1)
+
+
+def _style(metainfo: dict[str, Any], count: int) -> SkeletonStyle:
+    """Colours and links of a data set's layout; dots alone where it names none."""
+
+    def colors(key: str, number: int) -> list[tuple[int, int, int]]:
+        listed = metainfo.get(key)
+        return (
+            [(51, 153, 255)] * number
+            if listed is None
+            else [(int(r), int(g), int(b)) for r, g, b in listed]
+        )
+
+    links = [tuple(link) for link in metainfo.get('skeleton_links', [])]
+    return SkeletonStyle(
+        colors=colors('keypoint_colors', count),
+        links=links,
+        link_colors=colors('skeleton_link_colors', len(links)),
+        sizes=[1.0] * count,
+    )
+
+
+def _field(sample: Any, name: str) -> np.ndarray | None:
+    """A map of a sample: (H, W) for one channel, else (C, H, W)."""
+    data = getattr(getattr(sample, name, None), 'data', None)
+    if data is None:
+        return None
+    array = np.asarray(data)
+    return array[0] if array.shape[0] == 1 else array
+
+
+def _fit(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """A target's picture at the size of its image."""
+    rows = np.arange(image.shape[0]) * picture.shape[0] // image.shape[0]
+    columns = np.arange(image.shape[1]) * picture.shape[1] // image.shape[1]
+    return picture[rows[:, None], columns]
