@@ -21,8 +21,11 @@ from mmengine.registry import (
     init_default_scope,
 )
 
-from sapiens_pretrain.models.vit import ARCH_ZOO, SapiensViT
+from sapiens_pretrain.models.base import PlainViT
+from sapiens_pretrain.models.sapiens2 import SAPIENS2_ZOO
+from sapiens_pretrain.models.vit import ARCH_ZOO
 
+ZOOS = {'sapiens': ARCH_ZOO, 'sapiens2': SAPIENS2_ZOO}
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 LEAVES = sorted(
     path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts and path.stem != '__init__'
@@ -32,7 +35,8 @@ names = [str(path.relative_to(CONFIGS)) for path in LEAVES]
 leaves = pytest.mark.parametrize('path', LEAVES, ids=names)
 TASKS = {'pretrain', 'pose', 'seg', 'baselines', 'depth', 'normal', 'det', 'multitask'}
 NAME = re.compile(
-    r'(sapiens_(tiny|0\.3b|0\.6b|1b|2b)_[a-z0-9_]+|rtmdet_[a-z0-9_-]+|\w+_(r101|b5|swin_l)_goliath)\.py'
+    r'(sapiens_(tiny|0\.3b|0\.6b|1b|2b)_[a-z0-9_]+|sapiens2_(tiny|0\.1b|0\.4b|0\.8b|1b|5b)_[a-z0-9_]+'
+    r'|rtmdet_[a-z0-9_-]+|\w+_(r101|b5|swin_l)_goliath)\.py'
 )
 
 
@@ -114,10 +118,10 @@ def test_builds_and_groups(path):
     with torch.device('meta'):
         model = MODELS.build(config.model)
     backbone = getattr(model, 'backbone', None)
-    if isinstance(backbone, SapiensViT):
-        size = path.name.split('_')[1]
-        assert backbone.embed_dims == ARCH_ZOO[size]['embed_dims']
-        assert backbone.num_layers == ARCH_ZOO[size]['num_layers']
+    if isinstance(backbone, PlainViT):
+        family, size = path.name.split('_')[:2]
+        assert backbone.embed_dims == ZOOS[family][size]['embed_dims']
+        assert backbone.num_layers == ZOOS[family][size]['num_layers']
     if not config.get('optim_wrapper'):
         return
     config.optim_wrapper.type = 'OptimWrapper'
@@ -140,9 +144,12 @@ def test_builds_and_groups(path):
 @pytest.mark.parametrize('path', SIZES, ids=[path.stem for path in SIZES])
 def test_size_card_equals_zoo(path):
     card = Config.fromfile(path)
-    assert path.stem == f'sapiens_{card.arch}'
-    assert card.embed_dims == ARCH_ZOO[card.arch]['embed_dims']
-    assert card.img_size == ((256, 192) if card.arch == 'tiny' else (1024, 768))
+    family = path.stem.split('_')[0]
+    assert path.stem.removesuffix('_4k') == f'{family}_{card.arch}'
+    assert card.embed_dims == ZOOS[family][card.arch]['embed_dims']
+    window = card.get('tokenizer_window', 1)
+    expected = (256, 192) if card.arch == 'tiny' else (1024 * window, 768 * window)
+    assert card.img_size == expected
 
 
 def test_every_size_of_every_published_recipe_exists():

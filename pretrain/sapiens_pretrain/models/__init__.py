@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Encoder modules. Importing this registers ``sapiens_pretrain.SapiensViT``."""
+"""Encoder modules. Importing this registers ``SapiensViT`` and ``Sapiens2ViT`` of ``sapiens_pretrain``."""
 
+from .sapiens2 import Sapiens2ViT
 from .vit import SapiensViT
 
-__all__ = ['SapiensViT']
+__all__ = ['Sapiens2ViT', 'SapiensViT']

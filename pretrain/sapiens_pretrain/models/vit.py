@@ -13,14 +13,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
-from torch.utils.checkpoint import checkpoint
 
 from sapiens_common.checkpoint import load_encoder
 from sapiens_pretrain.registry import MODELS
 
+from .base import PatchEmbed, PlainViT, find_arch
 from .pos_embed import adapt_pos_embed, resize_pos_embed
 from .sincos import sincos_pos_embed
 
@@ -41,7 +40,6 @@ ARCH_ZOO = {
     '2b': _arch(1920, 48, 32),
 }
 TRUNC_NORMAL = {'type': 'TruncNormal', 'layer': ['Linear', 'Conv2d'], 'std': 0.02}
-OUT_TYPES = ('featmap', 'avg_featmap', 'cls_token', 'raw')
 
 
 def resolve_arch(arch: str | dict[str, int]) -> dict[str, int]:
@@ -50,17 +48,7 @@ def resolve_arch(arch: str | dict[str, int]) -> dict[str, int]:
     Raises:
         ValueError: Unknown name, or a dict without one of :data:`ARCH_KEYS`.
     """
-    if isinstance(arch, str):
-        name = arch.lower().removeprefix('sapiens_')
-        if name not in ARCH_ZOO:
-            raise ValueError(
-                f'arch {arch!r} is not one of {list(ARCH_ZOO)} (or a dict {ARCH_KEYS})'
-            )
-        return ARCH_ZOO[name]
-    missing = [key for key in ARCH_KEYS if key not in arch]
-    if missing:
-        raise ValueError(f'a custom arch needs the keys {ARCH_KEYS}; {missing} missing in {arch}')
-    return dict(arch)
+    return find_arch(arch, ARCH_ZOO, 'sapiens_', ARCH_KEYS)
 
 
 class Attention(nn.Module):
@@ -121,21 +109,8 @@ class Block(nn.Module):
         return x + self._drop_path(self.ffn(self.ln2(x)))
 
 
-class PatchEmbed(nn.Module):
-    """Non-overlapping patches to tokens; ``padding`` zero-pads every image side first."""
-
-    def __init__(self, in_channels: int, dims: int, patch_size: int, padding: int) -> None:
-        super().__init__()
-        self.projection = nn.Conv2d(in_channels, dims, patch_size, patch_size, padding)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Map images (B, C, H, W) to tokens (B, h * w, D) and the grid (h, w)."""
-        x = self.projection(x)
-        return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
-
-
 @MODELS.register_module()
-class SapiensViT(BaseModule):
+class SapiensViT(PlainViT):
     """The Sapiens encoder, usable as backbone of any MMLab model by its prefixed type.
 
     Parameter names equal those of the published checkpoints. Position tables of another grid, with
@@ -168,6 +143,9 @@ class SapiensViT(BaseModule):
             stage outside the blocks.
     """
 
+    BLOCKS = 'layers'
+    STEM = ('cls_token', 'pos_embed', 'patch_embed')
+
     def __init__(
         self,
         arch: str | dict[str, int] = '0.3b',
@@ -186,32 +164,23 @@ class SapiensViT(BaseModule):
         pretrained_grid: tuple[int, int] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg or TRUNC_NORMAL)
         settings = resolve_arch(arch)
-        self.embed_dims = settings['embed_dims']
-        self.num_layers = settings['num_layers']
-        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
-        self.img_size = (height, width)
-        self.patch_size = patch_size
-        if any(side % patch_size for side in self.img_size):
-            raise ValueError(
-                f'img_size {self.img_size} is not a multiple of patch_size {patch_size}'
-            )
-        if out_type not in OUT_TYPES:
-            raise ValueError(f'out_type {out_type!r} is not one of {OUT_TYPES}')
-        if out_type == 'cls_token' and not with_cls_token:
-            raise ValueError("out_type 'cls_token' needs with_cls_token=True")
-        self.out_type = out_type
-        self.out_indices = self._blocks(out_indices)
-        if not -1 <= frozen_stages <= self.num_layers:
-            raise ValueError(f'frozen_stages {frozen_stages} is not in [-1, {self.num_layers}]')
-        self.frozen_stages = frozen_stages
-        self.with_cp = with_cp
+        super().__init__(
+            dims=settings['embed_dims'],
+            num_layers=settings['num_layers'],
+            img_size=img_size,
+            patch_size=patch_size,
+            unit=patch_size,
+            num_prefix_tokens=int(with_cls_token),
+            with_cls_token=with_cls_token,
+            out_indices=out_indices,
+            out_type=out_type,
+            frozen_stages=frozen_stages,
+            with_cp=with_cp,
+            init_cfg=init_cfg or TRUNC_NORMAL,
+        )
         self.pretrained_grid = pretrained_grid
-
         self.patch_embed = PatchEmbed(in_channels, self.embed_dims, patch_size, patch_padding)
-        self.grid = (height // patch_size, width // patch_size)
-        self.num_extra_tokens = int(with_cls_token)
         if with_cls_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
         length = self.grid[0] * self.grid[1] + self.num_extra_tokens
@@ -228,34 +197,7 @@ class SapiensViT(BaseModule):
         )
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6) if final_norm else nn.Identity()
         self.register_load_state_dict_pre_hook(adapt_pos_embed)
-        self._freeze()
-
-    def _blocks(self, indices: int | Sequence[int]) -> tuple[int, ...]:
-        """Non-negative, checked block indices."""
-        wanted = (indices,) if isinstance(indices, int) else tuple(indices)
-        found = tuple(i + self.num_layers if i < 0 else i for i in wanted)
-        if not found or any(not 0 <= i < self.num_layers for i in found):
-            raise ValueError(f'out_indices {indices} are not within {self.num_layers} blocks')
-        return found
-
-    def _freeze(self) -> None:
-        """Take the frozen stages out of training."""
-        if self.frozen_stages < 0:
-            return
-        frozen: list[nn.Module] = [self.patch_embed, *self.layers[: self.frozen_stages]]
-        if self.frozen_stages == self.num_layers:
-            frozen.append(self.ln1)
-        for module in frozen:
-            module.eval().requires_grad_(False)
-        self.pos_embed.requires_grad_(False)
-        if self.num_extra_tokens:
-            self.cls_token.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> 'SapiensViT':
-        """Set training mode; frozen stages stay in evaluation mode."""
-        super().train(mode)
-        self._freeze()
-        return self
+        self.freeze()
 
     def init_weights(self) -> None:
         """Load the checkpoint that ``init_cfg`` names, or start anew.
@@ -280,12 +222,7 @@ class SapiensViT(BaseModule):
         Raises:
             ValueError: The images are not whole patches.
         """
-        if any(side % self.patch_size for side in x.shape[2:]):
-            # The convolution would leave the last rows and columns out without a word.
-            raise ValueError(
-                f'an image of {tuple(x.shape[2:])} is no multiple of patch_size {self.patch_size}; '
-                'resize it, or set size_divisor of the data preprocessor'
-            )
+        self.check_images(x)
         x, grid = self.patch_embed(x)
         positions = self.pos_embed[:, self.num_extra_tokens :]
         return x + resize_pos_embed(positions, self.grid, grid), grid
@@ -305,46 +242,5 @@ class SapiensViT(BaseModule):
         for index in range(self.num_layers):
             x = self.run_block(index, x)
             if index in self.out_indices:
-                outputs.append(self._format(x, grid))
+                outputs.append(self.format(x, grid))
         return tuple(outputs)
-
-    def run_block(self, index: int, x: Tensor) -> Tensor:
-        """Tokens (B, N, D) after block ``index``; after the last one, the final norm is applied."""
-        layer = self.layers[index]
-        if self.with_cp and x.requires_grad:
-            x = checkpoint(layer, x, use_reentrant=False)
-        else:
-            x = layer(x)
-        return self.ln1(x) if index == self.num_layers - 1 else x
-
-    def _format(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Bring tokens (B, N, D) into the form ``out_type`` asks for."""
-        if self.out_type == 'raw':
-            return x
-        if self.out_type == 'cls_token':
-            return x[:, 0]
-        patches = x[:, self.num_extra_tokens :]
-        if self.out_type == 'avg_featmap':
-            return patches.mean(dim=1)
-        return patches.transpose(1, 2).unflatten(2, grid)
-
-    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Depth of a parameter for layer-wise learning-rate decay.
-
-        Args:
-            param_name: Full name of the parameter.
-            prefix: What the encoder's parameters start with in the whole model.
-
-        Returns:
-            (depth, number of depths): 0 for the stem, i + 1 for block i, the last for everything
-            else (final norm and heads).
-        """
-        num_depths = self.num_layers + 2
-        name = param_name.removeprefix(prefix)
-        if not param_name.startswith(prefix):
-            return num_depths - 1, num_depths
-        if name in ('cls_token', 'pos_embed') or name.startswith('patch_embed.'):
-            return 0, num_depths
-        if name.startswith('layers.'):
-            return int(name.split('.')[1]) + 1, num_depths
-        return num_depths - 1, num_depths

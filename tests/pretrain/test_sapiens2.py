@@ -1,0 +1,460 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The Sapiens2 encoder equals the reference's numbers, keeps its key layout and behaves like v1's."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS
+from torch import nn
+
+from sapiens_pretrain.models.rope import GridRotaryEmbedding, rotate
+from sapiens_pretrain.models.sapiens2 import SAPIENS2_ZOO, Sapiens2ViT, resolve_arch
+from sapiens_pretrain.models.swiglu import grouped_attention
+from sapiens_pretrain.models.tokenizer import WindowTokenizer, to_windows
+
+ARCH = dict(
+    embed_dims=48, num_layers=3, num_heads=4, feedforward_channels=96, num_tokenizer_layers=2
+)
+TINY = dict(arch=ARCH, img_size=(64, 48))
+# Arguments of the reference by the names they have here.
+NAMES = {
+    'n_storage_tokens': 'num_registers',
+    'use_qk_norm': 'qk_norm',
+    'pos_embed_rope_dtype': 'rope_dtype',
+    'pos_embed_rope_normalize_coords': 'rope_coords',
+    'layer_scale_init_value': 'layer_scale',
+    'window_size': 'tokenizer_window',
+}
+DTYPES = {'bf16': 'bfloat16', 'fp32': 'float32'}
+
+
+def _arguments(kwargs):
+    found = {NAMES.get(name, name): value for name, value in kwargs.items()}
+    found.pop('use_tokenizer', None)
+    if 'rope_dtype' in found:
+        found['rope_dtype'] = DTYPES[found['rope_dtype']]
+    if 'layer_cfgs' in found:
+        found['layer_cfgs'] = [_arguments(change) for change in found['layer_cfgs']]
+    return found
+
+
+def _golden_model(data, case):
+    meta = data['meta']
+    model = Sapiens2ViT(arch=meta['arch'], **_arguments({**meta['kwargs'], **case['kwargs']}))
+    weights = data['state_dict']
+    for part in case.get('without', ()):
+        start = part.removeprefix('^')
+        weights = {
+            name: value
+            for name, value in weights.items()
+            if not (name.startswith(start) if part != start else part in name)
+        }
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+# Largest and mean absolute difference. bfloat16 tables amplify the noise of another machine's kernels.
+@pytest.mark.parametrize(
+    ('name', 'mean', 'largest'),
+    [
+        ('backbone_mha', 5e-4, 3e-2),
+        ('backbone_gqa', 6e-3, 0.1),
+        ('backbone_kv_override', 1.5e-3, 5e-2),
+        ('backbone_tokenizer', 5e-4, 3e-2),
+    ],
+)
+def test_golden_outputs(golden, name, mean, largest):
+    data = golden(f'sapiens2/{name}')
+    compared = set()
+    for case in data['meta']['cases']:
+        model = _golden_model(data, case)
+        images = torch.from_numpy(data[case['input']])
+        height, width = (side // model.unit * model.unit for side in images.shape[2:])
+        with torch.no_grad():
+            outputs = model(images[..., :height, :width])
+        names = [f'out/{case["name"]}']
+        if names[0] not in data:
+            names = [f'{names[0]}/{index}' for index in range(len(outputs))]
+        for key, output in zip(names, outputs, strict=True):
+            compared.add(key)
+            difference = (output - torch.from_numpy(data[key])).abs()
+            if model.rope_embed.dtype == torch.float32:
+                assert difference.max() <= 2e-4, key
+            else:
+                assert difference.mean() <= mean, key
+                assert difference.max() <= largest, key
+    assert compared == {key for key in data['meta']['outputs'] if key.startswith('out/')}
+
+
+@pytest.mark.parametrize('precision', ['bf16', 'fp32'])
+def test_golden_gradients(golden, precision):
+    data = golden('sapiens2/backbone_mha')
+    case = next(c for c in data['meta']['cases'] if c['name'] == f'featmap_{precision}')
+    model = _golden_model(data, case)
+    images = torch.from_numpy(data[case['input']]).requires_grad_()
+    (model(images)[-1] * torch.from_numpy(data['cotangent'])).sum().backward()
+    parameters = {**dict(model.named_parameters()), 'input': images}
+    keys = [key for key in data['meta']['outputs'] if key.startswith(f'grad/{case["name"]}/')]
+    assert len(keys) == 7
+    tolerance = 1e-3 if precision == 'fp32' else 2e-2
+    for key in keys:
+        expected = torch.from_numpy(data[key])
+        found = parameters[key.split('/')[2]].grad
+        assert (found - expected).abs().max() <= tolerance * expected.abs().max(), key
+
+
+def test_golden_rope(golden):
+    data = golden('sapiens2/rope')
+    compared = set()
+
+    def compare(key, found, dtype):
+        compared.add(key)
+        tolerance = 0 if dtype == 'bf16' else 1e-5
+        expected = data[key]
+        if len(found) != len(expected):
+            found = found[::61]
+        np.testing.assert_allclose(found.float().numpy(), expected, rtol=0, atol=tolerance)
+
+    for table in data['meta']['tables']:
+        name, dim, dtype = table['name'], table['head_dim'], table['dtype']
+        kwargs = table['kwargs']
+        periods = None if kwargs['base'] else (kwargs['min_period'], kwargs['max_period'])
+        grids = [*table['grids'], *([[64, 48]] if table['big'] else [])]
+        for coords in table['coords']:
+            rope = GridRotaryEmbedding(dim, kwargs['base'] or 100.0, periods, coords, DTYPES[dtype])
+            for grid in grids:
+                cos, sin = rope(tuple(grid))
+                suffix = f'{name}/{coords}/{grid[0]}x{grid[1]}'
+                compare(f'cos/{suffix}', cos, dtype)
+                compare(f'sin/{suffix}', sin, dtype)
+        compare(f'periods/{name}', rope.periods, dtype)
+        if f'periods_loaded/{name}' in data:
+            rope = GridRotaryEmbedding(dim, dtype=DTYPES[dtype])
+            rope((4, 3))  # a cached table must not survive the load
+            jitter = torch.from_numpy(data['jitter'])[: dim // 4]
+            rope.load_state_dict({'periods': rope.periods * jitter})
+            compare(f'periods_loaded/{name}', rope.periods.to(rope.dtype), dtype)
+            cos, sin = rope((4, 3))
+            compare(f'cos_loaded/{name}/4x3', cos, dtype)
+            compare(f'sin_loaded/{name}/4x3', sin, dtype)
+    assert compared == set(data['meta']['outputs'])
+
+
+def _head(names):
+    """A module with parameters of these dotted names."""
+    head = nn.Module()
+    for name in names:
+        *path, leaf = name.split('.')
+        module = head
+        for part in path:
+            if part not in module._modules:
+                module.add_module(part, nn.Module())
+            module = module._modules[part]
+        shape = (2,) if leaf == 'bias' else (2, 2, 1, 1)
+        module.register_parameter(leaf, nn.Parameter(torch.zeros(shape)))
+    return head
+
+
+def test_golden_layer_decay(golden):
+    data = golden('sapiens2/layer_decay')
+    meta = data['meta']
+    expected = json.loads(str(data['groups']))
+    model = nn.Module()
+    window = meta['kwargs'][
+        'window_size'
+    ]  # the file's img_size is no multiple of it, nor is it used
+    model.backbone = Sapiens2ViT(arch=meta['arch'], tokenizer_window=window)
+    prefix = 'decode_head.'
+    model.decode_head = _head([n.removeprefix(prefix) for n in expected if n.startswith(prefix)])
+    wrapper = build_optim_wrapper(
+        model,
+        dict(
+            type='OptimWrapper',
+            optimizer=dict(type='AdamW', lr=meta['lr'], weight_decay=meta['weight_decay']),
+            constructor='sapiens_common.LayerDecayOptimWrapperConstructor',
+            paramwise_cfg=dict(layer_decay_rate=meta['layer_decay_rate']),
+        ),
+    )
+    found = {
+        name: [int(group['group_name'].split('_')[1]), group['lr'], group['weight_decay']]
+        for group in wrapper.optimizer.param_groups
+        for name in group['param_names']
+    }
+    assert found.keys() == expected.keys()
+    for name, (depth, rate, decay) in expected.items():
+        assert found[name] == [depth, pytest.approx(rate, rel=1e-12), decay], name
+
+
+def _published(recorded, task, size):
+    """Names to shapes of a published file."""
+    layers = recorded['layers'][size]
+
+    def spans(pairs):
+        return [index for start, stop in pairs for index in range(start, stop)]
+
+    grouped = [layers['grouped_query']] if layers['grouped_query'] else []
+    numbers = {
+        '{i}': range(layers['blocks']),
+        '{m}': spans(layers['full_attention']),
+        '{g}': spans(grouped),
+        '{t}': range(layers['tokenizer_blocks']),
+    }
+    found = {}
+    for key, shape in recorded['state_dicts'][task][size].items():
+        mark = next((mark for mark in numbers if mark in key), None)
+        for index in numbers[mark] if mark else [0]:
+            found[key.replace(mark, str(index)) if mark else key] = tuple(shape)
+    return found
+
+
+@pytest.mark.parametrize('size', ['0.1b', '0.4b', '0.8b', '1b', '1b_4k', '5b'])
+def test_published_keys(root, size):
+    recorded = json.loads((root / 'tests/data/checkpoint_keys_sapiens2.json').read_text())
+    with torch.device('meta'):
+        window = 4 if size.endswith('4k') else None
+        model = Sapiens2ViT(arch='sapiens2_' + size.removesuffix('_4k'), tokenizer_window=window)
+    found = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    assert found == _published(recorded, 'pretrain', size)
+    entries, parameters = recorded['entries_and_parameters']['pretrain'][size]
+    assert len(found) == entries
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ('out_type', 'shape'),
+    [
+        ('featmap', (2, 48, 4, 3)),
+        ('avg_featmap', (2, 48)),
+        ('cls_token', (2, 48)),
+        ('raw', (2, 21, 48)),
+    ],
+)
+def test_out_types(out_type, shape):
+    assert Sapiens2ViT(**TINY, out_type=out_type)(torch.randn(2, 3, 64, 48))[0].shape == shape
+
+
+def test_only_the_last_output_is_normed():
+    model = Sapiens2ViT(**TINY, out_indices=(0, 2, -1)).eval()
+    model.init_weights()
+    nn.init.zeros_(model.ln1.weight)
+    outputs = model(torch.randn(1, 3, 64, 48))
+    assert len(outputs) == 2  # 2 and -1 are the same block
+    assert outputs[0].abs().max() > 0
+    assert outputs[1].abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ('settings', 'size', 'message'),
+    [
+        ({}, (64, 50), r'an image of \(64, 50\) is no multiple of patch_size 16'),
+        (
+            dict(tokenizer_window=4, img_size=64),
+            (64, 96),
+            r'\(64, 96\) is no multiple of 64 \(windows of 4 patches of 16\)',
+        ),
+    ],
+)
+def test_images_are_whole_patches(settings, size, message):
+    model = Sapiens2ViT(**{**TINY, **settings})
+    with pytest.raises(ValueError, match=message):
+        model(torch.randn(1, 3, *size))
+
+
+@pytest.mark.parametrize('window', [None, 2])
+def test_every_parameter_learns_and_checkpointing_changes_nothing(window):
+    torch.manual_seed(0)
+    model = Sapiens2ViT(arch=ARCH, img_size=(64, 32), tokenizer_window=window, layer_scale=1.0)
+    model.init_weights()
+    images = torch.randn(2, 3, 64, 32)
+    gradients = []
+    for with_cp in (False, True):
+        model.with_cp = with_cp
+        model.zero_grad()
+        model(images)[0].square().sum().backward()
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
+    for name, gradient in gradients[0].items():
+        assert gradient.abs().max() > 0, name
+        torch.testing.assert_close(gradient, gradients[1][name])
+
+
+@pytest.mark.parametrize(('stages', 'trainable_blocks'), [(-1, 3), (0, 3), (2, 1), (3, 0)])
+def test_frozen_stages_hold_through_train(stages, trainable_blocks):
+    settings = dict(arch=ARCH, img_size=64, tokenizer_window=4, frozen_stages=stages)
+    model = Sapiens2ViT(**settings).train()
+    learning = [any(p.requires_grad for p in block.parameters()) for block in model.blocks]
+    assert sum(learning) == trainable_blocks
+    for part in (model.cls_token, model.storage_tokens, model.tokenizer.w_cls):
+        assert part.requires_grad == (stages < 0)
+    assert model.ln1.weight.requires_grad == (stages < 3)
+    assert model.blocks[0].training == (stages < 1)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(arch='2b'), "arch '2b' is not one of"),
+        (dict(arch=dict(embed_dims=8)), 'a custom arch needs the keys'),
+        (dict(img_size=(60, 48)), 'not a multiple of patch_size 16'),
+        (dict(img_size=(96, 64), tokenizer_window=4), 'not a multiple of 64'),
+        (dict(out_type='map'), "out_type 'map' is not one of"),
+        (dict(out_type='cls_token', with_cls_token=False), 'needs with_cls_token=True'),
+        (dict(out_indices=(3,)), 'not within 3 blocks'),
+        (dict(frozen_stages=4), r'not in \[-1, 3\]'),
+        (dict(rope_dtype='half'), "rope_dtype 'half' is not one of"),
+        (dict(rope_coords='both'), "rope_coords 'both' is not one of"),
+        (dict(arch={**ARCH, 'num_heads': 8}), 'heads of a multiple of 4, got 6'),
+        (dict(layer_cfgs=[{}]), 'layer_cfgs has 1 entries for 3 blocks'),
+        (dict(layer_cfgs=dict(heads=2)), r"block 0: \['heads'\] are not among"),
+        (dict(layer_cfgs=dict(num_kv_heads=3)), '4 query heads and 3 key-value heads'),
+    ],
+)
+def test_errors(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Sapiens2ViT(**{**TINY, **settings})
+
+
+def test_overrides_of_all_blocks():
+    model = Sapiens2ViT(**TINY, layer_cfgs=dict(num_kv_heads=1, hidden=16, qk_norm=False))
+    for block in model.blocks:
+        assert block.attn.wk.weight.shape == (12, 48)
+        assert block.ffn.w12.weight.shape == (32, 48)
+        assert isinstance(block.attn.q_norm, nn.Identity)
+
+
+def test_initial_weights():
+    torch.manual_seed(0)
+    model = Sapiens2ViT(arch='tiny', img_size=64, tokenizer_window=4)
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.fill_(7)
+    model.init_weights()
+    for name, parameter in model.state_dict().items():
+        if name == 'rope_embed.periods':
+            expected = model.rope_embed.initial_periods()
+        elif name.endswith('gamma.weight'):
+            expected = torch.tensor(1e-4)
+        elif name.endswith('.bias'):
+            expected = torch.tensor(0.0)
+        elif parameter.ndim == 1:
+            expected = torch.tensor(1.0)
+        else:
+            assert parameter.std().item() == pytest.approx(0.02, rel=0.2), name
+            assert abs(parameter.mean().item()) < 0.004, name
+            continue
+        assert torch.equal(parameter, expected.expand_as(parameter)), name
+
+
+def test_zoo():
+    assert {
+        name: tuple(arch.values()) for name, arch in SAPIENS2_ZOO.items() if name != 'tiny'
+    } == {
+        '0.1b': (768, 12, 12, 3072, 2),
+        '0.4b': (1024, 24, 16, 4096, 2),
+        '0.8b': (1280, 32, 16, 5120, 3),
+        '1b': (1536, 40, 24, 6144, 4),
+        '5b': (2432, 56, 32, 9728, 6),
+    }
+    assert resolve_arch('Sapiens2_1B') == SAPIENS2_ZOO['1b']
+
+
+def test_tiny_is_as_large_as_the_first_generations():
+    from sapiens_pretrain.models.vit import SapiensViT
+
+    size = (256, 192)
+    counts = [
+        sum(p.numel() for name, p in model.named_parameters() if name != 'pos_embed')
+        for model in (
+            SapiensViT(arch='tiny', img_size=size),
+            Sapiens2ViT(arch='tiny', img_size=size),
+        )
+    ]
+    assert counts[1] == pytest.approx(counts[0], rel=0.01)
+
+
+def test_registered_by_prefix():
+    assert isinstance(MODELS.build(dict(type='sapiens_pretrain.Sapiens2ViT', **TINY)), Sapiens2ViT)
+
+
+def test_rotation_keeps_lengths_and_depends_on_distance_only():
+    """What a rotary embedding is for, of a grid of one row so that distance is in columns."""
+    rope = GridRotaryEmbedding(8, dtype='float32')
+    tables = rope((1, 6), num_prefix=1)
+    q, k = torch.randn(8).expand(1, 1, 7, 8), torch.randn(8).expand(1, 1, 7, 8)
+    turned_q, turned_k = rotate(q, tables)[0, 0], rotate(k, tables)[0, 0]
+    torch.testing.assert_close(turned_q.norm(dim=1), q[0, 0].norm(dim=1))
+    assert torch.equal(turned_q[0], q[0, 0, 0])  # the prefix
+    products = turned_q[1:] @ turned_k[1:].T
+    for shift in range(-3, 4):
+        diagonal = products.diagonal(shift)
+        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
+    assert abs(products[0, 0] - products[0, 3]) > 1e-3
+
+
+def test_periods_keep_their_precision():
+    rope = GridRotaryEmbedding(16)
+    values = rope.periods * 1.0001
+    for stored in (values, values.bfloat16()):
+        rope.load_state_dict({'periods': stored})
+        assert torch.equal(rope.half().periods, stored.float())
+    rope.load_state_dict({})  # transformers writes none
+    assert torch.equal(rope.periods, values.float()) is False
+    assert torch.equal(rope.periods, rope.initial_periods())
+
+
+def test_tables_are_cached_and_usable_in_training():
+    rope = GridRotaryEmbedding(16)
+    with torch.inference_mode():
+        first = rope((2, 3))
+    assert rope((2, 3)) is first
+    assert not first[0].is_inference()
+    assert rope((3, 2)) is not first
+
+
+def test_casts_leave_the_tables_alone():
+    model = Sapiens2ViT(**TINY)
+    before = model.positions((4, 3))[0]
+    for cast in (model.half, model.bfloat16, model.double):
+        after = cast().positions((4, 3))[0]
+        assert after.dtype == torch.bfloat16
+        assert torch.equal(after, before)
+
+
+def test_grouped_heads_are_shared_by_neighbours():
+    q, k, v = torch.randn(2, 6, 5, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
+    found = grouped_attention(q, k, v)
+    for head in range(6):
+        scores = (q[:, head] @ k[:, head // 3].transpose(1, 2) / 2).softmax(-1)
+        torch.testing.assert_close(found[:, head], scores @ v[:, head // 3])
+
+
+def test_windows_are_read_in_raster_order():
+    x = torch.arange(24.0).view(1, 24, 1)  # a 4 x 6 grid
+    windows = to_windows(x, (4, 6), 2)
+    assert windows.shape == (1, 6, 4, 1)
+    assert windows[0, 1, :, 0].tolist() == [2, 3, 8, 9]
+    assert windows[0, 3, :, 0].tolist() == [12, 13, 18, 19]
+
+
+def test_chunks_of_windows_change_nothing(monkeypatch):
+    tokenizer = WindowTokenizer(16, 32, 2, num_layers=1, window=2).eval()
+    for parameter in tokenizer.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    windows = torch.randn(2, 6, 4, 16)
+    whole = tokenizer(windows)
+    monkeypatch.setattr('sapiens_pretrain.models.tokenizer._CHUNK', 5)
+    torch.testing.assert_close(tokenizer(windows), whole)
+
+
+def test_autocast_attends_in_bfloat16():
+    model = Sapiens2ViT(**TINY).eval()
+    model.init_weights()
+    images = torch.randn(1, 3, 64, 48)
+    with torch.no_grad():
+        exact = model(images)[0]
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = model(images)[0]
+    assert rounded.dtype == torch.float32  # the residual stream
+    assert 0 < (rounded - exact).abs().mean() < 0.05
