@@ -1,19 +1,22 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Imports point one way: tasks -> pretrain, det -> common -> upstream."""
+"""Imports point one way: multitask -> tasks -> det -> inference -> common -> upstream."""
 
 import ast
 
 import pytest
 
 UPSTREAM = {'mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmseg', 'mmpretrain', 'torch', 'numpy'}
+_SERVING = {'sapiens_common', 'sapiens_inference', 'sapiens_det'}
 ALLOWED = {
     'common': set(),
+    'inference': {'sapiens_common'},
     'pretrain': {'sapiens_common'},
-    'det': {'sapiens_common'},
     'synth': {'sapiens_common'},
-    'pose': {'sapiens_common', 'sapiens_pretrain', 'sapiens_det'},
-    'seg': {'sapiens_common', 'sapiens_pretrain', 'sapiens_det'},
-    'depth_normal': {'sapiens_common', 'sapiens_pretrain', 'sapiens_det'},
+    'det': {'sapiens_common', 'sapiens_inference'},
+    'pose': _SERVING,
+    'seg': _SERVING,
+    'depth_normal': _SERVING,
+    'multitask': {*_SERVING, 'sapiens_pose', 'sapiens_seg', 'sapiens_depth_normal'},
 }
 
 
