@@ -12,7 +12,7 @@ model = dict(
     # The published loss alone learns slowly from scratch: the logarithm gives the nearest pixels most of the
     # weight, which eps bounds, and differences between neighbours are learnt before the depth of a limb.
     decode_head=dict(loss_decode=[
-        dict(type='sapiens_depth_normal.SiLogLoss', eps=0.1, variance_focus=0.85),
+        dict(type='sapiens_depth_normal.MaskedSiLogLoss', eps=0.1, variance_focus=0.85),
         dict(type='sapiens_depth_normal.GradientMatchingLoss', log=False)]))
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for step in [step for loader in loaders for step in loader.dataset.pipeline if 'size' in step]:

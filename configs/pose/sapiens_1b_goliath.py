@@ -6,7 +6,7 @@ model = dict(
         in_channels={{_base_.embed_dims}},
         out_channels={{_base_.num_keypoints}},
         loss=dict(
-            _delete_=True, type='sapiens_pose.KeypointOHKMMSELoss', topk=128, use_target_weight=True)))
+            _delete_=True, type='sapiens_pose.HardKeypointMSELoss', topk=128, use_target_weight=True)))
 train_dataloader = dict(dataset=dict(pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(dataset=dict(pipeline={{_base_.val_pipeline}}))
 test_dataloader = val_dataloader

@@ -18,13 +18,13 @@ model = dict(
 
 # The renders have random backgrounds and turned people already.
 train_pipeline = [
-    dict(type='sapiens_common.LoadImage'),
+    dict(type='sapiens_common.LoadPhoto'),
     dict(type='sapiens_seg.LoadLabels'),
     dict(type='RandomResize', scale=(96, 128), ratio_range=(0.9, 1.3), keep_ratio=True),
     dict(type='RandomCrop', crop_size=(128, 96)),
     dict(type='Resize', scale=(96, 128), keep_ratio=False),
     dict(type='sapiens_seg.SwapFlip', prob=0.5),
-    dict(type='sapiens_common.PhotometricDistortion'),
+    dict(type='sapiens_common.ColourDistortion'),
     dict(type='PackSegInputs')]
 test_pipeline = _base_.val_dataloader.dataset.pipeline
 test_pipeline[1].scale = (96, 128)

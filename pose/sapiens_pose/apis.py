@@ -205,7 +205,7 @@ class PoseInferencer(Inferencer):
         model: Any = self.loaded.model
         data = model.data_preprocessor(pseudo_collate(samples), False)
         ids = self.selection.ids
-        if hasattr(model.head.decoder, 'decode_batch'):
+        if hasattr(model.head.decoder, 'decode_relative'):
             heatmaps = self._heatmaps(data['inputs'], data['data_samples'])
             points, scores = model.head.decoder.batch_decode(heatmaps, ids)
             found = [

@@ -77,7 +77,7 @@ def test_pose_reader_refuses_the_sample(tmp_path, name):
     }
     path = tmp_path / 'a.json'
     path.write_text(json.dumps(content))
-    dataset = datasets.CocoDataset(
+    dataset = datasets.CheckedCocoDataset(
         ann_file=str(path), data_prefix={'img': str(tmp_path)}, pipeline=[]
     )
     with pytest.raises(ValueError, match='annotation 5 of .*below the image folder'):

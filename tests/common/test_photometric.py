@@ -9,7 +9,7 @@ from mmpose.datasets.transforms import PhotometricDistortion as MMPoseDistortion
 from mmseg.datasets.transforms import PhotoMetricDistortion as MMSegDistortion
 
 from sapiens_common.registry import TRANSFORMS
-from sapiens_common.transforms import PhotometricDistortion
+from sapiens_common.transforms import ColourDistortion
 from sapiens_common.transforms.photometric import Distortion, distort
 
 
@@ -73,7 +73,7 @@ def test_views_are_not_written_to(image):
 
 
 def test_draws_cover_the_ranges_and_follow_the_seed(image):
-    transform = PhotometricDistortion(channel_swap=True)
+    transform = ColourDistortion(channel_swap=True)
     np.random.seed(0)
     drawn = [transform.draw() for _ in range(400)]
     for name, low, high, same in (
@@ -90,14 +90,14 @@ def test_draws_cover_the_ranges_and_follow_the_seed(image):
     assert len({how.order for how in drawn}) == 6
     np.random.seed(0)
     assert [transform.draw() for _ in range(400)] == drawn
-    assert all(PhotometricDistortion().draw().order == (0, 1, 2) for _ in range(50))
+    assert all(ColourDistortion().draw().order == (0, 1, 2) for _ in range(50))
 
 
 def test_a_hue_that_stays():
-    draws = [PhotometricDistortion(hue_delta=0).draw() for _ in range(20)]
+    draws = [ColourDistortion(hue_delta=0).draw() for _ in range(20)]
     assert {draw.hue for draw in draws} == {0}
 
 
 def test_found_by_its_type():
-    built = TRANSFORMS.build({'type': 'sapiens_common.PhotometricDistortion', 'hue_delta': 9})
+    built = TRANSFORMS.build({'type': 'sapiens_common.ColourDistortion', 'hue_delta': 9})
     assert 'hue_delta=9' in repr(built)

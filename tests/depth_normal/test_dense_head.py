@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 
 from sapiens_depth_normal.models import DenseHead
 
-SILOG = dict(type='sapiens_depth_normal.SiLogLoss')
+SILOG = dict(type='sapiens_depth_normal.MaskedSiLogLoss')
 NORMAL_LOSSES = [
     dict(type='sapiens_depth_normal.CosineLoss'),
     dict(type='sapiens_depth_normal.PixelL1Loss'),

@@ -10,7 +10,7 @@ RECIPES = {
         deconv=(384,) * 4,
         conv=(384,) * 2,
         rotate=0.5,
-        losses=['SiLogLoss'],
+        losses=['MaskedSiLogLoss'],
         best='depth/aligned_rmse',
     ),
     'normal': dict(

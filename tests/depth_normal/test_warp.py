@@ -168,7 +168,7 @@ def test_background_and_colour_leave_the_geometry(tmp_path):
             folder=str(tmp_path),
             match_colors=False,
         ),
-        dict(type='sapiens_common.PhotometricDistortion'),
+        dict(type='sapiens_common.ColourDistortion'),
     ]
     person = scene['mask'] > 0
     replaced = TRANSFORMS.build(steps[0])({**scene, 'img': scene['img'].copy()})

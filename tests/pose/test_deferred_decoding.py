@@ -9,7 +9,7 @@ from mmpose.datasets.transforms import TopdownAffine as MMPoseTopdownAffine
 from PIL import Image
 
 from sapiens_common.files.images import choose_reduction, decode_image, encoded_size
-from sapiens_pose.transforms import LoadImage, TopdownAffine
+from sapiens_pose.transforms import DecodeTopdownAffine, LoadPersonImage
 
 POINTS = np.array([[[120.0, 200.0], [400.0, 170.0], [260.0, 520.0]]], np.float32)
 
@@ -36,10 +36,10 @@ def run(path, defer, direction, use_udp, input_size=(48, 64), rotation=20.0):
         'keypoints_visible': np.ones((1, 3), np.float32),
         'flip_indices': [1, 0, 2],
     }
-    results = LoadImage(defer=defer).transform(results)
+    results = LoadPersonImage(defer=defer).transform(results)
     if direction:
         results = RandomFlip(prob=1.0, direction=direction).transform(results)
-    kind = TopdownAffine if defer else MMPoseTopdownAffine
+    kind = DecodeTopdownAffine if defer else MMPoseTopdownAffine
     return kind(input_size, use_udp=use_udp).transform(results)
 
 
@@ -79,7 +79,9 @@ def test_loaded_images_go_through_upstream(photo):
     for key in ('input_center', 'input_scale', 'bbox_rotation'):
         loaded[key.replace('input', 'bbox')] = np.asarray(results[key])[None]
     loaded['bbox_rotation'] = results['bbox_rotation']
-    found = TopdownAffine((48, 64), use_udp=True).transform(LoadImage(defer=True).transform(loaded))
+    found = DecodeTopdownAffine((48, 64), use_udp=True).transform(
+        LoadPersonImage(defer=True).transform(loaded)
+    )
     np.testing.assert_array_equal(found['img'], results['img'])
 
 
@@ -88,9 +90,9 @@ def test_broken_files_are_named(tmp_path, content):
     path = tmp_path / 'torn.jpg'
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'torn\.jpg cannot be decoded'):
-        LoadImage(defer=True).transform({'img_path': str(path)})
+        LoadPersonImage(defer=True).transform({'img_path': str(path)})
     with pytest.raises(ValueError, match=r'gone\.jpg does not exist'):
-        LoadImage(defer=True).transform({'img_path': str(tmp_path / 'gone.jpg')})
+        LoadPersonImage(defer=True).transform({'img_path': str(tmp_path / 'gone.jpg')})
 
 
 @pytest.mark.parametrize('orientation', [1, 3, 6, 8])

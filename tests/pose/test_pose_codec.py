@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
-from sapiens_pose.codecs import UDPHeatmap
+from sapiens_pose.codecs import BatchedUDPHeatmap
 
 SIZES = [((768, 1024), (192, 256), 6), ((192, 256), (48, 64), 2)]
 
@@ -19,7 +19,7 @@ def test_targets_equal_upstream(rng, input_size, heatmap_size, sigma):
     # inside, across the border, and far outside; labelled, doubtful and unlabelled
     keypoints = rng.uniform(-200, np.array(input_size) + 200, (3, 40, 2)).astype(np.float32)
     visible = rng.choice([0, 0.3, 0.7, 1], (3, 40)).astype(np.float32)
-    heatmaps, weights = UDPHeatmap(input_size, heatmap_size, sigma).encode_batch(
+    heatmaps, weights = BatchedUDPHeatmap(input_size, heatmap_size, sigma).encode_batch(
         torch.from_numpy(keypoints), torch.from_numpy(visible)
     )
     upstream = MMPoseUDPHeatmap(input_size, heatmap_size, sigma=sigma)
@@ -49,7 +49,9 @@ def test_decoding_equals_upstream(rng, kind):
     maps = _heatmaps(rng, kind)
     arguments = ((768, 1024), (192, 256))
     expected, expected_scores = MMPoseUDPHeatmap(*arguments, sigma=6).decode(maps)
-    points, scores = UDPHeatmap(*arguments, sigma=6).batch_decode(torch.from_numpy(maps)[None])
+    points, scores = BatchedUDPHeatmap(*arguments, sigma=6).batch_decode(
+        torch.from_numpy(maps)[None]
+    )
     np.testing.assert_array_equal(scores[0], expected_scores)
     found = scores[0] > 0
     np.testing.assert_allclose(points[0][found], expected[found], atol=1e-3)
@@ -62,7 +64,7 @@ def test_decoding_a_peak_in_each_corner():
         maps[index, 8, 6] = 0.3
     arguments = ((48, 64), (12, 16))
     expected, _ = MMPoseUDPHeatmap(*arguments).decode(maps)
-    points, _ = UDPHeatmap(*arguments).batch_decode(torch.from_numpy(maps)[None])
+    points, _ = BatchedUDPHeatmap(*arguments).batch_decode(torch.from_numpy(maps)[None])
     np.testing.assert_allclose(points[0], expected, atol=1e-3)
 
 
@@ -78,14 +80,14 @@ def test_the_general_path_equals_the_cpu_path(rng, monkeypatch):
 
 def test_a_map_without_a_peak_is_not_found():
     maps = torch.stack([torch.zeros(16, 12), torch.full((16, 12), -0.1)])[None]
-    points, scores = UDPHeatmap((48, 64), (12, 16)).batch_decode(maps)
+    points, scores = BatchedUDPHeatmap((48, 64), (12, 16)).batch_decode(maps)
     np.testing.assert_allclose(points[0], np.full((1, 2, 2), [-48 / 11, -64 / 15]), rtol=1e-6)
     assert (scores[0] <= 0).all()
 
 
 def test_a_subset_of_keypoints_is_decoded_alone(rng):
     maps = torch.from_numpy(_heatmaps(rng, 'noisy', 8))[None]
-    codec = UDPHeatmap((768, 1024), (192, 256), sigma=6)
+    codec = BatchedUDPHeatmap((768, 1024), (192, 256), sigma=6)
     points, scores = codec.batch_decode(maps)
     some, some_scores = codec.batch_decode(maps, keypoint_indices=[5, 2])
     np.testing.assert_array_equal(some[0], points[0][:, [5, 2]])
@@ -94,7 +96,7 @@ def test_a_subset_of_keypoints_is_decoded_alone(rng):
 
 def test_half_precision_maps_decode_near_the_full_ones(rng):
     maps = torch.from_numpy(_heatmaps(rng, 'clean', 8))[None]
-    codec = UDPHeatmap((768, 1024), (192, 256), sigma=6)
+    codec = BatchedUDPHeatmap((768, 1024), (192, 256), sigma=6)
     inside = codec.batch_decode(maps)[1][0] > 0.99
     full, half = codec.batch_decode(maps)[0][0], codec.batch_decode(maps.bfloat16())[0][0]
     # bfloat16 has 8 bits: the maximum may move within the flat top, the refinement brings it back
@@ -104,7 +106,7 @@ def test_half_precision_maps_decode_near_the_full_ones(rng):
 def test_golden_codec(golden):
     reference = golden('udp_codec')
     meta = reference['meta']
-    codec = UDPHeatmap(
+    codec = BatchedUDPHeatmap(
         meta['input_size'], meta['heatmap_size'], meta['sigma'], meta['blur_kernel_size']
     )
     heatmaps, weights = codec.encode_batch(
@@ -125,6 +127,6 @@ def test_settings_that_have_no_exact_meaning():
     with pytest.raises(
         ValueError, match=r'3 \* sigma must be a whole number of pixels, got sigma=1.5'
     ):
-        UDPHeatmap((192, 256), (48, 64), sigma=1.5)
+        BatchedUDPHeatmap((192, 256), (48, 64), sigma=1.5)
     with pytest.raises(ValueError, match='blur_kernel_size must be odd, got 10'):
-        UDPHeatmap((192, 256), (48, 64), blur_kernel_size=10)
+        BatchedUDPHeatmap((192, 256), (48, 64), blur_kernel_size=10)

@@ -51,7 +51,7 @@ def test_published_hyper_parameters(root, size, data):
     assert head.out_channels == NUM_KEYPOINTS[data]
     assert head.loss.use_target_weight
     if (size, data) in OHKM:
-        assert (head.loss.type, head.loss.topk) == ('sapiens_pose.KeypointOHKMMSELoss', 128)
+        assert (head.loss.type, head.loss.topk) == ('sapiens_pose.HardKeypointMSELoss', 128)
     else:
         assert head.loss.type == 'KeypointMSELoss'
     codec = head.decoder

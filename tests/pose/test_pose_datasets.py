@@ -11,7 +11,12 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
-from sapiens_pose.datasets import CocoDataset, CocoWholeBodyDataset, CombinedDataset, GoliathDataset
+from sapiens_pose.datasets import (
+    CheckedCocoDataset,
+    CheckedCocoWholeBodyDataset,
+    GoliathDataset,
+    NameMatchedDataset,
+)
 from sapiens_pose.metainfo import group_ids, keypoint_names
 
 WIDTH, HEIGHT = 120, 160
@@ -140,9 +145,9 @@ def test_greyscale_training_photos_are_replaced(tmp_path, rng, defer):
     annotations = [humans5k_annotation(make_points(rng, 308)) for _ in range(3)]
     path = write_set(tmp_path / 'set', annotations, grey=(1, 3))
     pipeline = [
-        {'type': 'sapiens_pose.LoadImage', 'defer': defer},
+        {'type': 'sapiens_pose.LoadPersonImage', 'defer': defer},
         {'type': 'GetBBoxCenterScale'},
-        {'type': 'sapiens_pose.TopdownAffine', 'input_size': (48, 64), 'use_udp': True},
+        {'type': 'sapiens_pose.DecodeTopdownAffine', 'input_size': (48, 64), 'use_udp': True},
     ]
     dataset = open_set(GoliathDataset, path, pipeline=pipeline)
     assert [dataset[index]['img_id'] for index in range(3)] == [2, 2, 2]
@@ -156,7 +161,7 @@ def test_sets_are_mixed_by_name(tmp_path, rng):
         write_set(tmp_path / 'coco', [coco_annotation(body)]),
         write_set(tmp_path / 'goliath', [humans5k_annotation(whole)]),
     ]
-    dataset = CombinedDataset(
+    dataset = NameMatchedDataset(
         layout='goliath',
         datasets=[
             {
@@ -164,7 +169,7 @@ def test_sets_are_mixed_by_name(tmp_path, rng):
                 'ann_file': str(path),
                 'data_prefix': {'img': f'{path.parent}/'},
             }
-            for name, path in zip(('CocoDataset', 'GoliathDataset'), paths, strict=True)
+            for name, path in zip(('CheckedCocoDataset', 'GoliathDataset'), paths, strict=True)
         ],
         pipeline=short_pipeline(),
     )
@@ -182,11 +187,11 @@ def test_sets_are_mixed_by_name(tmp_path, rng):
 
 def test_all_three_readers_are_mixed_as_documented(tmp_path, rng, root):
     text = (root / 'docs/pose.md').read_text(encoding='utf-8')
-    assert "type='sapiens_pose.CombinedDataset', layout='goliath'" in text
+    assert "type='sapiens_pose.NameMatchedDataset', layout='goliath'" in text
     body, whole = make_points(rng, 17), make_points(rng, 308)
     annotations = {
-        'CocoDataset': coco_annotation(body),
-        'CocoWholeBodyDataset': wholebody_annotation(rng, body),
+        'CheckedCocoDataset': coco_annotation(body),
+        'CheckedCocoWholeBodyDataset': wholebody_annotation(rng, body),
         'GoliathDataset': humans5k_annotation(whole),
     }
     sets = []
@@ -196,7 +201,7 @@ def test_all_three_readers_are_mixed_as_documented(tmp_path, rng, root):
         sets.append({'type': f'sapiens_pose.{name}', 'ann_file': str(path), 'data_prefix': prefix})
     recipe = Config.fromfile(root / 'configs/pose/sapiens_tiny_goliath.py')
     for pipeline in (short_pipeline(), recipe.train_dataloader.dataset.pipeline):
-        dataset = CombinedDataset(layout='goliath', datasets=sets, pipeline=pipeline)
+        dataset = NameMatchedDataset(layout='goliath', datasets=sets, pipeline=pipeline)
         samples = [dataset[index]['data_samples'].gt_instance_labels for index in range(3)]
         assert all(tuple(labels.keypoints.shape) == (1, 308, 2) for labels in samples)
         counts = [int((labels.keypoint_weights > 0).sum()) for labels in samples]
@@ -207,7 +212,7 @@ def test_all_three_readers_are_mixed_as_documented(tmp_path, rng, root):
 
 def wholebody_annotation(rng, body):
     annotation = coco_annotation(body)
-    for key, count in list(CocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
+    for key, count in list(CheckedCocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
         annotation[key] = make_points(rng, count).ravel().tolist()
     return annotation
 
@@ -215,7 +220,7 @@ def wholebody_annotation(rng, body):
 def short_pipeline():
     """Loading and cropping of a recipe, without its augmentation."""
     return [
-        {'type': 'sapiens_pose.LoadImage'},
+        {'type': 'sapiens_pose.LoadPersonImage'},
         {'type': 'GetBBoxCenterScale', 'padding': 1.25},
         {'type': 'TopdownAffine', 'input_size': (48, 64), 'use_udp': True},
         {'type': 'sapiens_pose.PackKeypoints'},
@@ -231,9 +236,9 @@ def test_a_set_without_a_shared_name_is_an_error(tmp_path, rng):
         'joint_weights': [1.0],
         'sigmas': [0.05],
     }
-    sets = [{'type': 'sapiens_pose.CocoDataset', 'ann_file': str(path)}]
+    sets = [{'type': 'sapiens_pose.CheckedCocoDataset', 'ann_file': str(path)}]
     with pytest.raises(ValueError, match='no keypoint name is shared'):
-        CombinedDataset(layout=metainfo, datasets=sets)
+        NameMatchedDataset(layout=metainfo, datasets=sets)
 
 
 def test_training_sample_of_the_largest_recipe_is_small(tmp_path, rng, root):
@@ -264,7 +269,7 @@ def test_a_bad_annotation_is_named_when_it_is_used(tmp_path, rng, damage, messag
     damage(annotations[1])
     path = write_set(tmp_path / 'set', annotations)
     for test_mode in (False, True):
-        dataset = open_set(CocoDataset, path, pipeline=short_pipeline(), test_mode=test_mode)
+        dataset = open_set(CheckedCocoDataset, path, pipeline=short_pipeline(), test_mode=test_mode)
         assert len(dataset) == 2
         dataset[0]
         with pytest.raises(ValueError, match=f'annotation 102 of 000002.jpg: {message}'):
@@ -285,7 +290,7 @@ def test_points_of_ones_own(tmp_path, rng):
         'joint_weights': [1.0, 1.0],
         'sigmas': [0.05, 0.05],
     }
-    dataset = open_set(CocoDataset, path, metainfo=metainfo)
+    dataset = open_set(CheckedCocoDataset, path, metainfo=metainfo)
     assert dataset.get_data_info(0)['flip_indices'] == [1, 0]
     with pytest.raises(
         ValueError, match="annotation 102 .*expected 2 x 3 values in 'keypoints', got 9"
@@ -298,7 +303,7 @@ def test_wholebody_needs_its_five_keys(tmp_path, rng):
     annotation.pop('num_keypoints')
     path = write_set(tmp_path / 'set', [annotation, {**annotation}])
     rewrite(path, lambda content: content['annotations'][1].pop('face_kpts'))
-    dataset = open_set(CocoWholeBodyDataset, path)
+    dataset = open_set(CheckedCocoWholeBodyDataset, path)
     assert dataset.get_data_info(0)['keypoints'].shape == (1, 133, 2)
     with pytest.raises(ValueError, match="annotation 102 .*expected the key 'face_kpts'"):
         dataset.get_data_info(1)
@@ -314,12 +319,12 @@ def test_goliath_annotations_of_another_length_are_named(tmp_path, rng):
 
 
 @pytest.mark.parametrize('value', ['text', 5, ['a'] * 924, [[1, 2], [3]]])
-@pytest.mark.parametrize('cls, count', [(GoliathDataset, 308), (CocoWholeBodyDataset, 17)])
+@pytest.mark.parametrize('cls, count', [(GoliathDataset, 308), (CheckedCocoWholeBodyDataset, 17)])
 def test_keypoints_of_a_wrong_kind_cost_one_annotation(tmp_path, rng, cls, count, value):
     annotations = [coco_annotation(make_points(rng, count)) for _ in range(2)]
     for annotation in annotations:
         del annotation['num_keypoints']
-        for key, number in list(CocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
+        for key, number in list(CheckedCocoWholeBodyDataset.KEYPOINT_KEYS.items())[1:]:
             annotation[key] = make_points(rng, number).ravel().tolist()
     annotations[1]['keypoints'] = value
     path = write_set(tmp_path / 'set', annotations)
@@ -348,7 +353,7 @@ def test_a_broken_photo_is_named(tmp_path, rng, damage):
         photo.write_bytes(b'not a picture')
     else:
         photo.unlink()
-    dataset = open_set(CocoDataset, path, pipeline=short_pipeline())
+    dataset = open_set(CheckedCocoDataset, path, pipeline=short_pipeline())
     message = {'torn': 'cannot be decoded', 'missing': 'does not exist'}[damage]
     with pytest.raises(ValueError, match=f'image .*000001.jpg {message}'):
         dataset[0]
@@ -358,8 +363,8 @@ def test_incomplete_files_are_named(tmp_path, rng):
     path = write_set(tmp_path / 'set', [coco_annotation(make_points(rng, 17))])
     rewrite(path, lambda content: content['annotations'][0].pop('image_id'))
     with pytest.raises(ValueError, match=r"annotations\[0\] \(id 101\) lacks \['image_id'\]"):
-        open_set(CocoDataset, path)
+        open_set(CheckedCocoDataset, path)
     with pytest.raises(
         ValueError, match='annotation file .*nowhere.json does not exist; set data_root'
     ):
-        open_set(CocoDataset, path.parent / 'nowhere.json')
+        open_set(CheckedCocoDataset, path.parent / 'nowhere.json')

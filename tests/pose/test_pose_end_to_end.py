@@ -22,7 +22,7 @@ _base_ = ['{leaf}']
 codec = dict(input_size=(96, 128), heatmap_size=(24, 32), sigma={sigma})
 model = dict(backbone=dict(img_size=(128, 96)), head=dict(decoder=codec), test_cfg=dict(flip_test=False))
 
-augmentation = ('RandomFlip', 'RandomHalfBody', 'RandomBBoxTransform', 'PhotometricDistortion', 'Albumentation')
+augmentation = ('RandomFlip', 'RandomHalfBody', 'RandomBBoxTransform', 'ColourDistortion', 'SeededAlbumentation')
 train_pipeline = [s for s in _base_.train_pipeline if s['type'].split('.')[-1] not in augmentation]
 val_pipeline = _base_.val_pipeline
 for step in (*train_pipeline, *val_pipeline):

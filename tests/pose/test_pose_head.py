@@ -10,7 +10,7 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
 CODEC = {
-    'type': 'sapiens_pose.UDPHeatmap',
+    'type': 'sapiens_pose.BatchedUDPHeatmap',
     'input_size': (48, 64),
     'heatmap_size': (12, 16),
     'sigma': 2,

@@ -4,7 +4,7 @@ import torch
 from mmpose.models.losses import KeypointMSELoss
 from mmpose.models.losses import KeypointOHKMMSELoss as MMPoseOHKM
 
-from sapiens_pose.models import KeypointOHKMMSELoss
+from sapiens_pose.models import HardKeypointMSELoss
 
 
 @pytest.mark.parametrize('use_target_weight', [False, True])
@@ -15,7 +15,7 @@ def test_ohkm_equals_upstream(use_target_weight):
     output.requires_grad_(True)
     losses = [
         cls(topk=7, use_target_weight=use_target_weight, loss_weight=2.0)(output, target, weights)
-        for cls in (KeypointOHKMMSELoss, MMPoseOHKM)
+        for cls in (HardKeypointMSELoss, MMPoseOHKM)
     ]
     torch.testing.assert_close(*losses)
     torch.testing.assert_close(*[torch.autograd.grad(loss, output)[0] for loss in losses])
@@ -27,7 +27,7 @@ def test_golden_losses(golden):
         torch.from_numpy(reference[key]).float() for key in ('output', 'target', 'target_weights')
     )
     mse = KeypointMSELoss(use_target_weight=True)(output, target, weights)
-    ohkm = KeypointOHKMMSELoss(topk=128, use_target_weight=True)(output, target, weights)
+    ohkm = HardKeypointMSELoss(topk=128, use_target_weight=True)(output, target, weights)
     torch.testing.assert_close(mse, torch.tensor(reference['mse']), rtol=1e-5, atol=0)
     torch.testing.assert_close(ohkm, torch.tensor(reference['ohkm128']), rtol=1e-5, atol=0)
 
@@ -35,6 +35,6 @@ def test_golden_losses(golden):
 def test_more_keypoints_asked_than_there_are():
     maps = torch.zeros(1, 17, 4, 3)
     with pytest.raises(ValueError, match='topk 128 exceeds the 17 keypoints'):
-        KeypointOHKMMSELoss(topk=128)(maps, maps, torch.ones(1, 17))
+        HardKeypointMSELoss(topk=128)(maps, maps, torch.ones(1, 17))
     with pytest.raises(ValueError, match='topk must be positive, got 0'):
-        KeypointOHKMMSELoss(topk=0)
+        HardKeypointMSELoss(topk=0)

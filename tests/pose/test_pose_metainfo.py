@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sapiens_common.layouts.goliath308 import load_goliath308
-from sapiens_pose.datasets import CombinedDataset
+from sapiens_pose.datasets import NameMatchedDataset
 from sapiens_pose.metainfo import (
     convert_keypoints,
     drop_teeth,
@@ -112,7 +112,7 @@ def test_unknown_layouts_and_shapes():
     with pytest.raises(ValueError, match="layout 'coco18' is neither goliath nor one that mmpose"):
         keypoint_names('coco18')
     with pytest.raises(ValueError, match="layout 'coco18' is neither goliath nor one that mmpose"):
-        CombinedDataset(layout='coco18', datasets=[])
+        NameMatchedDataset(layout='coco18', datasets=[])
     with pytest.raises(ValueError, match='layout goliath has 308 keypoints'):
         convert_keypoints(np.zeros((17, 2)), np.zeros(17), 'coco')
     with pytest.raises(ValueError, match='no keypoint name is shared'):

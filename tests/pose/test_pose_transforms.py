@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 
-from sapiens_pose.transforms import Albumentation, PackKeypoints, RejectFewKeypoints
+from sapiens_pose.transforms import PackKeypoints, RejectFewKeypoints, SeededAlbumentation
 
 CODEC = {
-    'type': 'sapiens_pose.UDPHeatmap',
+    'type': 'sapiens_pose.BatchedUDPHeatmap',
     'input_size': (48, 64),
     'heatmap_size': (12, 16),
     'sigma': 2,
@@ -23,10 +23,10 @@ CODEC = {
 def albumentation(root):
     """The pixel augmentation of the shipped recipe."""
     config = Config.fromfile(root / 'configs/pose/sapiens_1b_goliath.py')
-    step = next(s for s in config.train_pipeline if s.type.endswith('Albumentation'))
+    step = next(s for s in config.train_pipeline if s.type.endswith('SeededAlbumentation'))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        return Albumentation(step.transforms)
+        return SeededAlbumentation(step.transforms)
 
 
 def test_one_hole_of_a_fifth_to_two_fifths(albumentation):
@@ -85,8 +85,8 @@ def test_steps_and_strengths_of_the_training_pipeline(root):
     names = [type(step).__name__ for step in steps]
     # reference 2.2; the targets of its step 9 are made in the head
     assert names == [
-        'LoadImage', 'GetBBoxCenterScale', 'RandomFlip', 'RandomHalfBody', 'RandomBBoxTransform',
-        'TopdownAffine', 'RejectFewKeypoints', 'PhotometricDistortion', 'Albumentation', 'PackKeypoints',
+        'LoadPersonImage', 'GetBBoxCenterScale', 'RandomFlip', 'RandomHalfBody', 'RandomBBoxTransform',
+        'DecodeTopdownAffine', 'RejectFewKeypoints', 'ColourDistortion', 'SeededAlbumentation', 'PackKeypoints',
     ]  # fmt: skip
     _, box, flip, half, transform, affine, _, photo, _, _ = steps
     assert box.padding == 1.25 and (flip.prob, flip.direction) == (0.5, 'horizontal')

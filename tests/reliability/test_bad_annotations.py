@@ -14,7 +14,7 @@ from sapiens_common.files.boxes import read_boxes_json
 from sapiens_common.layouts.own import find_metainfo_problems, make_metainfo, read_category
 from sapiens_inference.inputs.boxes import GivenBoxes
 from sapiens_inference.items import Item
-from sapiens_pose.datasets import CocoDataset, CocoWholeBodyDataset, GoliathDataset
+from sapiens_pose.datasets import CheckedCocoDataset, CheckedCocoWholeBodyDataset, GoliathDataset
 
 
 def coco():
@@ -37,7 +37,7 @@ def coco():
     }
 
 
-def read(content, tmp_path, kind=CocoDataset):
+def read(content, tmp_path, kind=CheckedCocoDataset):
     path = tmp_path / 'annotations.json'
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     dataset = kind(ann_file=str(path), data_prefix={'img': str(tmp_path)}, pipeline=[])
@@ -110,7 +110,7 @@ BAD_CONTENTS = {
     'images as text': {**coco(), 'images': ['a.jpg']},
     'nobody': {**coco(), 'annotations': []},
 }
-POSE_READERS = (CocoDataset, CocoWholeBodyDataset, GoliathDataset)
+POSE_READERS = (CheckedCocoDataset, CheckedCocoWholeBodyDataset, GoliathDataset)
 
 
 @pytest.mark.parametrize('kind', POSE_READERS)
@@ -162,7 +162,7 @@ BAD_BOXES = {
 }
 
 
-def evaluate(content, tmp_path, kind=CocoDataset):
+def evaluate(content, tmp_path, kind=CheckedCocoDataset):
     files = {'annotations.json': coco(), 'boxes.json': content}
     for name, value in files.items():
         raw = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -208,7 +208,9 @@ KEYS = [
 def reader(tmp_path_factory):
     path = tmp_path_factory.mktemp('fuzz') / 'annotations.json'
     path.write_text(json.dumps(coco()))
-    return CocoDataset(ann_file=str(path), data_prefix={'img': str(path.parent)}, pipeline=[])
+    return CheckedCocoDataset(
+        ann_file=str(path), data_prefix={'img': str(path.parent)}, pipeline=[]
+    )
 
 
 @settings(max_examples=150, deadline=None)

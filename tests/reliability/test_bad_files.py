@@ -26,7 +26,7 @@ from sapiens_inference.inputs.masks import find_masks
 from sapiens_inference.inputs.photos import read_photo
 from sapiens_inference.inputs.sources import decode, open_source
 from sapiens_inference.items import Item
-from sapiens_pose.datasets import CocoDataset
+from sapiens_pose.datasets import CheckedCocoDataset
 from sapiens_pretrain.data.dataset import ImageSet
 from sapiens_pretrain.data.shards import pack_shard
 from sapiens_seg.datasets import BodyPartDataset
@@ -155,7 +155,7 @@ def write_set(root):
 
 def pose(*steps):
     def open_set(root):
-        dataset = CocoDataset(
+        dataset = CheckedCocoDataset(
             ann_file=str(root / 'people.json'),
             data_prefix={'img': str(root / 'images')},
             pipeline=[*steps],
@@ -167,7 +167,7 @@ def pose(*steps):
 
 
 def seg(root):
-    loaders = [{'type': 'sapiens_common.LoadImage'}, {'type': 'sapiens_seg.LoadLabels'}]
+    loaders = [{'type': 'sapiens_common.LoadPhoto'}, {'type': 'sapiens_seg.LoadLabels'}]
     dataset = BodyPartDataset('goliath', data_root=str(root), pipeline=loaders)
     return lambda: dataset[0]
 
@@ -218,11 +218,11 @@ def infer_mask(root):
     return read
 
 
-LOAD_POSE = {'type': 'sapiens_pose.LoadImage'}
+LOAD_POSE = {'type': 'sapiens_pose.LoadPersonImage'}
 TRAIN_POSE = (
     {**LOAD_POSE, 'defer': True},
     {'type': 'mmpose.GetBBoxCenterScale'},
-    {'type': 'sapiens_pose.TopdownAffine', 'input_size': (48, 64)},
+    {'type': 'sapiens_pose.DecodeTopdownAffine', 'input_size': (48, 64)},
 )
 ROWS = {
     'pose image': (IMAGE, PICTURES, pose(LOAD_POSE)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from sapiens_common.transforms import LoadImage
+from sapiens_common.transforms import LoadPhoto
 from sapiens_seg.datasets import BodyPartDataset
 
 
@@ -24,11 +24,11 @@ from sapiens_seg.datasets import BodyPartDataset
 def test_no_side_falls_below_what_is_asked_for(tmp_path, size, shape):
     path = tmp_path / 'photo.jpg'
     cv2.imwrite(str(path), np.full((*size, 3), 90, np.uint8))
-    found = LoadImage(at_least=(64, 48)).transform({'img_path': str(path)})
+    found = LoadPhoto(at_least=(64, 48)).transform({'img_path': str(path)})
     assert found['img'].shape == (*shape, 3)
     assert found['img_shape'] == shape and found['ori_shape'] == size
     assert abs(int(found['img'].mean()) - 90) < 2
-    whole = LoadImage().transform({'img_path': str(path)})
+    whole = LoadPhoto().transform({'img_path': str(path)})
     assert whole['img_shape'] == whole['ori_shape'] == size
 
 
@@ -45,7 +45,7 @@ def test_labels_stay_on_their_pixels(root, tmp_path, size):
     steps = [
         step
         for step in config.train_dataloader.dataset.pipeline
-        if 'Photo' not in step.type and 'Background' not in step.type
+        if 'Distortion' not in step.type and 'Background' not in step.type
     ]
     assert steps[0].at_least == (512, 384)
     dataset = BodyPartDataset(vocabulary='goliath', data_root=str(tmp_path), pipeline=[*steps[:-1]])
@@ -60,4 +60,4 @@ def test_labels_stay_on_their_pixels(root, tmp_path, size):
 
 def test_a_missing_photo_is_named(tmp_path):
     with pytest.raises(ValueError, match=r'gone\.jpg does not exist'):
-        LoadImage(at_least=(64, 48)).transform({'img_path': str(tmp_path / 'gone.jpg')})
+        LoadPhoto(at_least=(64, 48)).transform({'img_path': str(tmp_path / 'gone.jpg')})

@@ -113,7 +113,7 @@ def test_published_numbers(root, size, data, epochs, schedule, padding, ratio, f
     assert step(pipeline, 'SwapFlip').prob == 0.5
     backgrounds = [one.prob for one in pipeline if one.type.endswith('RandomBackground')]
     assert backgrounds == ([0.8] if data == 'goliath' else [])
-    assert pipeline[-2].type == 'sapiens_common.PhotometricDistortion' and len(pipeline[-2]) == 1
+    assert pipeline[-2].type == 'sapiens_common.ColourDistortion' and len(pipeline[-2]) == 1
     loss = config.model.decode_head.loss_decode
     assert loss.average == 'pixels'
     assert (VOCABULARIES[loss.vocabulary].weights is not None) == weighted

@@ -26,7 +26,7 @@ model = dict(
         arch=dict(embed_dims=48, num_layers=2, num_heads=2, feedforward_channels=96, _delete_=True),
         img_size=(64, 48)),
     decode_head=dict(in_channels=48, deconv_out_channels=(32, 32), conv_out_channels=(32, )))
-load = [dict(type='sapiens_common.LoadImage'), dict(type='sapiens_seg.LoadLabels')]
+load = [dict(type='sapiens_common.LoadPhoto'), dict(type='sapiens_seg.LoadLabels')]
 pack = dict(type='PackSegInputs')
 resize = dict(type='Resize', scale=(48, 64), keep_ratio=False)
 train_pipeline = [*load, resize, dict(type='sapiens_seg.SwapFlip', prob=0.5), pack]

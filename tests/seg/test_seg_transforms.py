@@ -67,8 +67,7 @@ def test_recipe_pipelines_keep_labels_on_their_pixels(root, tmp_path, write_pair
     steps = [
         step
         for step in settings.pipeline
-        if step.type
-        not in ('sapiens_common.PhotometricDistortion', 'sapiens_common.RandomBackground')
+        if step.type not in ('sapiens_common.ColourDistortion', 'sapiens_common.RandomBackground')
     ]
     labels = np.zeros((90, 70), np.uint8)
     labels[20:80, 10:30], labels[30:60, 40:64] = 4, 13

@@ -83,8 +83,8 @@ def reference_steps(steps: list[dict]) -> list[dict]:
     """The same augmentation by mmpose's own transforms, with heatmaps made by the loader."""
     codec = next(step['codec'] for step in steps if 'codec' in step)
     upstream = {
-        'sapiens_pose.LoadImage': {'type': 'LoadImage'},
-        'sapiens_common.PhotometricDistortion': {'type': 'PhotometricDistortion'},
+        'sapiens_pose.LoadPersonImage': {'type': 'LoadImage'},
+        'sapiens_common.ColourDistortion': {'type': 'PhotometricDistortion'},
     }
     found = []
     for step in steps:
@@ -94,7 +94,7 @@ def reference_steps(steps: list[dict]) -> list[dict]:
         if kind == 'sapiens_pose.PackKeypoints':
             found.append({'type': 'GenerateTarget', 'encoder': {**codec, 'type': 'UDPHeatmap'}})
             found.append({'type': 'PackPoseInputs'})
-        elif kind == 'sapiens_pose.TopdownAffine':
+        elif kind == 'sapiens_pose.DecodeTopdownAffine':
             found.append({**step, 'type': 'TopdownAffine'})
         else:
             found.append(upstream.get(kind, step))

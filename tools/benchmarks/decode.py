@@ -5,7 +5,7 @@ import numpy as np
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
 from benchmarks.harness import Settings, Stage, Target, compare
-from sapiens_pose.codecs import UDPHeatmap
+from sapiens_pose.codecs import BatchedUDPHeatmap
 
 from .people import NUM_KEYPOINTS, codec_settings, heatmaps
 
@@ -17,7 +17,7 @@ _CLEAR = 0.1  # maxima above it are peaks, the others noise
 def run(settings: Settings) -> Stage:
     """Time the batched decode against mmpose's NumPy codec, for one person and for several."""
     arguments = codec_settings(settings.quick)
-    ours, upstream = UDPHeatmap(**arguments), MMPoseUDPHeatmap(**arguments)
+    ours, upstream = BatchedUDPHeatmap(**arguments), MMPoseUDPHeatmap(**arguments)
     count = 17 if settings.quick else NUM_KEYPOINTS
     width, height = arguments['heatmap_size']
     stage = Stage('decode', "Sub-pixel keypoints from the heatmaps on the model's device.")

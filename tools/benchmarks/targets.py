@@ -6,7 +6,7 @@ import torch
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
 from benchmarks.harness import Settings, Stage, compare
-from sapiens_pose.codecs import UDPHeatmap
+from sapiens_pose.codecs import BatchedUDPHeatmap
 
 from .people import NUM_KEYPOINTS, codec_settings, keypoints
 
@@ -14,7 +14,7 @@ from .people import NUM_KEYPOINTS, codec_settings, keypoints
 def run(settings: Settings) -> Stage:
     """Time the batched targets on the device against mmpose's, one person at a time on the CPU."""
     arguments = codec_settings(settings.quick)
-    ours, upstream = UDPHeatmap(**arguments), MMPoseUDPHeatmap(**arguments)
+    ours, upstream = BatchedUDPHeatmap(**arguments), MMPoseUDPHeatmap(**arguments)
     batch = settings.batches[0] if settings.batches else 4
     count = 17 if settings.quick else NUM_KEYPOINTS
     points, visible = keypoints(batch, count, arguments['input_size'])

@@ -2,14 +2,14 @@
 """Runner, loops, optimizer construction and distributed set-up shared by all tasks."""
 
 from .hooks import SafeCheckpointHook
-from .layer_decay import LayerDecayOptimWrapperConstructor
+from .layer_decay import LayerwiseDecayConstructor
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim import SapiensOptimWrapper
 from .runner import SapiensRunner
 from .sharded import ShardedRunner
 
 __all__ = [
-    'LayerDecayOptimWrapperConstructor',
+    'LayerwiseDecayConstructor',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'SafeCheckpointHook',

@@ -16,7 +16,7 @@ from sapiens_common.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+class LayerwiseDecayConstructor(DefaultOptimWrapperConstructor):
     """Scale the learning rate of depth d out of n by ``layer_decay_rate ** (n - 1 - d)``.
 
     Depths come from ``get_layer_depth(name, prefix)`` of the model's backbone (mmpretrain's

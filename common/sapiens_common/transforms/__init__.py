@@ -1,8 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Transforms used by more than one task. Importing this registers them."""
 
-from .load_image import LoadImage
-from .photometric import PhotometricDistortion
+from .load_photo import LoadPhoto
+from .photometric import ColourDistortion
 from .random_background import RandomBackground
 
-__all__ = ['LoadImage', 'PhotometricDistortion', 'RandomBackground']
+__all__ = ['ColourDistortion', 'LoadPhoto', 'RandomBackground']

@@ -82,7 +82,7 @@ def _apply(image: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class PhotometricDistortion(BaseTransform):
+class ColourDistortion(BaseTransform):
     """Distort colours at random: each kind with probability 0.5.
 
     The ranges and the arithmetic are those of mmpose's ``PhotometricDistortion`` and mmseg's

@@ -9,7 +9,7 @@ model = dict(
         target='depth',
         deconv_out_channels=(384, 384, 384, 384),
         conv_out_channels=(384, 384),
-        loss_decode=dict(type='sapiens_depth_normal.SiLogLoss'),
+        loss_decode=dict(type='sapiens_depth_normal.MaskedSiLogLoss'),
         # Relative depth lies in [0, 1]; started at 0 half of the pixels are clamped by the logarithm
         # and learn nothing. The published recipe starts at 0.
         init_cfg=dict(type='Normal', std=0.01, bias=0.5, override=dict(name='conv_seg'))))
@@ -18,7 +18,7 @@ train_pipeline = [
     load,
     dict(_base_.warp, rotate_prob=0.5),
     dict(type='sapiens_depth_normal.NormalizeDepth'),
-    dict(type='sapiens_common.PhotometricDistortion'),
+    dict(type='sapiens_common.ColourDistortion'),
     dict(type='sapiens_depth_normal.PackMaps')]
 test_pipeline = [load, *_base_.test_pipeline[1:]]
 

@@ -33,7 +33,7 @@ model = dict(
                 conv_out_channels=(64, ),
                 loss=dict(type='mmpose.KeypointMSELoss', use_target_weight=True),
                 decoder=dict(
-                    type='sapiens_pose.UDPHeatmap',
+                    type='sapiens_pose.BatchedUDPHeatmap',
                     input_size=(96, 128),
                     heatmap_size=(24, 32),
                     sigma=2)),
@@ -54,7 +54,7 @@ model = dict(
             decode_head=dict(
                 type='sapiens_depth_normal.DenseHead',
                 target='depth',
-                loss_decode=dict(type='sapiens_depth_normal.SiLogLoss'),
+                loss_decode=dict(type='sapiens_depth_normal.MaskedSiLogLoss'),
                 init_cfg=dict(type='Normal', std=0.01, bias=0.5, override=dict(name='conv_seg')),
                 **thin)),
         normal=dict(
@@ -75,7 +75,7 @@ train_pipeline = [
     load,
     dict(type='sapiens_depth_normal.RandomWarp', size=size, scale=(0.9, 1.3), max_angle=20),
     dict(type='sapiens_depth_normal.NormalizeDepth'),
-    dict(type='sapiens_common.PhotometricDistortion'),
+    dict(type='sapiens_common.ColourDistortion'),
     dict(type='sapiens_multitask.PackMultitask')]
 test_pipeline = [
     load,

@@ -19,7 +19,7 @@ model = dict(
 train_pipeline = [
     load,
     _base_.warp,
-    dict(type='sapiens_common.PhotometricDistortion'),
+    dict(type='sapiens_common.ColourDistortion'),
     dict(type='sapiens_depth_normal.PackMaps')]
 test_pipeline = [load, *_base_.test_pipeline[1:]]
 

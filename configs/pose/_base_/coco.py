@@ -6,13 +6,13 @@ data_root = 'data/coco'  # --cfg-options data_root=DIR reaches every path below
 
 train_dataloader = dict(
     dataset=dict(
-        type='sapiens_pose.CocoDataset',
+        type='sapiens_pose.CheckedCocoDataset',
         data_root=data_root,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/')))
 val_dataloader = dict(
     dataset=dict(
-        type='sapiens_pose.CocoDataset',
+        type='sapiens_pose.CheckedCocoDataset',
         data_root=data_root,
         ann_file='annotations/person_keypoints_val2017.json',
         bbox_file=f'{data_root}/person_detection_results/COCO_val2017_detections_AP_H_70_person.json',

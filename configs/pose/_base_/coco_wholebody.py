@@ -5,13 +5,13 @@ data_root = 'data/coco'  # --cfg-options data_root=DIR reaches every path below
 
 train_dataloader = dict(
     dataset=dict(
-        type='sapiens_pose.CocoWholeBodyDataset',
+        type='sapiens_pose.CheckedCocoWholeBodyDataset',
         data_root=data_root,
         ann_file='annotations/coco_wholebody_train_v1.0.json',
         data_prefix=dict(img='train2017/')))
 val_dataloader = dict(
     dataset=dict(
-        type='sapiens_pose.CocoWholeBodyDataset',
+        type='sapiens_pose.CheckedCocoWholeBodyDataset',
         data_root=data_root,
         ann_file='annotations/coco_wholebody_val_v1.0.json',
         bbox_file=f'{data_root}/person_detection_results/COCO_val2017_detections_AP_H_70_person.json',

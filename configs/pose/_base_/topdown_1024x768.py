@@ -1,7 +1,7 @@
 # Model and pipelines of all published pose models: input 1024 x 768 (h x w), heatmaps 256 x 192.
 # Leaves join them with a size card and a recipe.
 codec = dict(
-    type='sapiens_pose.UDPHeatmap',
+    type='sapiens_pose.BatchedUDPHeatmap',
     input_size=(768, 1024),  # (width, height), as mmpose writes sizes
     heatmap_size=(192, 256),
     sigma=6)  # the blur before decoding stays 11 taps, made for sigma 2: published scores depend on it
@@ -25,7 +25,7 @@ model = dict(
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False))
 
 train_pipeline = [
-    dict(type='sapiens_pose.LoadImage', defer=True),  # TopdownAffine decodes the pixels it needs
+    dict(type='sapiens_pose.LoadPersonImage', defer=True),  # DecodeTopdownAffine decodes the pixels it needs
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomFlip', direction='horizontal', prob=0.5),
     dict(
@@ -44,11 +44,11 @@ train_pipeline = [
         scale_prob=1.0,
         rotate_factor=80.0,
         rotate_prob=0.6),
-    dict(type='sapiens_pose.TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='sapiens_pose.DecodeTopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='sapiens_pose.RejectFewKeypoints', codec=codec),
-    dict(type='sapiens_common.PhotometricDistortion', channel_swap=True),
+    dict(type='sapiens_common.ColourDistortion', channel_swap=True),
     dict(
-        type='sapiens_pose.Albumentation',
+        type='sapiens_pose.SeededAlbumentation',
         transforms=[
             dict(type='Blur', p=0.1),
             dict(type='MedianBlur', p=0.1),
@@ -65,7 +65,7 @@ train_pipeline = [
         ]),
     dict(type='sapiens_pose.PackKeypoints')]
 val_pipeline = [
-    dict(type='sapiens_pose.LoadImage'),
+    dict(type='sapiens_pose.LoadPersonImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='PackPoseInputs')]

@@ -4,7 +4,7 @@ codec = dict(input_size=(96, 128), heatmap_size=(24, 32), sigma=2)
 
 model = dict(head=dict(decoder=codec))
 train_pipeline = [
-    dict(type='sapiens_pose.LoadImage', defer=True),
+    dict(type='sapiens_pose.LoadPersonImage', defer=True),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomFlip', direction='horizontal', prob=0.5),
     # Rendered people stand upright, in training and validation: mild changes suffice.
@@ -15,11 +15,11 @@ train_pipeline = [
         scale_factor=(0.9, 1.15),
         rotate_factor=20.0,
         rotate_prob=0.3),
-    dict(type='sapiens_pose.TopdownAffine', input_size=codec['input_size'], use_udp=True),
-    dict(type='sapiens_common.PhotometricDistortion', channel_swap=True),
+    dict(type='sapiens_pose.DecodeTopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='sapiens_common.ColourDistortion', channel_swap=True),
     dict(type='sapiens_pose.PackKeypoints')]
 val_pipeline = [
-    dict(type='sapiens_pose.LoadImage', defer=True),
+    dict(type='sapiens_pose.LoadPersonImage', defer=True),
     dict(type='GetBBoxCenterScale', padding=1.25),
-    dict(type='sapiens_pose.TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='sapiens_pose.DecodeTopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='PackPoseInputs')]

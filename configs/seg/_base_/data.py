@@ -1,6 +1,6 @@
 # Augmentations, loaders and evaluation of the published recipe. Recipes say which data.
 train_pipeline = [
-    dict(type='sapiens_common.LoadImage', at_least=(2048, 1536)),  # the largest RandomResize asks for
+    dict(type='sapiens_common.LoadPhoto', at_least=(2048, 1536)),  # the largest RandomResize asks for
     dict(type='sapiens_seg.LoadLabels'),
     dict(
         type='RandomResize',
@@ -11,12 +11,12 @@ train_pipeline = [
     dict(type='Resize', scale=(768, 1024), keep_ratio=False),
     dict(type='RandomRotate', prob=0.5, degree=45, pad_val=0, seg_pad_val=0),
     dict(type='sapiens_seg.SwapFlip', prob=0.5),
-    dict(type='sapiens_common.PhotometricDistortion'),
+    dict(type='sapiens_common.ColourDistortion'),
     dict(type='PackSegInputs')]
 
 # The aspect ratio is not kept: people are seen as the published weights saw them.
 test_pipeline = [
-    dict(type='sapiens_common.LoadImage'),
+    dict(type='sapiens_common.LoadPhoto'),
     dict(type='Resize', scale=(768, 1024), keep_ratio=False),
     dict(type='sapiens_seg.LoadLabels'),  # at the original size, where the metric compares
     dict(type='PackSegInputs')]
@@ -40,7 +40,7 @@ test_evaluator = val_evaluator
 # tools/test.py --tta: three scales, each also mirrored.
 tta_model = dict(type='sapiens_seg.BodyPartTTAModel')
 tta_pipeline = [
-    dict(type='sapiens_common.LoadImage'),
+    dict(type='sapiens_common.LoadPhoto'),
     dict(type='Resize', scale=(960, 1280), keep_ratio=False),
     dict(
         type='TestTimeAug',

@@ -2,7 +2,7 @@
 """The dense-regression estimator, its head and its losses."""
 
 from .dense_head import DenseHead
-from .losses import CosineLoss, GradientMatchingLoss, PixelL1Loss, SiLogLoss
+from .losses import CosineLoss, GradientMatchingLoss, MaskedSiLogLoss, PixelL1Loss
 from .regressor import DenseRegressor
 
 __all__ = [
@@ -10,6 +10,6 @@ __all__ = [
     'DenseHead',
     'DenseRegressor',
     'GradientMatchingLoss',
+    'MaskedSiLogLoss',
     'PixelL1Loss',
-    'SiLogLoss',
 ]

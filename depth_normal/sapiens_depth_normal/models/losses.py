@@ -44,13 +44,13 @@ def _mean_over(values: Tensor, mask: Tensor, dim: int | tuple[int, ...] | None =
 
 
 @MODELS.register_module()
-class SiLogLoss(MaskedLoss):
+class MaskedSiLogLoss(MaskedLoss):
     """Scale-invariant log error (Eigen et al., NIPS 2014, equation 4, with its square root).
 
     Per image ``sqrt(mean(d**2) - lambda * mean(d)**2)`` with ``d = log(target) - log(pred)``, then the
     mean over the batch. Pixels whose target is not above ``eps`` (the nearest ones after
     normalisation) have no logarithm and drop out; predictions below ``eps`` count as ``eps``.
-    Unlike mmseg's loss of this name the gradient is zero, not infinite, for a perfect prediction.
+    Unlike that of mmseg's ``SiLogLoss`` the gradient is zero, not infinite, for a perfect prediction.
 
     Args:
         variance_focus: The lambda of the formula; 1 ignores the scale of the prediction entirely.

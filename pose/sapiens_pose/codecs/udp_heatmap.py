@@ -14,7 +14,7 @@ from .udp_decode import heatmap_maxima, refine_udp
 
 
 @KEYPOINT_CODECS.register_module()
-class UDPHeatmap(MMPoseUDPHeatmap):
+class BatchedUDPHeatmap(MMPoseUDPHeatmap):
     """Gaussian heatmaps by Unbiased Data Processing.
 
     ``encode`` and ``decode`` are upstream's, one person at a time in NumPy; ``encode_batch`` and
@@ -47,10 +47,12 @@ class UDPHeatmap(MMPoseUDPHeatmap):
         )
         if (3 * sigma) % 1:
             raise ValueError(
-                f'UDPHeatmap: 3 * sigma must be a whole number of pixels, got {sigma=}'
+                f'BatchedUDPHeatmap: 3 * sigma must be a whole number of pixels, got {sigma=}'
             )
         if blur_kernel_size % 2 == 0:
-            raise ValueError(f'UDPHeatmap: blur_kernel_size must be odd, got {blur_kernel_size}')
+            raise ValueError(
+                f'BatchedUDPHeatmap: blur_kernel_size must be odd, got {blur_kernel_size}'
+            )
 
     def keypoint_weights(self, keypoints: Tensor, visible: Tensor) -> Tensor:
         """Visibilities with 0 for labelled points whose whole Gaussian lies outside the heatmap.
@@ -114,12 +116,12 @@ class UDPHeatmap(MMPoseUDPHeatmap):
             raw maxima. Positions with a score of 0 or less are upstream's "not found", (-1, -1) in
             pixels of the heatmap.
         """
-        points, scores = self.decode_batch(heatmaps, keypoint_indices)
+        points, scores = self.decode_relative(heatmaps, keypoint_indices)
         points_np = points.double().cpu().numpy() * self.input_size
         scores_np = scores.cpu().numpy()
         return list(points_np[:, None]), list(scores_np[:, None])
 
-    def decode_batch(
+    def decode_relative(
         self, heatmaps: Tensor, keypoint_indices: Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor]:
         """As :meth:`batch_decode`, on the device and relative to the input.

@@ -1,8 +1,13 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Readers of COCO-style annotations. Importing this registers them."""
 
-from .coco import CocoDataset, CocoWholeBodyDataset
-from .combined import CombinedDataset
+from .coco import CheckedCocoDataset, CheckedCocoWholeBodyDataset
 from .goliath import GoliathDataset
+from .name_matched import NameMatchedDataset
 
-__all__ = ['CocoDataset', 'CocoWholeBodyDataset', 'CombinedDataset', 'GoliathDataset']
+__all__ = [
+    'CheckedCocoDataset',
+    'CheckedCocoWholeBodyDataset',
+    'GoliathDataset',
+    'NameMatchedDataset',
+]

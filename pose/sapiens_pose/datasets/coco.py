@@ -14,7 +14,7 @@ from .checks import CheckedCocoStyleDataset
 
 
 @DATASETS.register_module()
-class CocoDataset(CheckedCocoStyleDataset, MMPoseCocoDataset):
+class CheckedCocoDataset(CheckedCocoStyleDataset, MMPoseCocoDataset):
     """COCO's 17 person keypoints, or with ``metainfo`` a user's own points in COCO's JSON.
 
     Arguments as upstream's.
@@ -24,7 +24,7 @@ class CocoDataset(CheckedCocoStyleDataset, MMPoseCocoDataset):
 
 
 @DATASETS.register_module()
-class CocoWholeBodyDataset(CheckedCocoStyleDataset, MMPoseCocoWholeBodyDataset):
+class CheckedCocoWholeBodyDataset(CheckedCocoStyleDataset, MMPoseCocoWholeBodyDataset):
     """COCO-WholeBody: 133 points in five keys of an annotation; arguments as upstream's."""
 
     METAINFO = upstream_metainfo('coco_wholebody')

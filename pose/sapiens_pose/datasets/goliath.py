@@ -107,7 +107,7 @@ class GoliathDataset(CheckedCocoStyleDataset):
         self.full_init()
         data_info = self.get_data_info(idx)
         if not self.test_mode:
-            data_info['reject_greyscale'] = True  # LoadImage and TopdownAffine heed it
+            data_info['reject_greyscale'] = True  # LoadPersonImage and DecodeTopdownAffine heed it
         data_info['dataset'] = self
         return self.pipeline(data_info)
 

@@ -11,10 +11,10 @@ from sapiens_pose.registry import MODELS
 
 
 @MODELS.register_module()
-class KeypointOHKMMSELoss(nn.Module):
+class HardKeypointMSELoss(nn.Module):
     """MSE of the ``topk`` worst keypoints of each person (online hard keypoint mining).
 
-    Equal to mmpose's class of that name, computed for all keypoints at once.
+    Equal to mmpose's ``KeypointOHKMMSELoss``, computed for all keypoints at once.
 
     Args:
         topk: How many keypoints of a person count.

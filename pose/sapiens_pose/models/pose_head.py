@@ -27,7 +27,7 @@ class PoseHead(HeatmapHead):
         deconv_out_channels: Channels per transposed convolution; each doubles height and width.
         conv_out_channels: Channels per 1x1 convolution.
         loss: Loss of heatmaps, targets and weights.
-        decoder: A codec with ``encode_batch``, such as ``sapiens_pose.UDPHeatmap``.
+        decoder: A codec with ``encode_batch``, such as ``sapiens_pose.BatchedUDPHeatmap``.
         init_cfg: None is upstream's normal distribution with std 0.001.
     """
 

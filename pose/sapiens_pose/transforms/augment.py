@@ -10,7 +10,7 @@ from sapiens_pose.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class Albumentation(MMPoseAlbumentation):
+class SeededAlbumentation(MMPoseAlbumentation):
     """mmpose's wrapper, drawing from NumPy's global state as all other transforms do.
 
     Since 1.4.19 albumentations keeps generators of its own: they ignore the run's seed, and forked

@@ -11,13 +11,13 @@ from sapiens_pose.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadImage(MMPoseLoadImage):
+class LoadPersonImage(MMPoseLoadImage):
     """mmpose's loader, with one kind of error for a missing and for a broken file.
 
     Takes ``img_path``, or an image already in ``img``; adds ``img`` (BGR uint8), ``img_shape``, ``ori_shape``.
 
     Args:
-        defer: Whether to read the size alone and leave decoding to ``sapiens_pose.TopdownAffine``, which
+        defer: Whether to read the size alone and leave decoding to ``sapiens_pose.DecodeTopdownAffine``, which
             then knows how many pixels it needs. Until there, ``img`` is an empty list, which mmpose's
             geometric transforms take for images without any, and ``encoded`` holds the file's bytes.
         **kwargs: Of mmpose's loader.

@@ -11,7 +11,7 @@ from sapiens_pose.registry import KEYPOINT_CODECS, TRANSFORMS
 class RejectFewKeypoints(BaseTransform):
     """Replace a sample by another random one when too few labelled keypoints are left in the crop.
 
-    Needs ``transformed_keypoints`` (1, K, 2) and ``keypoints_visible``, so it follows ``TopdownAffine``.
+    Needs ``transformed_keypoints`` (1, K, 2) and ``keypoints_visible``, so it follows ``DecodeTopdownAffine``.
 
     Args:
         codec: The codec of the head; a point counts while its Gaussian touches the heatmap.

@@ -13,7 +13,7 @@ from .loading import is_greyscale
 
 
 @TRANSFORMS.register_module()
-class TopdownAffine(MMPoseTopdownAffine):
+class DecodeTopdownAffine(MMPoseTopdownAffine):
     """mmpose's transform, which also decodes what ``LoadImage(defer=True)`` left encoded.
 
     A photo is decoded at a half, a quarter or an eighth where the person's box then still has the size

@@ -12,7 +12,7 @@ from sapiens_pose.registry import DATASETS
 
 
 @DATASETS.register_module()
-class CombinedDataset(MMPoseCombinedDataset):
+class NameMatchedDataset(MMPoseCombinedDataset):
     """mmpose's combination of sets, where keypoints find their place by name.
 
     A set with other keypoints than the target's contributes the points of equal name; the others are

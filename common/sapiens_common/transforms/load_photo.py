@@ -16,7 +16,7 @@ from sapiens_common.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadImage(BaseTransform):
+class LoadPhoto(BaseTransform):
     """Read ``img_path``, or take an image that the sample already holds.
 
     Required keys: ``img_path``, or ``img`` uint8 BGR (H, W, 3).

@@ -1,0 +1,74 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""A type name belongs to one package: a forgotten prefix fails instead of finding another class."""
+
+import importlib
+from collections import defaultdict
+
+import pytest
+from mmengine.registry import Registry
+
+UPSTREAM = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmseg', 'mmpretrain')
+
+
+def _registries(package):
+    """Every registry of a package, filled; mmcv registers in those of mmengine."""
+    try:
+        module = importlib.import_module(f'{package}.registry')
+    except ModuleNotFoundError as error:
+        assert error.name == f'{package}.registry', error
+        return []
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Registry)}
+    return [registry for registry in found.values() if registry.scope == package]
+
+
+@pytest.fixture(scope='module')
+def registered(root):
+    """Package -> names registered by its classes, whichever registry holds them."""
+    ours = [path.name for path in root.glob('*/sapiens_*') if path.is_dir()]
+    importlib.import_module('mmcv.ops')
+    importlib.import_module('mmcv.transforms')
+    names = defaultdict(list)
+    for package in [*UPSTREAM, *ours]:
+        for registry in _registries(package):
+            registry.import_from_location()
+    for package in [*UPSTREAM, *ours]:
+        for registry in _registries(package):
+            for name, kind in registry.module_dict.items():
+                owner = getattr(kind, '__module__', package).split('.')[0]
+                names[owner if owner in ours else package].append(name)
+    return names
+
+
+def test_every_upstream_library_was_read(registered):
+    for package, example in {
+        'mmengine': 'CheckpointHook',  # and mmcv's and torch's classes, which live in its registries
+        'mmdet': 'CocoDataset',
+        'mmpose': 'UDPHeatmap',
+        'mmseg': 'SiLogLoss',
+        'mmpretrain': 'LearningRateDecayOptimWrapperConstructor',
+    }.items():
+        assert example in registered[package]
+    assert 'LoadImageFromFile' in registered['mmengine']
+    assert 'SapiensViT' in registered['sapiens_pretrain']
+
+
+def test_no_name_of_ours_exists_upstream(registered):
+    upstream = {name: package for package in UPSTREAM for name in registered[package]}
+    mistakable = [
+        f'{package}.{name}: also in {upstream[name]}'
+        for package in registered
+        if package.startswith('sapiens_')
+        for name in registered[package]
+        if name in upstream
+    ]
+    assert not mistakable, mistakable
+
+
+def test_no_two_packages_of_ours_share_a_name(registered):
+    owners = defaultdict(set)
+    for package in registered:
+        if package.startswith('sapiens_'):
+            for name in registered[package]:
+                owners[name].add(package)
+    shared = {name: packages for name, packages in owners.items() if len(packages) > 1}
+    assert not shared, shared
