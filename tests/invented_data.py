@@ -26,6 +26,7 @@ def invent_data(folder):
         cv2.imwrite(str(folder / f'segmentations/{name}.png'), labels)
         np.save(folder / f'depths/{name}.npy', rng.uniform(1, 2, (64, 48)).astype(np.float32))
         normals = rng.normal(size=(64, 48, 3)).astype(np.float32)
+        normals[..., 2] = abs(normals[..., 2])  # to the camera, as what it sees
         normals /= np.linalg.norm(normals, axis=2, keepdims=True)
         np.save(folder / f'normals/{name}.npy', normals)
         points = np.concatenate([rng.uniform(9, 39, (308, 2)), np.full((308, 1), 2.0)], axis=1)

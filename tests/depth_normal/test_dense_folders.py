@@ -21,6 +21,7 @@ from sapiens_depth_normal.transforms import LoadMaps, NormalizeDepth, PackMaps
 H, W = 12, 9
 DEPTH = np.linspace(1, 3, H * W).reshape(H, W).astype(np.float32)
 NORMAL = np.random.default_rng(0).normal(size=(H, W, 3)).astype(np.float32)
+NORMAL[..., 2] = abs(NORMAL[..., 2])  # to the camera, as what it sees
 NORMAL /= np.linalg.norm(NORMAL, axis=-1, keepdims=True)
 MASK = np.zeros((H, W), np.uint8)
 MASK[2:9, 1:7] = 255

@@ -1,12 +1,14 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Reading one depth, normal or label map; every problem is reported with the file's name."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from sapiens_common.files.images import MAX_PIXELS, read_ids
 from sapiens_common.files.maps import ARRAY_SUFFIXES, check_suffix, read_array, read_picture
+from sapiens_common.files.text import read_lines
 from sapiens_common.layouts.body_parts import BODY_PART_NAMES, IGNORE_INDEX
 from sapiens_depth_normal.geometry import convert_normals
 
@@ -37,20 +39,26 @@ def read_depth(path: str | Path, unit: float = 1.0) -> np.ndarray:
     return values.astype(np.float32) * np.float32(unit)
 
 
-def read_normal(path: str | Path, convention: str = 'opengl') -> np.ndarray:
+def read_normal(
+    path: str | Path, convention: str = 'opengl', channel_order: str = 'xyz'
+) -> np.ndarray:
     """Read a normal map.
 
     Args:
-        path: npy, npz or exr with components in [-1, 1]; or an 8- or 16-bit png with red, green, blue
-            = X, Y, Z and the whole range of values standing for [-1, 1].
+        path: npy, npz or exr with components in [-1, 1]; or an 8- or 16-bit png whose whole range of
+            values stands for [-1, 1].
         convention: Camera coordinates of the file, a key of ``sapiens_depth_normal.geometry.CONVENTIONS``.
+        channel_order: Which component each channel of the file holds, in the order red, green, blue
+            (exr channels named X, Y, Z: in that order): ``xyz``, ``zyx``, with a minus sign in front of a
+            component whose sign is turned (``x-yz``).
 
     Returns:
         float32 (H, W, 3) XYZ in this suite's coordinates (X right, Y up, Z to the camera).
 
     Raises:
-        ValueError: The file cannot be read, is no normal map, or the convention is unknown.
+        ValueError: The file cannot be read, is not a normal map, or convention or order are unknown.
     """
+    components, signs = parse_order(channel_order)
     values = _read(path)
     if values.ndim != 3 or values.shape[2] != 3:
         raise ValueError(f'normal {path}: expected (height, width, 3), got {values.shape}')
@@ -58,7 +66,86 @@ def read_normal(path: str | Path, convention: str = 'opengl') -> np.ndarray:
         values = values[..., ::-1].astype(np.float32) / np.iinfo(values.dtype).max * 2 - 1
     elif values.dtype.kind != 'f':
         raise ValueError(f'normal {path}: expected floats in [-1, 1], got {values.dtype}')
-    return convert_normals(values.astype(np.float32), convention)
+    normals = np.empty(values.shape, np.float32)
+    normals[..., components] = values * np.float32(signs)
+    return convert_normals(normals, convention)
+
+
+def parse_order(order: str) -> tuple[list[int], list[int]]:
+    """Component (0 for X, 1, 2) and sign of each channel of ``channel_order``.
+
+    >>> parse_order('z-yx')
+    ([2, 1, 0], [1, -1, 1])
+
+    Raises:
+        ValueError: It does not name X, Y and Z once each.
+    """
+    found = re.fullmatch(r'(-?)([xyz])(-?)([xyz])(-?)([xyz])', order)
+    if found is None or len(set(found.groups()[1::2])) != 3:
+        raise ValueError(
+            f"channel_order {order!r}: expected the letters x, y and z in the file's order of channels, "
+            "each with or without a minus sign, such as 'zyx' or 'x-yz'"
+        )
+    return ['xyz'.index(c) for c in found.groups()[1::2]], [
+        -1 if s else 1 for s in found.groups()[::2]
+    ]
+
+
+def read_alpha(path: str | Path) -> np.ndarray:
+    """Read the alpha of a matting set: a grey 8- or 16-bit png whose whole range stands for [0, 1].
+
+    Returns:
+        float32 (H, W) in [0, 1].
+
+    Raises:
+        ValueError: The file cannot be read or has colours.
+    """
+    check_suffix(Path(path), ('.png',))
+    values = read_picture(path)
+    if values.ndim == 3 and (values[..., :1] == values[..., :3]).all():
+        values = values[..., 0]  # grey written with three equal channels
+    if values.ndim != 2:
+        raise ValueError(f'alpha {path}: expected a grey picture, got {values.shape[2]} channels')
+    return values.astype(np.float32) / np.iinfo(values.dtype).max
+
+
+def read_trimap(path: str | Path) -> np.ndarray:
+    """Read a trimap: 0 background, 255 foreground, 128 (or 127) unknown.
+
+    Returns:
+        uint8 (H, W) of 0, 128 and 255.
+
+    Raises:
+        ValueError: The file cannot be read, or holds other values.
+    """
+    trimap = read_ids(path)
+    bad = sorted(set(np.unique(trimap).tolist()) - {0, 127, 128, 255})
+    if bad:
+        raise ValueError(f'trimap {path}: expected 0, 128 (unknown) and 255, got {bad[:8]} too')
+    return np.where(trimap == 127, np.uint8(128), trimap)
+
+
+def read_intrinsics(path: str | Path) -> np.ndarray:
+    """Read a camera matrix in pixels: nine numbers, row by row, separated by whitespace.
+
+    Returns:
+        float64 (3, 3).
+
+    Raises:
+        ValueError: The file cannot be read, or is not a camera matrix.
+    """
+    text = ' '.join(read_lines(path))
+    try:
+        matrix = np.array([float(number) for number in text.split()]).reshape(3, 3)
+    except ValueError as error:
+        raise ValueError(f'camera {path}: expected 3 x 3 numbers, got {text!r:.80}') from error
+    good = np.isfinite(matrix).all() and (matrix[2] == (0, 0, 1)).all() and matrix[1, 0] == 0
+    if not good or min(matrix[0, 0], matrix[1, 1]) <= 0:
+        raise ValueError(
+            f'camera {path}: expected focal lengths in pixels on the diagonal and a last row of 0 0 1, '
+            f'got {matrix.tolist()}'
+        )
+    return matrix
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -90,6 +177,18 @@ def check_same_size(path: str | Path, found: tuple[int, ...], image: tuple[int, 
         )
 
 
+def is_no_surface(depth: np.ndarray, value: float | None) -> np.ndarray:
+    """Where a depth file (H, W) says that there is no surface: bool (H, W).
+
+    Args:
+        depth: As the file holds it.
+        value: Its mark, None for none: pixels at or beyond it; for 0 and less those at or below it.
+    """
+    if value is None:
+        return np.zeros(depth.shape, bool)
+    return depth >= value if value > 0 else depth <= value
+
+
 def check_depth(path: str | Path, depth: np.ndarray, mask: np.ndarray) -> None:
     """Check that a depth map (H, W) is finite and positive on the person.
 
@@ -103,7 +202,8 @@ def check_depth(path: str | Path, depth: np.ndarray, mask: np.ndarray) -> None:
     if bad:
         raise ValueError(
             f'depth {path}: {bad} of {len(values)} pixels of the person are NaN or infinite, or not '
-            'above 0; expected distances from the camera: fill them, or take them out of the mask'
+            'above 0; expected distances from the camera: fill them, take them out of the mask, or name '
+            "what stands for 'no surface' in LoadMaps(no_surface=...)"
         )
 
 
@@ -138,7 +238,10 @@ def _read(path: str | Path) -> np.ndarray:
 
 
 def _read_exr(path: Path) -> np.ndarray:
-    """The channels of an OpenEXR file: R, G, B or X, Y, Z as (H, W, 3), a single one as (H, W)."""
+    """The channels of an OpenEXR file: R, G, B or X, Y, Z as (H, W, 3), a single one as (H, W).
+
+    Of a channel in a layer (``Normal.X``, ``depth.Z``) the last part of the name counts.
+    """
     try:
         import OpenEXR  # OpenCV's wheels are built without it; only users of such files need it
     except ImportError as error:
@@ -154,11 +257,13 @@ def _read_exr(path: Path) -> np.ndarray:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except (RuntimeError, OSError) as error:
         raise ValueError(f'{path} cannot be read: {error}') from error
-    for names in ('RGB', 'XYZ'):
-        if set(names) <= set(channels):
-            return np.stack([channels[name] for name in names], axis=-1)
+    short = {name.rpartition('.')[2].upper(): pixels for name, pixels in channels.items()}
+    if len(short) == len(channels):
+        for names in ('RGB', 'XYZ'):
+            if set(names) <= set(short):
+                return np.stack([short[name] for name in names], axis=-1)
     if len(channels) != 1:
         raise ValueError(
-            f'{path}: expected one channel, or R, G, B or X, Y, Z; got {list(channels)}'
+            f'{path}: expected one channel, or one layer of R, G, B or X, Y, Z; got {list(channels)}'
         )
     return next(iter(channels.values()))

@@ -20,6 +20,9 @@ FOLDERS = {
     'mask': ('mask', 'masks'),
     'depth': ('depth', 'depths'),
     'normal': ('normal', 'normals'),
+    'alpha': ('alpha', 'alphas'),
+    'trimap': ('trimap', 'trimaps'),
+    'camera': ('camera_intrinsics', 'cameras'),
     'segmentation': ('segmentations',),
 }
 SUFFIXES = {
@@ -27,6 +30,9 @@ SUFFIXES = {
     'mask': MASK_SUFFIXES,
     'depth': MAP_SUFFIXES,
     'normal': MAP_SUFFIXES,
+    'alpha': ('.png',),
+    'trimap': ('.png',),
+    'camera': ('.txt',),
     'segmentation': ('.png',),
 }
 
@@ -46,7 +52,8 @@ class DenseFolderDataset(BaseDataset):
 
     Args:
         data_root: Folder of the set.
-        targets: What to read beside image and mask: ``depth``, ``normal``, ``segmentation``.
+        targets: What to read beside image and mask: ``depth``, ``normal``, ``alpha``, ``trimap``, ``camera``
+            (3 x 3 intrinsics as text), ``segmentation``.
         ann_file: Text file in ``data_root`` with one name per line that selects samples (``train.txt``).
         folders: Folder per kind (``image``, ``mask``, ``depth``, ...) where the usual names do not fit;
             relative to ``data_root`` or absolute, so masks may come from any source.
@@ -60,6 +67,9 @@ class DenseFolderDataset(BaseDataset):
             is in all folders, or a listed name is not.
     """
 
+    MAP_FORMAT: dict[str, Any] = {}
+    """How the files of a set are written, where it is known: arguments of ``LoadMaps``."""
+
     def __init__(
         self,
         data_root: str,
@@ -71,7 +81,8 @@ class DenseFolderDataset(BaseDataset):
     ) -> None:
         unknown = set(targets) - (set(FOLDERS) - {'image', 'mask'})
         if unknown or not targets:
-            raise ValueError(f'targets {targets}: expected some of depth, normal, segmentation')
+            known = ', '.join(kind for kind in FOLDERS if kind not in ('image', 'mask'))
+            raise ValueError(f'targets {targets}: expected some of {known}')
         self.kinds = ('image', 'mask', *targets)
         self.folders = dict(folders or {})
         self.framing = framing
@@ -127,7 +138,7 @@ class DenseFolderDataset(BaseDataset):
             folders: Folder per kind where the usual names do not fit.
             prefix: What the samples' ids start with.
         """
-        files = {kind: _index(root, kind, folders.get(kind)) for kind in self.kinds}
+        files = self.index(root, folders)
         names = sorted(set.intersection(*(set(found) for found in files.values())))
         everything = set().union(*files.values())
         if not names:
@@ -144,12 +155,17 @@ class DenseFolderDataset(BaseDataset):
                 'sample_id': prefix + name,
                 'img_path': str(files['image'][name]),
                 **{f'{kind}_path': str(files[kind][name]) for kind in self.kinds[1:]},
+                **({'map_format': self.MAP_FORMAT} if self.MAP_FORMAT else {}),
             }
             for name in names
         ]
 
+    def index(self, root: Path, folders: dict[str, str]) -> dict[str, dict[str, Path]]:
+        """Files by kind and name."""
+        return {kind: index_folder(root, kind, folders.get(kind)) for kind in self.kinds}
 
-def _index(root: Path, kind: str, folder: str | None) -> dict[str, Path]:
+
+def index_folder(root: Path, kind: str, folder: str | None) -> dict[str, Path]:
     """Files of one kind by name: the path below their folder, without suffix."""
     candidates = [root / name for name in ([folder] if folder else FOLDERS[kind])]
     found = next((path for path in candidates if path.is_dir()), None)

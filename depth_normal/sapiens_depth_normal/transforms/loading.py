@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from sapiens_common.files.images import read_image
@@ -11,13 +12,28 @@ from sapiens_common.layouts.body_parts import BODY_PART_SWAP_PAIRS
 from sapiens_depth_normal.datasets.files import (
     check_depth,
     check_same_size,
+    is_no_surface,
+    parse_order,
+    read_alpha,
     read_depth,
+    read_intrinsics,
     read_labels,
     read_normal,
+    read_trimap,
     unit_normals,
 )
 from sapiens_depth_normal.datasets.folders import sibling_of
+from sapiens_depth_normal.datasets.plausibility import check_depth_range, check_normals
 from sapiens_depth_normal.registry import TRANSFORMS
+
+# How files are read unless their data set or the config says otherwise.
+DEFAULT_FORMAT: dict[str, Any] = {
+    'mask_threshold': 0,
+    'depth_unit': 1.0,
+    'no_surface': None,
+    'convention': 'opengl',
+    'channel_order': 'xyz',
+}
 
 
 @TRANSFORMS.register_module()
@@ -25,18 +41,27 @@ class LoadMaps(BaseTransform):
     """Read whatever paths a sample has into arrays of one size.
 
     Required keys: ``img_path`` (not read if there is an ``img``); optional ``mask_path``, ``depth_path``,
-    ``normal_path``, ``segmentation_path``. Depth and normals need a mask.
+    ``normal_path``, ``alpha_path``, ``trimap_path``, ``camera_path``, ``segmentation_path``. Depth and normals
+    need a mask.
+    A data set that knows how its files are written says so in ``map_format``, a dict of the arguments
+    below; arguments given here go before it.
     Added keys: ``img`` uint8 BGR (H, W, 3), ``mask`` uint8 (H, W) of 0 and 1, ``gt_depth_map`` float32 (H, W),
-    ``gt_normal_map`` float32 (H, W, 3) unit vectors XYZ, ``gt_seg_map`` uint8 (H, W) with the mirror pairs of
+    ``gt_normal_map`` float32 (H, W, 3) unit vectors XYZ, ``gt_alpha_map`` float32 (H, W) in [0, 1],
+    ``trimap`` uint8 (H, W) of 0, 128 (unknown) and 255, ``intrinsics`` float64 (3, 3) in pixels, ``gt_seg_map`` uint8 (H, W) with the mirror pairs of
     its labels as ``swap_pairs``, ``img_shape`` and ``ori_shape`` (height, width).
     Depth and normals are zero off the mask.
 
     Args:
-        mask_threshold: Largest background value of a mask file.
-        depth_unit: What one unit of the depth files is worth (0.001 for millimetres).
+        mask_threshold: Largest background value of a mask file (0).
+        depth_unit: What one unit of the depth files is worth (1; 0.001 for millimetres).
+        no_surface: What depth files hold where there is no surface, in their own unit, such as 65504.
+            Pixels at or beyond it leave the mask. None: there is no such value.
         convention: Camera coordinates of the normal files: ``opengl`` (this suite's) or ``opencv``.
+        channel_order: Which component each channel of a normal file holds, see ``read_normal`` (``xyz``).
         siblings: Kinds (``mask``, ``depth``, ...) to look for in the folders beside the image's, under the
             image's name, for datasets that know nothing of them.
+        plausible: Whether maps that cannot be right are refused: a depth range or normals that no person
+            has, normals that contradict the depth.
 
     Raises:
         ValueError: A file cannot be read, has another size than its image, or holds values that make no
@@ -45,15 +70,25 @@ class LoadMaps(BaseTransform):
 
     def __init__(
         self,
-        mask_threshold: float = 0,
-        depth_unit: float = 1.0,
-        convention: str = 'opengl',
+        mask_threshold: float | None = None,
+        depth_unit: float | None = None,
+        no_surface: float | None = None,
+        convention: str | None = None,
+        channel_order: str | None = None,
         siblings: list[str] | tuple[str, ...] = (),
+        plausible: bool = True,
     ) -> None:
-        self.mask_threshold = mask_threshold
-        self.depth_unit = depth_unit
-        self.convention = convention
+        given = {
+            'mask_threshold': mask_threshold,
+            'depth_unit': depth_unit,
+            'no_surface': no_surface,
+            'convention': convention,
+            'channel_order': channel_order,
+        }
+        self.format = {key: value for key, value in given.items() if value is not None}
+        parse_order(self.format.get('channel_order', 'xyz'))
         self.siblings = siblings
+        self.plausible = plausible
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read and check one sample."""
@@ -67,27 +102,46 @@ class LoadMaps(BaseTransform):
             labels = read_labels(results['segmentation_path'])
             check_same_size(results['segmentation_path'], labels.shape, shape)
             results.update(gt_seg_map=labels, swap_pairs=BODY_PART_SWAP_PAIRS)
+        if 'alpha_path' in results:
+            alpha = read_alpha(results['alpha_path'])
+            check_same_size(results['alpha_path'], alpha.shape, shape)
+            results['gt_alpha_map'] = alpha
+        if 'trimap_path' in results:
+            trimap = read_trimap(results['trimap_path'])
+            check_same_size(results['trimap_path'], trimap.shape, shape)
+            results['trimap'] = trimap
+        if 'camera_path' in results:
+            results['intrinsics'] = read_intrinsics(results['camera_path'])
         if 'mask_path' in results:
             self._load_masked(results, shape)
         return results
 
     def _load_masked(self, results: dict[str, Any], shape: tuple[int, int]) -> None:
         """Read the mask and what is defined on it."""
+        how = {**DEFAULT_FORMAT, **results.get('map_format', {}), **self.format}
         path = results['mask_path']
-        mask = read_mask(path, self.mask_threshold)
+        mask = read_mask(path, how['mask_threshold'])
         check_same_size(path, mask.shape, shape)
+        depth = normals = None
+        if 'depth_path' in results:
+            depth = read_depth(results['depth_path'])
+            check_same_size(results['depth_path'], depth.shape, shape)
+            mask &= ~is_no_surface(depth, how['no_surface'])
+            depth *= np.float32(how['depth_unit'])
         if not mask.any():
             raise ValueError(f'mask {path} is empty: no pixel to learn from or to judge')
         results['mask'] = mask.astype('uint8')
-        if 'depth_path' in results:
-            path = results['depth_path']
-            depth = read_depth(path, self.depth_unit)
-            check_same_size(path, depth.shape, shape)
-            check_depth(path, depth, mask)
+        if depth is not None:
+            check_depth(results['depth_path'], depth, mask)
+            if self.plausible:
+                check_depth_range(results['depth_path'], depth, mask)
             depth[~mask] = 0
             results['gt_depth_map'] = depth
         if 'normal_path' in results:
             path = results['normal_path']
-            normals = read_normal(path, self.convention)
+            normals = read_normal(path, how['convention'], how['channel_order'])
             check_same_size(path, normals.shape, shape)
-            results['gt_normal_map'] = unit_normals(path, normals, mask)
+            normals = unit_normals(path, normals, mask)
+            if self.plausible:
+                check_normals(path, normals, mask, depth, results.get('intrinsics'))
+            results['gt_normal_map'] = normals

@@ -37,8 +37,8 @@ class PackMaps(BaseTransform):
     """Pack an image and whatever maps a sample has for the model.
 
     Result: ``inputs`` uint8 (3, H, W) BGR and ``data_samples`` with the fields ``gt_mask`` uint8 (1, H, W),
-    ``gt_depth_map`` float32 (1, H, W), ``gt_normal_map`` float32 (3, H, W), ``gt_sem_seg`` int64 (1, H, W), each if the
-    sample has it, at its own size.
+    ``gt_depth_map`` and ``gt_alpha_map`` float32 (1, H, W), ``gt_normal_map`` float32 (3, H, W), ``gt_trimap`` uint8
+    and ``gt_sem_seg`` int64 (1, H, W), each if the sample has it, at its own size.
 
     Args:
         meta_keys: What to carry along beside the tensors.
@@ -59,6 +59,8 @@ class PackMaps(BaseTransform):
             ('mask', 'gt_mask'),
             ('gt_depth_map', 'gt_depth_map'),
             ('gt_normal_map', 'gt_normal_map'),
+            ('gt_alpha_map', 'gt_alpha_map'),
+            ('trimap', 'gt_trimap'),
             ('gt_seg_map', 'gt_sem_seg'),
         ):
             if key in results:

@@ -2,7 +2,7 @@
 """Geometric augmentation of an image together with everything that is drawn over it.
 
 Scale, crop, stretch, rotation and mirroring are one affine map, applied once: the image bilinearly,
-the maps by their nearest pixel. Under it depth values stay (relative depth does not depend on the
+the maps by their nearest pixel (alpha bilinearly). Under it depth values stay (relative depth does not depend on the
 lens), while normals turn with the image: they are vectors of the camera, and rolling the
 camera rotates X and Y. Stretching is a change of focal lengths and leaves them alone.
 """
@@ -16,7 +16,15 @@ from mmcv.transforms import BaseTransform
 from sapiens_depth_normal.registry import TRANSFORMS
 
 # Maps that may accompany an image, with their value outside of it.
-MAPS = {'mask': 0, 'gt_depth_map': 0, 'gt_normal_map': 0, 'gt_seg_map': 255}
+MAPS = {
+    'mask': 0,
+    'gt_depth_map': 0,
+    'gt_normal_map': 0,
+    'gt_alpha_map': 0,
+    'trimap': 0,
+    'gt_seg_map': 255,
+}
+BLENDED = ('gt_alpha_map',)  # resampled as the image is; the others by their nearest pixel
 
 
 class Warp(NamedTuple):
@@ -134,7 +142,7 @@ class RandomWarp(BaseTransform):
         results['img'] = _warp_image(results['img'], matrix, self.size, warp.factor)
         for key, outside in MAPS.items():
             if key in results:
-                results[key] = _warp_map(results[key], matrix, self.size, outside)
+                results[key] = _warp_map(results[key], matrix, self.size, outside, key in BLENDED)
         if 'gt_normal_map' in results:
             results['gt_normal_map'] = turn_normals(results['gt_normal_map'], warp.angle, warp.flip)
         if warp.flip and 'gt_seg_map' in results:
@@ -194,9 +202,14 @@ def _warp_image(
 
 
 def _warp_map(
-    values: np.ndarray, matrix: np.ndarray, size: tuple[int, int], outside: int
+    values: np.ndarray,
+    matrix: np.ndarray,
+    size: tuple[int, int],
+    outside: int,
+    blend: bool = False,
 ) -> np.ndarray:
-    """Warp a map (H, W[, C]) by nearest pixel."""
+    """Warp a map (H, W[, C]) by nearest pixel, or bilinearly."""
+    flags = cv2.INTER_LINEAR if blend else cv2.INTER_NEAREST
     return cv2.warpAffine(
-        values, _centered(matrix), size[::-1], flags=cv2.INTER_NEAREST, borderValue=[outside] * 4
+        values, _centered(matrix), size[::-1], flags=flags, borderValue=[outside] * 4
     )
