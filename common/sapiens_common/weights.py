@@ -181,11 +181,9 @@ def _by_hand(entry: Published) -> str:
 
 
 def config_root() -> Path:
-    """The folder ``configs`` of an installed suite or of the source tree."""
-    try:
-        return Path(str(files('sapiens_configs')))
-    except ModuleNotFoundError:
-        return Path(__file__).resolve().parents[2] / 'configs'
+    """The folder ``configs`` beside this code: of the source tree it lies in, else of the installed suite."""
+    beside = Path(__file__).resolve().parents[2] / 'configs'
+    return beside if beside.is_dir() else Path(str(files('sapiens_configs')))
 
 
 def find_config(model: str | Path) -> Path:
