@@ -10,8 +10,9 @@ import torch
 from mmengine.registry import MODELS
 
 from sapiens_pretrain.mae.decoder import MAEDecoder
-from sapiens_pretrain.mae.encoder import MaskedSapiensViT, random_masking
+from sapiens_pretrain.mae.encoder import MaskedSapiensViT
 from sapiens_pretrain.mae.head import MAEHead, patchify, unpatchify
+from sapiens_pretrain.mae.masking import random_masking
 from sapiens_pretrain.models.sincos import sincos_pos_embed
 
 TINY = dict(embed_dims=48, num_layers=2, num_heads=4, feedforward_channels=96)

@@ -6,10 +6,12 @@ from .encoder import MaskedSapiensViT
 from .head import MAEHead
 from .hooks import ReconstructionHook, TrainingCurveHook
 from .optim import NoDecayOptimWrapperConstructor
+from .sapiens2 import MaskedSapiens2ViT
 
 __all__ = [
     'MAEDecoder',
     'MAEHead',
+    'MaskedSapiens2ViT',
     'MaskedSapiensViT',
     'NoDecayOptimWrapperConstructor',
     'ReconstructionHook',

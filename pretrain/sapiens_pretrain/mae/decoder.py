@@ -16,7 +16,7 @@ from sapiens_pretrain.models.sincos import sincos_pos_embed
 from sapiens_pretrain.models.vit import Block
 from sapiens_pretrain.registry import MODELS
 
-from .encoder import MAE_INIT
+from .masking import MAE_INIT
 
 
 @MODELS.register_module()

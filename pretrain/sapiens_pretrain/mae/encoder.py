@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The encoder under random masking: only the visible patches go through its blocks.
+"""SapiensViT under random masking: only the visible patches go through its blocks.
 
 Shape letters: B images, L patches of an image, V visible ones of them, D embedding.
 """
@@ -14,37 +14,11 @@ from sapiens_pretrain.models.sincos import sincos_pos_embed
 from sapiens_pretrain.models.vit import SapiensViT
 from sapiens_pretrain.registry import MODELS
 
-# Glorot's initialisation of MAE; encoder and decoder share it.
-MAE_INIT = (
-    {'type': 'Xavier', 'layer': 'Linear', 'distribution': 'uniform'},
-    {'type': 'Constant', 'layer': 'LayerNorm', 'val': 1.0, 'bias': 0.0},
-)
-
-
-def random_masking(x: Tensor, mask_ratio: float, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Keep the patches with the lowest noise.
-
-    Args:
-        x: Patch tokens (B, L, D).
-        mask_ratio: Share of the patches that is dropped.
-        noise: (B, L) numbers; their order decides.
-
-    Returns:
-        Visible tokens (B, V, D) in the order of their noise; mask (B, L), 1 where dropped; the
-        indices (B, L) that bring "visible, then dropped" back into image order.
-    """
-    length = x.shape[1]
-    num_visible = int(length * (1 - mask_ratio))
-    shuffle = noise.argsort(dim=1)
-    restore = shuffle.argsort(dim=1)
-    keep = shuffle[:, :num_visible]
-    visible = x.gather(1, keep[..., None].expand(-1, -1, x.shape[2]))
-    mask = (restore >= num_visible).to(noise.dtype)
-    return visible, mask, restore
+from .masking import MAE_INIT, MaskRatio, random_masking
 
 
 @MODELS.register_module()
-class MaskedSapiensViT(SapiensViT):
+class MaskedSapiensViT(MaskRatio, SapiensViT):
     """``SapiensViT`` for masked pretraining: backbone of ``mmpretrain.MAE``.
 
     The position table is fixed (sine-cosine), the class token is always there.
@@ -72,25 +46,6 @@ class MaskedSapiensViT(SapiensViT):
         super().__init__(img_size=img_size, out_type=out_type, with_cls_token=True, **kwargs)
         self.pos_embed.requires_grad_(False)
         self.mask_ratio = mask_ratio
-
-    @property
-    def mask_ratio(self) -> float:
-        """Share of the patches that is hidden.
-
-        Raises:
-            ValueError: Set to one that hides nothing, or leaves no patch.
-        """
-        return self._mask_ratio
-
-    @mask_ratio.setter
-    def mask_ratio(self, ratio: float) -> None:
-        num_patches = self.grid[0] * self.grid[1]
-        if not 0 < int(num_patches * (1 - ratio)) < num_patches:
-            raise ValueError(
-                f'mask_ratio {ratio} of {num_patches} patches must hide some and leave at least '
-                'one; the published models use 0.75'
-            )
-        self._mask_ratio = ratio
 
     def init_weights(self) -> None:
         """Initialise as MAE does, or load the checkpoint that ``init_cfg`` names."""

@@ -189,8 +189,10 @@ class Sapiens2ViT(PlainViT):
             if isinstance(module, RMSNorm | LayerScale | GridRotaryEmbedding):
                 module.reset_parameters()
 
-    def embed(self, x: Tensor) -> tuple[Tensor, Grid]:
-        """Map images (B, C, H, W) to tokens (B, h * w, D) without a prefix, and the grid (h, w).
+    def cut(self, x: Tensor) -> tuple[Tensor, Grid]:
+        """Map images (B, C, H, W) to embedded patches (B, h * w, D), and the grid (h, w).
+
+        With a tokenizer the grid is that of its windows, and the patches are (B, h * w, patches, D).
 
         Raises:
             ValueError: The images are not whole patches (and windows).
@@ -198,10 +200,15 @@ class Sapiens2ViT(PlainViT):
         self.check_images(x)
         x, grid = self.patch_embed(x)
         side = self.tokenizer_window
-        if side:
-            x = self.tokenizer(to_windows(x, grid, side), self.recompute)
-            grid = (grid[0] // side, grid[1] // side)
-        return x, grid
+        if not side:
+            return x, grid
+        return to_windows(x, grid, side), (grid[0] // side, grid[1] // side)
+
+    def read(self, patches: Tensor) -> Tensor:
+        """Tokens (B, n, D) of n places, whose patches are as :meth:`cut` gives them."""
+        if not self.tokenizer_window:
+            return patches
+        return self.tokenizer(patches, self.recompute)
 
     def prepend_tokens(self, x: Tensor) -> Tensor:
         """Prepend class token and registers, as far as the model has them, to tokens (B, N, D)."""
@@ -214,8 +221,8 @@ class Sapiens2ViT(PlainViT):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Encode normalised RGB images (B, 3, H, W); one output per ``out_indices`` (see out_type)."""
-        x, grid = self.embed(x)
-        x = self.prepend_tokens(x)
+        patches, grid = self.cut(x)
+        x = self.prepend_tokens(self.read(patches))
         rope = self.positions(grid)
         outputs = []
         for index in range(self.num_layers):

@@ -1,0 +1,14 @@
+# Sapiens2-1b for 4096 x 3072, masked pretraining: windows of 64 x 64 pixels are hidden and predicted.
+_base_ = [
+    '../_base_/sizes/sapiens2_1b_4k.py', './_base_/sapiens2_mae.py', '../_base_/strategies/fsdp_sapiens2.py'
+]
+
+runner_type = 'sapiens_common.ShardedRunner'
+crop = _base_.img_size
+window = 16 * _base_.tokenizer_window  # pixels
+model = dict(
+    backbone=dict(arch=_base_.arch, img_size=crop, tokenizer_window=_base_.tokenizer_window),
+    neck=dict(embed_dims=_base_.embed_dims, img_size=crop, patch_size=window),
+    head=dict(patch_size=window))
+_base_.train_pipeline[0].size = crop
+train_dataloader = dict(batch_size=8, dataset=dict(pipeline=_base_.train_pipeline))

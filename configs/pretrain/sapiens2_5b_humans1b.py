@@ -1,0 +1,8 @@
+# Sapiens2-5b, masked pretraining at 1024 x 768, with parameters, gradients and optimizer state split over the GPUs.
+_base_ = [
+    '../_base_/sizes/sapiens2_5b.py', './_base_/sapiens2_mae.py', '../_base_/strategies/fsdp_sapiens2.py'
+]
+
+runner_type = 'sapiens_common.ShardedRunner'
+model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
+train_dataloader = dict(batch_size=32)
