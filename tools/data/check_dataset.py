@@ -22,8 +22,8 @@ from mmengine.registry import init_default_scope
 from sapiens_common.engine.launch import load_config
 from sapiens_inference.outputs.writers import write_image
 
-# Package of a data set type -> module with audit_dataset(settings, workers) -> DataAudit.
-AUDITS = {'sapiens_seg': 'data_checks.labels'}
+# Package of a data set type -> module of data_checks with audit_dataset(settings, workers) -> DataAudit.
+AUDITS = {'sapiens_seg': 'data_checks.labels', 'sapiens_depth_normal': 'data_checks.surfaces'}
 SPLITS = ('train', 'val', 'test')
 # KeyError: a type that no registry has; TypeError: an argument that the type does not take.
 UNUSABLE = (ValueError, OSError, KeyError, TypeError)
