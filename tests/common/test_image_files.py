@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from sapiens_common.files.headers import read_header
 from sapiens_common.files.images import decode_image, encoded_size, image_size, read_image
 from sapiens_common.files.jpeg import decode_jpeg
+from sapiens_common.files.maps import read_picture
 
 REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -68,13 +69,16 @@ def test_a_jpeg_cut_with_an_end_marker_appended_is_damaged(picture, form, share)
 
 
 @pytest.mark.parametrize('form', ['4:2:0', '4:4:4', 'grey'])
-def test_a_jpeg_with_damaged_scans_is_damaged(picture, form):
+def test_a_jpeg_with_damaged_scans_is_damaged(picture, form, tmp_path):
     encoded = bytearray(save(picture, quality=95, **FORMS[form]))
     middle = (encoded.rfind(b'\xff\xda') + len(encoded)) // 2
     encoded[middle : middle + 200] = bytes(200)
     assert opencv(bytes(encoded)) is not None
     with pytest.raises(ValueError, match='a.jpg cannot be decoded, its data is damaged: Corrupt'):
         decode_image(bytes(encoded), 'a.jpg')
+    (tmp_path / 'mask.jpg').write_bytes(encoded)
+    with pytest.raises(ValueError, match=r'mask\.jpg cannot be decoded, its data is damaged'):
+        read_picture(tmp_path / 'mask.jpg')
 
 
 @pytest.mark.parametrize(
@@ -162,12 +166,15 @@ def test_formats_of_phones_and_editors(picture, form, options, tolerance):
     assert np.abs(found - np.asarray(picture)).mean() <= tolerance
 
 
-def test_a_damaged_tiff_is_refused(picture):
+def test_a_damaged_tiff_is_refused(picture, tmp_path):
     encoded = bytearray(save(picture, 'TIFF', compression='tiff_lzw'))
     encoded[len(encoded) // 2 : len(encoded) // 2 + 60] = bytes(60)
     assert opencv(bytes(encoded)) is not None
-    with pytest.raises(ValueError, match=r'image a\.tif cannot be decoded'):
+    with pytest.raises(ValueError, match=r'image a\.tif cannot be decoded, its data is damaged'):
         decode_image(bytes(encoded), 'a.tif')
+    (tmp_path / 'mask.tif').write_bytes(encoded)
+    with pytest.raises(ValueError, match=r'mask\.tif cannot be decoded, its data is damaged'):
+        read_picture(tmp_path / 'mask.tif')
 
 
 @pytest.mark.parametrize('channels', [1, 3])

@@ -18,7 +18,7 @@ from sapiens_common.files.jpeg import JPEG_START
 MAX_PIXELS = 178_956_970
 """Larger images are refused by their header: Pillow's own limit, above every camera's 12 to 100 million."""
 
-_TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange width and height
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 256, 257  # tags
 _ALPHA_MODES = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
@@ -102,7 +102,7 @@ def open_picture(file: IO[bytes]) -> Image.Image:
 def _read(file: IO[bytes]) -> Header:
     start = file.read(4)
     file.seek(0)
-    if start in _TIFF_STARTS:
+    if start in TIFF_STARTS:
         return _read_tiff(file)
     try:
         image = open_picture(file)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from sapiens_common.files.headers import Header, open_picture, read_header
+from sapiens_common.files.headers import TIFF_STARTS, Header, open_picture, read_header
 from sapiens_common.files.jpeg import JPEG_START, decode_jpeg
 
 # EXIF orientation to (transpose first, flip of cv2.flip afterwards).
@@ -112,22 +112,30 @@ def read_encoded(path: str | Path) -> bytes:
 
 
 def check_complete(encoded: bytes, name: str | Path) -> None:
-    """Check that the data of a PNG does not end early; OpenCV would paint the rest grey.
+    """Check that the data is whole and sound, where OpenCV would paint the rest grey and say nothing.
 
     Args:
-        encoded: The file's content.
+        encoded: A JPEG, PNG or TIFF; other formats pass.
         name: What the error calls it.
 
     Raises:
         ValueError: The end is missing, or the data is damaged before it.
     """
-    if not encoded.startswith(b'\x89PNG') or b'IEND' in encoded[-64:]:
+    if encoded.startswith(JPEG_START):
+        decode_jpeg(encoded, name, reduction=8)
+        return
+    is_tiff = encoded.startswith(TIFF_STARTS)
+    if not is_tiff and (not encoded.startswith(b'\x89PNG') or b'IEND' in encoded[-64:]):
         return
     try:
-        # Some writers leave the end marker out of a whole picture: the stricter decoder decides.
-        Image.open(io.BytesIO(encoded)).load()
-    except Exception as error:  # damaged data fails in many ways
-        raise ValueError(f'image {name} cannot be decoded, the data is damaged: {error}') from error
+        with Image.open(io.BytesIO(encoded)) as image:
+            image.load()
+    except UnidentifiedImageError:  # such as colours as floats in a TIFF
+        if not is_tiff:
+            raise
+    # Damaged data fails in many ways. Some writers leave the end marker out of a whole PNG.
+    except Exception as error:
+        raise ValueError(f'image {name} cannot be decoded, its data is damaged: {error}') from error
 
 
 def encoded_size(encoded: bytes, name: str | Path) -> tuple[int, int]:
@@ -181,22 +189,18 @@ def _decode_other(encoded: bytes, name: str | Path, header: Header) -> np.ndarra
     """Decode what is no JPEG: by OpenCV, which keeps the upper byte of 16 bits, or else by Pillow."""
     check_complete(encoded, name)
     data = np.frombuffer(encoded, np.uint8)
-    is_tiff = header.format == 'TIFF'
     try:
-        if is_tiff and header.mode in ('', 'F'):
+        if header.format == 'TIFF' and header.mode in ('', 'F'):
             values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
             if values is not None and values.dtype.kind == 'f':
                 return _from_floats(values, name)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:  # no data at all, or sizes beyond OpenCV's own limits
         raise ValueError(f'image {name} cannot be decoded: {error}') from error
-    if image is not None and not (is_tiff and header.mode):
+    if image is not None:
         return image
-    try:  # OpenCV gives damaged TIFF files as if they were whole
+    try:
         with open_picture(io.BytesIO(encoded)) as picture:
-            picture.load()
-            if image is not None:
-                return image
             if picture.mode.startswith(('I', 'F')):
                 raise ValueError(f'its pixels are of the kind {picture.mode!r}, which is no colour')
             return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
