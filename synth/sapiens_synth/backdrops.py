@@ -12,7 +12,10 @@ def _pink(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     out = np.zeros((height, width), np.float32)
     cells = 3
     while cells < max(height, width):
-        shape = (max(2, cells * height // max(height, width)), max(2, cells * width // max(height, width)))
+        shape = (
+            max(2, cells * height // max(height, width)),
+            max(2, cells * width // max(height, width)),
+        )
         layer = rng.standard_normal(shape, np.float32)
         out += cv2.resize(layer, (width, height), interpolation=cv2.INTER_CUBIC)
         cells *= 3
@@ -89,7 +92,9 @@ def take_photo(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     values = image.astype(np.float32) / 255
     if rng.random() < 0.25:  # enlarged from fewer pixels
         factor = float(rng.uniform(0.3, 0.8))
-        small = cv2.resize(values, (round(w * factor), round(h * factor)), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            values, (round(w * factor), round(h * factor)), interpolation=cv2.INTER_AREA
+        )
         values = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
     blur = rng.random()
     if blur < 0.25:
@@ -98,16 +103,25 @@ def take_photo(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         length = int(rng.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)
         end = rng.integers(0, length, 2)
-        cv2.line(kernel, (int(end[0]), int(end[1])), (length - 1 - int(end[0]), length - 1 - int(end[1])), 1)
+        cv2.line(
+            kernel,
+            (int(end[0]), int(end[1])),
+            (length - 1 - int(end[0]), length - 1 - int(end[1])),
+            1,
+        )
         values = cv2.filter2D(values, -1, kernel / kernel.sum())
     gain = np.exp(rng.normal(0, 0.22) + rng.normal(0, 0.05, 3)).astype(np.float32)
     values = np.clip(values * gain, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.18)))
     grey = values.mean(2, keepdims=True)
-    values = grey + np.float32(rng.uniform(0.0 if rng.random() < 0.06 else 0.5, 1.4)) * (values - grey)
+    values = grey + np.float32(rng.uniform(0.0 if rng.random() < 0.06 else 0.5, 1.4)) * (
+        values - grey
+    )
     contrast = np.float32(rng.uniform(0.65, 1.3))
     values = 0.45 + contrast * (values - 0.45) + np.float32(rng.normal(0, 0.04))
     if rng.random() < 0.6:
-        values = values + rng.standard_normal(values.shape, np.float32) * np.float32(rng.uniform(0.004, 0.05))
+        values = values + rng.standard_normal(values.shape, np.float32) * np.float32(
+            rng.uniform(0.004, 0.05)
+        )
     out = np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         quality = int(rng.integers(25, 90))

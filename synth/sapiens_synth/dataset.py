@@ -97,9 +97,7 @@ def write_sample(root: Path, index: int, sample: dict[str, Any], config: RenderC
     write_atomic(root / FOLDERS['image'] / name, _encode(extension, sample['image'], options))
     for kind in ('mask', 'alpha', 'albedo', 'label'):
         if sample[kind] is not None:
-            write_atomic(
-                root / FOLDERS[kind] / f'{stem}.png', _encode('.png', sample[kind], fast)
-            )
+            write_atomic(root / FOLDERS[kind] / f'{stem}.png', _encode('.png', sample[kind], fast))
     write_atomic(root / FOLDERS['depth'] / f'{stem}.npy', _npy_bytes(sample['depth']))
     normal = sample['normal'].astype(np.float16)
     write_atomic(root / FOLDERS['normal'] / f'{stem}.npy', _npy_bytes(normal))

@@ -116,7 +116,7 @@ def seat(rng: np.random.Generator, person: PosedMesh) -> Thing:
     yaw = np.arctan2(-across[2], across[0])
     u = rng.uniform
     size = np.array([u(0.2, 1.4), u(0.05, 0.5), u(0.25, 0.6)])
-    place = hips.mean(0) + [0, -0.10 - 0.5 * size[1], 0]
+    place = hips.mean(0) - np.array([0, 0.10 + 0.5 * size[1], 0])
     place = place + 0.08 * np.array([np.sin(yaw), 0, np.cos(yaw)])
     return make_thing(rng, 'box', size, rotation(np.array([0, yaw, 0])), place)
 

@@ -162,9 +162,7 @@ class Scene:
         instance[py, px] = hits.mesh[body] + 1
         albedo = np.zeros((h, w, 3), np.uint8)
         albedo[py, px] = _encode(srgb(np.clip(s.albedo[body], 0, 1)))[:, ::-1]
-        frame = Frame(
-            image, depth, normal, label, instance, albedo, np.where(instance > 0, 255, 0)
-        )
+        frame = Frame(image, depth, normal, label, instance, albedo, np.where(instance > 0, 255, 0))
         if smooth_edges:
             self._antialias(frame, background, camera, light, bias)
         frame.image = _encode(image[..., ::-1])

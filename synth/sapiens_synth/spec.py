@@ -227,9 +227,7 @@ def _proportions(rng: np.random.Generator, feminine: float) -> Proportions:
     return p
 
 
-def sample_person(
-    rng: np.random.Generator, variety: float = 1.0, wild: bool = False
-) -> PersonSpec:
+def sample_person(rng: np.random.Generator, variety: float = 1.0, wild: bool = False) -> PersonSpec:
     """Draw a person.
 
     Args:

@@ -52,9 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--yaw', type=float, help='largest turn away from the front, degrees (180: all around)'
     )
-    parser.add_argument(
-        '--detail', choices=DETAIL_LEVELS, help='fineness of procedural people'
-    )
+    parser.add_argument('--detail', choices=DETAIL_LEVELS, help='fineness of procedural people')
     parser.add_argument('--format', choices=('jpg', 'png'), help='format of the images')
     parser.add_argument(
         '--val-fraction',
