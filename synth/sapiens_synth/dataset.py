@@ -33,12 +33,10 @@ FOLDERS = {
     'depth': 'depths',
     'normal': 'normals',
     'label': 'segmentations',
-    'albedo': 'albedos',
-    'alpha': 'alphas',
 }
 RECORDS = 'records'
 MANIFEST = 'manifest.json'
-ENGINE_VERSION = 3
+ENGINE_VERSION = 2
 """Raised with every change of the engine that changes pictures."""
 
 logger = logging.getLogger('sapiens_synth')
@@ -95,12 +93,14 @@ def write_sample(root: Path, index: int, sample: dict[str, Any], config: RenderC
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 3]
     name = stem + extension
     write_atomic(root / FOLDERS['image'] / name, _encode(extension, sample['image'], options))
-    for kind in ('mask', 'alpha', 'albedo', 'label'):
-        if sample[kind] is not None:
-            write_atomic(root / FOLDERS[kind] / f'{stem}.png', _encode('.png', sample[kind], fast))
+    write_atomic(root / FOLDERS['mask'] / f'{stem}.png', _encode('.png', sample['mask'], fast))
     write_atomic(root / FOLDERS['depth'] / f'{stem}.npy', _npy_bytes(sample['depth']))
     normal = sample['normal'].astype(np.float16)
     write_atomic(root / FOLDERS['normal'] / f'{stem}.npy', _npy_bytes(normal))
+    if sample['label'] is not None:
+        write_atomic(
+            root / FOLDERS['label'] / f'{stem}.png', _encode('.png', sample['label'], fast)
+        )
     height, width = config.size
     record = {
         'image': {

@@ -116,8 +116,8 @@ def test_loss_dict_trains_the_whole_model():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"target 'albedo' is not one of \['depth', 'normal'\]"):
-        DenseHead('albedo', 8, (8,), (8,), SILOG)
+    with pytest.raises(ValueError, match=r"target 'albedos' is not one of \['depth', 'normal'"):
+        DenseHead('albedos', 8, (8,), (8,), SILOG)
     with pytest.raises(ValueError, match='are both empty'):
         DenseHead('depth', 8, (), (), SILOG)
     head = DenseHead('depth', 8, (8,), (8,), SILOG)

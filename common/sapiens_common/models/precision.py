@@ -24,6 +24,8 @@ _HEAVY = (
     'head.deconv_layers',
     'head.conv_layers',
     'decode_head.deconv_layers',
+    'decode_head.input_conv',
+    'decode_head.upsample_blocks',
     'decode_head.conv_layers',
 )
 _CASTABLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Losses of depth and normals on masked pixels.
+"""Losses of depth, normals and other maps on masked pixels.
 
 All take ``pred`` and ``target`` (B, C, H, W) and ``mask`` (B, 1, H, W) bool, compute in float32, and
 return a scalar. Where the mask is empty they are zero with zero gradient, and the gradient is finite
@@ -37,7 +37,7 @@ class MaskedLoss(nn.Module, ABC):
         """Unweighted loss; ``target`` is finite and zero outside the mask."""
 
 
-def _mean_over(values: Tensor, mask: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
+def mean_over(values: Tensor, mask: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """Mean of ``values`` where ``mask`` holds; 0 where it holds nowhere."""
     total = torch.where(mask, values, 0.0).sum(dim)
     return total / mask.sum(dim).clamp(min=1)
@@ -74,8 +74,8 @@ class MaskedSiLogLoss(MaskedLoss):
         """Loss of depths (B, 1, H, W)."""
         mask = (mask & (target > self.eps)).flatten(1)
         difference = _log_difference(pred, target, self.eps).flatten(1)
-        square = _mean_over(difference.square(), mask, 1)
-        squared_mean = _mean_over(difference, mask, 1).square()
+        square = mean_over(difference.square(), mask, 1)
+        squared_mean = mean_over(difference, mask, 1).square()
         spread = square - self.variance_focus * squared_mean  # (B,)
         # The square root has an infinite slope at zero: keep such images out of it altogether.
         positive = spread > 0
@@ -98,7 +98,7 @@ class CosineLoss(MaskedLoss):
         """Loss of vectors (B, 3, H, W) of any length."""
         lengths = [v.square().sum(1).clamp(min=1e-12).sqrt() for v in (pred, target)]
         cosine = (pred * target).sum(1) / (lengths[0] * lengths[1])
-        return _mean_over(1 - cosine, mask[:, 0])
+        return mean_over(1 - cosine, mask[:, 0])
 
 
 @MODELS.register_module()
@@ -117,18 +117,20 @@ class PixelL1Loss(MaskedLoss):
 
     def compute(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Loss of maps (B, C, H, W)."""
-        return _mean_over((pred - target).abs().sum(1), mask[:, 0])
+        return mean_over((pred - target).abs().sum(1), mask[:, 0])
 
 
 @MODELS.register_module()
 class GradientMatchingLoss(MaskedLoss):
     """Difference of spatial gradients at several scales: sharp edges at the right places.
 
-    Source: Li and Snavely, "MegaDepth", CVPR 2018, equation 5. Optional in every recipe.
+    Source: Li and Snavely, "MegaDepth", CVPR 2018, equation 5. Sapiens's recipes do not use it; Sapiens2's
+    do with one scale and values, normals squared.
 
     Args:
         scales: Number of scales; each takes every second pixel of the one before.
         log: Whether to compare logarithms (depth, where scale does not count) or values (normals).
+        square: Whether differences are squared instead of taken without their sign.
         eps: Smallest depth that is told apart from zero; used with ``log`` only.
         loss_weight: Factor of the value.
         loss_name: Log key.
@@ -138,6 +140,7 @@ class GradientMatchingLoss(MaskedLoss):
         self,
         scales: int = 4,
         log: bool = True,
+        square: bool = False,
         eps: float = 1e-6,
         loss_weight: float = 0.5,
         loss_name: str = 'loss_gradient',
@@ -145,6 +148,7 @@ class GradientMatchingLoss(MaskedLoss):
         super().__init__(loss_weight, loss_name)
         self.scales = scales
         self.log = log
+        self.square = square
         self.eps = eps
 
     def compute(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -158,11 +162,12 @@ class GradientMatchingLoss(MaskedLoss):
             step = 2**scale
             residual, valid = difference[..., ::step, ::step], mask[..., ::step, ::step]
             for dim in (-2, -1):
-                slope = residual.diff(dim=dim).abs().sum(1)
+                slope = residual.diff(dim=dim)
+                slope = (slope.square() if self.square else slope.abs()).sum(1)
                 both = valid.narrow(dim, 1, valid.shape[dim] - 1) & valid.narrow(
                     dim, 0, valid.shape[dim] - 1
                 )
-                total = total + _mean_over(slope, both[:, 0])
+                total = total + mean_over(slope, both[:, 0])
         return total
 
 

@@ -1,9 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The estimator of depth or normals: mmseg's encoder-decoder with a regressed map as its result."""
+"""The estimator of all per-pixel regressions: mmseg's encoder-decoder with a map as its result."""
 
-from mmengine.structures import BaseDataElement, PixelData
+from mmengine.structures import BaseDataElement
 from mmseg.models.segmentors import EncoderDecoder
-from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
@@ -12,11 +11,14 @@ from sapiens_depth_normal.registry import MODELS
 
 @MODELS.register_module()
 class DenseRegressor(EncoderDecoder):
-    """Encoder and :class:`DenseHead`; the whole image, resized without keeping its aspect, is the input.
+    """Encoder and a head of this package.
 
     Predictions are float32 maps at the size of the original image, in the data samples as
-    ``pred_depth_map`` (1, H, W), raw, or ``pred_normal_map`` (3, H, W), unit vectors (X right, Y up, Z to
-    the camera). Values off the person mean nothing.
+    ``pred_<target>_map`` (T, H, W): ``depth`` (1) raw; ``normal`` (3) unit vectors (X right, Y up, Z to the
+    camera); ``albedo`` (3) sRGB of 0..1, red first; ``point`` (3) metres (x right, y down, z forward);
+    ``matting`` (4) red, green, blue of 0..1 multiplied by alpha, then alpha. Where an image was padded, its
+    metadata ``padding_size`` (left, right, top, bottom) says what is cut off first. Values off the
+    person mean nothing, apart from matting.
     """
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -26,13 +28,8 @@ class DenseRegressor(EncoderDecoder):
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: list[BaseDataElement] | None = None
     ) -> list[BaseDataElement]:
-        """Resize raw maps (B, T, H, W) to each image's ``ori_shape`` and store them in its sample."""
-        samples = data_samples or [SegDataSample() for _ in seg_logits]
-        for maps, sample in zip(seg_logits, samples, strict=True):
-            size = sample.metainfo.get('ori_shape', maps.shape[1:])[:2]
-            maps = resize(
-                maps[None], size, mode='bilinear', align_corners=self.align_corners, warning=False
-            )[0]
-            name = f'pred_{self.decode_head.target}_map'
-            sample.set_data({name: PixelData(data=self.decode_head.finalize(maps))})
+        """Store each image's result in its sample, see the head's ``store``."""
+        count = len(seg_logits[0]) if isinstance(seg_logits, tuple) else len(seg_logits)
+        samples = data_samples or [SegDataSample() for _ in range(count)]
+        self.decode_head.store(seg_logits, samples)
         return samples

@@ -17,12 +17,20 @@ class DecodeTopdownAffine(MMPoseTopdownAffine):
     """mmpose's transform, which also decodes what ``LoadImage(defer=True)`` left encoded.
 
     A photo is decoded at a half, a quarter or an eighth where the person's box then still has the size
-    of the model's input or more, and mirrored by the same warp. With an image in ``img`` it is upstream's.
+    of the model's input or more, and mirrored by the same warp.
 
     Args:
         input_size: (width, height) of the model's input in pixels.
         use_udp: Whether the warp is that of Unbiased Data Processing.
+        cubic: Whether boxes smaller than the input are enlarged by cubic instead of linear interpolation,
+            as Sapiens2 does.
     """
+
+    def __init__(
+        self, input_size: tuple[int, int], use_udp: bool = False, cubic: bool = False
+    ) -> None:
+        super().__init__(input_size, use_udp)
+        self.cubic = cubic
 
     def transform(self, results: dict) -> dict | None:
         """Decode and warp; None for a greyscale photo where the dataset wants none.
@@ -30,18 +38,21 @@ class DecodeTopdownAffine(MMPoseTopdownAffine):
         Raises:
             ValueError: The file cannot be decoded.
         """
-        encoded = results.pop('encoded', None)
+        encoded, image = results.pop('encoded', None), results['img']
+        results['img'] = []  # upstream warps no image, only the keypoints
         results = super().transform(results)
-        if encoded is None:
-            return results
         width, height = self.input_size
         box_width, box_height = results['input_scale']
-        reduction = choose_reduction((box_height, box_width), (height, width))
-        image = decode_image(encoded, results['img_path'], reduction)
-        if results.get('reject_greyscale') and is_greyscale(image):
-            return None
-        matrix = self._warp(results) @ self._from_decoded(results, reduction)
-        results['img'] = cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR)
+        matrix = self._warp(results)
+        if encoded is not None:
+            reduction = choose_reduction((box_height, box_width), (height, width))
+            image = decode_image(encoded, results['img_path'], reduction)
+            if results.get('reject_greyscale') and is_greyscale(image):
+                return None
+            matrix = matrix @ self._from_decoded(results, reduction)
+        enlarged = min((width - 1) / box_width, (height - 1) / box_height) >= 1
+        flags = cv2.INTER_CUBIC if self.cubic and enlarged else cv2.INTER_LINEAR
+        results['img'] = cv2.warpAffine(image, matrix[:2], (width, height), flags=flags)
         return results
 
     def _warp(self, results: dict) -> np.ndarray:
