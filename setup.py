@@ -72,11 +72,13 @@ export = [
     'onnxscript>=0.3',  # torch's ONNX exporter needs it
     'onnxruntime>=1.18',  # the converter compares its output with PyTorch's
 ]
+rerun = ['rerun-sdk>=0.20']  # recordings for the Rerun viewer, one of the export formats
 cluster = ['ray[data]>=2.30']  # curation over several machines; one machine needs no extra
 test = [
     'pytest>=8',
     'pytest-timeout',
     'pytest-xdist',  # the suite runs in as many processes as there are cores
+    'pandas',  # reads exported tables in a test
     'webdataset',  # reads our tar shards in a test
     'hypothesis',
     'ruff',
@@ -113,8 +115,9 @@ setup(
         'inference': inference,
         'export': export,
         'cluster': cluster,
+        'rerun': rerun,
         'all': runtime,
-        'test': [*runtime, *cluster, *test],
+        'test': [*runtime, *cluster, *rerun, *test],
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',

@@ -1,0 +1,252 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The files of a run, read back: one record per image or video frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sapiens_common.files.images import IMAGE_SUFFIXES
+from sapiens_common.files.text import read_json
+from sapiens_inference.inputs.photos import read_photo
+from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video, read_video
+
+# Data file of each task: <folder>/<task>/<stem><suffix>.
+_SUFFIXES = {
+    'pose': '.json',
+    'seg': '.png',
+    'depth': '.npy',
+    'normal': '.npy',
+    'pointmap': '.npz',
+    'albedo': '.png',
+    'matting': '.png',
+}
+
+
+@dataclass
+class Person:
+    """Keypoints of one person.
+
+    Attributes:
+        box: float64 (4,) xyxy in pixels.
+        score: Of the box.
+        keypoints: float64 (K, 2) in pixels; NaN where the model has no such point.
+        scores: float64 (K,).
+        track_id: Number of the person in a video, else None.
+    """
+
+    box: np.ndarray
+    score: float
+    keypoints: np.ndarray
+    scores: np.ndarray
+    track_id: int | None = None
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> Person:
+        """A person of a keypoint file."""
+        points = [point or (np.nan, np.nan) for point in entry['keypoints']]
+        return cls(
+            np.array(entry['box'], np.float64),
+            float(entry['box_score']),
+            np.array(points, np.float64).reshape(-1, 2),
+            np.array(entry['scores'], np.float64),
+            entry.get('track_id'),
+        )
+
+
+@dataclass
+class Record:
+    """What a run says of one image or frame. Maps are read when asked for.
+
+    Attributes:
+        run: The run.
+        name: Relative stem of the image or video.
+        people: People with keypoints; None where pose did not run.
+        image: The photo, if known.
+        video: Relative stem of the video that the frame belongs to, else None.
+        frame: Number of the frame from 0.
+        time: Seconds from the start of the video.
+        shape: (height, width) of the image, where the results name it.
+        picture: uint8 (H, W, 3) BGR of a frame that is being walked through.
+    """
+
+    run: RunFolder
+    name: str
+    people: list[Person] | None = None
+    image: Path | None = None
+    video: str | None = None
+    frame: int | None = None
+    time: float | None = None
+    shape: tuple[int, int] | None = None
+    picture: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def stem(self) -> str:
+        """Name of the record's own files: for a frame ``<video>/<number>``."""
+        return self.name if self.frame is None else f'{self.name}/{self.frame:06d}'
+
+    def path(self, task: str) -> Path | None:
+        """The data file of a task, if there is one."""
+        path = self.run.folder / task / f'{self.stem}{_SUFFIXES[task]}'
+        return path if path.is_file() else None
+
+    def array(self, task: str) -> np.ndarray | None:
+        """Result of a dense task: labels, depth, normals, points (H, W, 3) in metres, RGB, or RGBA."""
+        path = self.path(task)
+        if path is None:
+            return None
+        if path.suffix == '.npy':
+            return np.load(path, allow_pickle=False)
+        if path.suffix == '.npz':
+            with np.load(path, allow_pickle=False) as content:
+                return content['points']
+        with Image.open(path) as picture:
+            return np.array(picture)
+
+    def palette(self) -> list[tuple[int, int, int]]:
+        """RGB of the class ids, as the label file names them; empty without labels."""
+        path = self.path('seg')
+        if path is None:
+            return []
+        with Image.open(path) as picture:
+            flat = picture.getpalette() or []
+        return [(flat[i], flat[i + 1], flat[i + 2]) for i in range(0, len(flat) - 2, 3)]
+
+    def pixels(self) -> np.ndarray:
+        """The photo, uint8 (H, W, 3) BGR.
+
+        Raises:
+            ValueError: It is not known where the photo is.
+        """
+        if self.picture is not None:
+            return self.picture
+        if self.image is None:
+            raise ValueError(
+                f'{self.stem}: the results do not name their image; pass images=FOLDER (--images)'
+            )
+        return read_photo(self.image)[0]
+
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.shape if self.shape is not None else self.pixels().shape[:2]
+
+
+class RunFolder:
+    """What a run has written.
+
+    Args:
+        folder: ``<folder>/<task>/<stem>.*``.
+        images: Folder of the inputs, or one input file; None where the results name them.
+
+    Attributes:
+        folder: As given.
+        tasks: Tasks that have results.
+
+    Raises:
+        ValueError: There is no such folder, or nothing in it.
+    """
+
+    def __init__(self, folder: str | Path, images: str | Path | None = None) -> None:
+        self.folder = Path(folder)
+        self.images = None if images is None else Path(images)
+        if not self.folder.is_dir():
+            raise ValueError(f'{self.folder}: there is no such folder of results')
+        self.tasks = [task for task in _SUFFIXES if any(self._files(task))]
+        if not self.tasks:
+            raise ValueError(
+                f'{self.folder}: no results in it; expected folders such as pose/ or seg/, as '
+                'tools/demo.py --out writes them'
+            )
+
+    @cached_property
+    def keypoint_names(self) -> list[str]:
+        """Names of the keypoints; empty where pose did not run."""
+        first = next(iter(self._files('pose')), None)
+        return [] if first is None else list(read_json(first)['names'])
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Names of the classes of the labels, from the run's summary; empty where it does not say."""
+        path = self.folder / 'seg' / 'summary.json'
+        models = read_json(path).get('models', {}) if path.is_file() else {}
+        return list(models.get('seg', {}).get('classes', []))
+
+    def _files(self, task: str) -> Iterator[Path]:
+        for path in sorted((self.folder / task).rglob(f'*{_SUFFIXES[task]}')):
+            if path.name != 'summary.json' and not path.parent.name.startswith('.unfinished_'):
+                yield path
+
+    def _stem(self, path: Path, task: str) -> str:
+        return path.relative_to(self.folder / task).with_suffix('').as_posix()
+
+    def _input(self, name: str, named: str | None, suffixes: tuple[str, ...]) -> Path | None:
+        """The input of a name: what the results say, or what lies in ``images``."""
+        if self.images is not None and self.images.is_file():
+            return self.images
+        if self.images is not None:
+            # A folder of both a.jpg and a.png has results a and a_png.
+            for path in sorted((self.images / name).parent.glob('*')):
+                stems = (path.stem, f'{path.stem}_{path.suffix[1:].lower()}')
+                if Path(name).name in stems and path.suffix.lower() in suffixes:
+                    return path
+        path = None if named is None else Path(named)
+        return path if path is not None and path.is_file() else None
+
+    def records(self) -> Iterator[Record]:
+        """Images first, then the frames of each video, in the order of their names."""
+        videos = {
+            self._stem(path, path.relative_to(self.folder).parts[0])
+            for path in self.folder.glob('*/**/*.mp4')
+            if path.relative_to(self.folder).parts[0] in _SUFFIXES
+        }
+        seen: set[str] = set()
+        films: dict[str, dict[str, Any]] = {}
+        for task in self.tasks:
+            for path in self._files(task):
+                stem = self._stem(path, task)
+                content = read_json(path) if task == 'pose' else {}
+                if 'frames' in content:
+                    films[stem] = content
+                    continue
+                if stem in seen:
+                    continue
+                parent = stem.rpartition('/')[0]
+                if parent and (parent in films or parent in videos):
+                    films.setdefault(parent, {})
+                    continue
+                seen.add(stem)
+                people = [Person.of(p) for p in content['people']] if content else None
+                source = content.get('source', {})
+                image = self._input(stem, source.get('path'), IMAGE_SUFFIXES)
+                size = source.get('size')
+                shape = None if size is None else (size[0], size[1])
+                yield Record(self, stem, people, image, shape=shape)
+        for name in sorted(films):
+            yield from self._frames(name, films[name])
+
+    def _frames(self, name: str, content: dict[str, Any]) -> Iterator[Record]:
+        entries = {entry['frame']: entry for entry in content.get('frames', [])}
+        named = content.get('video', {}).get('path')
+        path = self._input(name, named, VIDEO_SUFFIXES)
+        if path is not None:
+            # The video is decoded beside, so that its frames are at hand one at a time.
+            video, _ = open_video(path, name)
+            for frame, picture, _ in read_video(video):
+                if picture is None:
+                    return
+                entry = entries.get(frame.number)
+                people = [Person.of(p) for p in entry['people']] if entry else None
+                if entry or not entries:
+                    place = {'video': name, 'frame': frame.number, 'time': frame.time}
+                    shape = (picture.shape[0], picture.shape[1])
+                    yield Record(self, name, people, shape=shape, picture=picture, **place)
+            return
+        for number, entry in sorted(entries.items()):
+            people = [Person.of(p) for p in entry['people']]
+            yield Record(self, name, people, video=name, frame=number, time=entry['time'])
