@@ -65,6 +65,7 @@ synth = [
 inference = [
     'av>=12',  # video in and out, sound kept; its wheels bring FFmpeg
     'huggingface_hub>=0.24',  # download of published weights, with cache and checksum
+    'pillow-heif',  # HEIC photos of phones; Pillow itself reads AVIF
     'scipy',  # assignment of boxes to tracks
 ]
 export = [
@@ -103,8 +104,11 @@ setup(
         '': ['py.typed', 'data/*.json'],
     },
     # torch, torchvision and mmcv are not required by pip: their builds must match each other and the
-    # machine. numpy, opencv, safetensors and tqdm are light and used by every task.
-    install_requires=['numpy', 'opencv-python', 'packaging', 'pillow', 'safetensors', 'tqdm'],
+    # machine. What stands here is light and used by every task.
+    install_requires=[
+        *('numpy', 'opencv-python', 'packaging', 'pillow', 'safetensors', 'tqdm'),
+        'simplejpeg>=1.8',  # libjpeg-turbo with its warnings: damaged JPEGs are refused
+    ],
     extras_require={
         'pretrain': pretrain,
         'pose': pose,

@@ -5,11 +5,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 
 from sapiens_depth_normal.transforms.packing import PackMaps
+from sapiens_depth_normal.transforms.warp import MAPS, RandomWarp, Warp
+from sapiens_inference.engine.dense import PADDING, crop_region
 from sapiens_multitask.registry import TRANSFORMS
 
+GROUPS = {
+    'body': (*range(15), 41, 62),
+    'foot': range(15, 21),
+    'face': range(70, 308),
+}
 META_KEYS = ('img_path', 'ori_shape', 'img_shape', 'sample_id', 'framing', 'id', 'img_id')
 
 
@@ -36,7 +44,7 @@ class PackMultitask(PackMaps):
         original = np.array(results['ori_shape'][1::-1], np.float64)
         # mmpose maps points of the input back by scale and centre, without the half pixel by which the
         # first pixels' middles are moved when the image is resized; the centre takes it up.
-        center = original / 2 + 0.5 * original / size - 0.5
+        center = original / 2 + 0.5 * original / size - 0.5 + results.get('crop_corner', (0, 0))
         sample.set_metainfo(
             {'input_size': tuple(size), 'input_scale': original, 'input_center': center}
         )
@@ -50,3 +58,129 @@ class PackMultitask(PackMaps):
                 keypoint_weights=torch.from_numpy(np.float32(results['keypoints_visible'])),
             )
         return packed
+
+
+@TRANSFORMS.register_module()
+class RandomPersonWarp(RandomWarp):
+    """As :class:`RandomWarp`, but the window is one person's box, grown as at inference, and varied.
+
+    Required key: ``bbox`` (1, 4) xyxy in pixels. Modified keys: see :class:`RandomWarp`.
+
+    Args:
+        size: (height, width) of the network's input.
+        scale: Range of a factor on the window's sides.
+        shift: Largest move of the window, in shares of its sides.
+        stretch: Largest change of the window's aspect ratio; at inference windows are cut at the image's
+            border and lose theirs.
+        half_prob: Chance that the window shows a random half of the person, or less.
+        map_stride: Maps become this much smaller than ``size``; losses are taken at their resolution, so that of
+            2 costs a quarter.
+        **kwargs: ``rotate_prob``, ``max_angle``, ``flip_prob`` of :class:`RandomWarp`.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        scale: tuple[float, float] = (0.75, 1.3),
+        shift: float = 0.1,
+        stretch: float = 0.2,
+        half_prob: float = 0.15,
+        map_stride: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(size, scale, **kwargs)
+        if size[0] % map_stride or size[1] % map_stride:
+            raise ValueError(f'size {size} is no multiple of map_stride {map_stride}')
+        self.map_stride = map_stride
+        self.shift = shift
+        self.stretch = stretch
+        self.half_prob = half_prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Draw a warp around the person and apply it to one sample."""
+        warp = self.draw_person(results['bbox'][0])
+        maps = {key: results.pop(key) for key in MAPS if key in results}
+        swaps = {key: results[key] for key in ('swap_pairs',) if key in results}
+        results = self.apply(results, warp)
+        small = RandomWarp((self.size[0] // self.map_stride, self.size[1] // self.map_stride))
+        results.update(small.warp_maps({**maps, **swaps}, warp))
+        return results
+
+    def draw_person(self, box: np.ndarray) -> Warp:
+        """Random parameters for a box (4,) xyxy, integer coordinates at the middles of pixels."""
+        random = np.random.uniform
+        low, high = box[:2].astype(float), box[2:].astype(float)
+        if np.random.rand() < self.half_prob:
+            axis = int(np.random.rand() < 0.75)  # more often above or below than left or right
+            cut = random(0.35, 0.7) * (high - low)[axis]
+            if np.random.rand() < 0.6:
+                high[axis] = low[axis] + cut
+            else:
+                low[axis] = high[axis] - cut
+        width, height = np.maximum(high - low, 4) * PADDING * random(*self.scale)
+        aspect = self.size[1] / self.size[0] * np.exp(random(-1, 1) * self.stretch)
+        width, height = max(width, height * aspect), max(height, width / aspect)
+        middle = (low + high) / 2 + 0.5 + random(-1, 1, 2) * self.shift * [width, height]
+        angle = 0.0
+        if np.random.rand() < self.rotate_prob:
+            angle = random(-self.max_angle, self.max_angle)
+        left, top = middle - [width / 2, height / 2]
+        detail = min(1.0, self.size[0] / height)
+        return Warp(left, top, width, height, detail, angle, np.random.rand() < self.flip_prob)
+
+
+@TRANSFORMS.register_module()
+class CropPerson(BaseTransform):
+    """Cut out the region of the sample's box that inference would give the model, from image and maps.
+
+    A sample without ``bbox`` (1, 4), xyxy in pixels, stays whole: at inference the region is cut out before.
+    Modified keys: ``img`` and the maps; ``ori_shape`` and ``img_shape`` (height, width) become the region's. Added: ``crop_corner`` (x, y) in the image.
+
+    Args:
+        size: (height, width) of the network's input, for its aspect ratio.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.aspect = size[1] / size[0]
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Cut one sample."""
+        if 'bbox' not in results:
+            return results
+        x1, y1, x2, y2 = crop_region(results['bbox'][0], results['img'].shape, self.aspect)
+        for key in ('img', *MAPS):
+            if key in results:
+                results[key] = np.ascontiguousarray(results[key][y1:y2, x1:x2])
+        results['ori_shape'] = results['img_shape'] = (int(y2 - y1), int(x2 - x1))
+        results['crop_corner'] = (int(x1), int(y1))
+        return results
+
+
+@TRANSFORMS.register_module()
+class WeighKeypoints(BaseTransform):
+    """Let some of the 308 keypoints weigh more in the loss than others.
+
+    Of the 308, 238 lie on the face; without weights they have three quarters of the loss. The loss multiplies
+    heatmaps by the weights before it squares their difference, so a weight of 2 counts fourfold.
+
+    Modified key: ``keypoints_visible`` (N, 308).
+
+    Args:
+        **weights: By group (``body``: COCO's 17, ``foot``, ``face``); at least 0.5, which is the least that the
+            codec takes for labelled. Others count once.
+    """
+
+    def __init__(self, **weights: float) -> None:
+        unknown = set(weights) - set(GROUPS)
+        if unknown or min(weights.values(), default=1) < 0.5:
+            raise ValueError(
+                f'WeighKeypoints takes weights of at least 0.5 for {", ".join(GROUPS)}, got {weights}'
+            )
+        self.factors = np.ones(308, np.float32)
+        for group, weight in weights.items():
+            self.factors[list(GROUPS[group])] = weight
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Weigh one sample's keypoints."""
+        results['keypoints_visible'] = np.float32(results['keypoints_visible']) * self.factors
+        return results

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+DETAIL_LEVELS = ('auto', 'coarse', 'low', 'high')
 FRAMINGS = ('face', 'upper', 'full')
 
 
@@ -24,9 +25,15 @@ class RenderConfig:
         variety: Share of people in lively poses, 0..1; the others stand.
         backgrounds: Folder of background images, or None for procedural ones.
         scans: Scan files; empty renders procedural people.
-        detail: ``low``, ``high`` or ``auto`` (by the size of the person in the image).
+        detail: ``coarse``, ``low``, ``high`` or ``auto`` (by the size of the person in the image).
         image_format: ``jpg`` or ``png``.
         every_framing: Use the three framings in turn for each subject, instead of drawing one.
+        activity: Share of people who do something (sit, crouch, run, bend, lie, ...), 0..1; the others
+            pose as ``variety`` says.
+        above: Share of cameras that look down from up to 75 degrees, or up from 30.
+        closeups: Share of images framed around one joint of a person, so that limbs are cut off.
+        objects: Share of images with seats, things in hands, and things in front and behind.
+        wild: Share of images with busy backgrounds, unusual light and clothes, and a camera's faults.
     """
 
     size: tuple[int, int] = (1024, 768)
@@ -42,6 +49,11 @@ class RenderConfig:
     detail: str = 'auto'
     image_format: str = 'jpg'
     every_framing: bool = False
+    activity: float = 0.0
+    above: float = 0.0
+    closeups: float = 0.0
+    objects: float = 0.0
+    wild: float = 0.0
 
     def __post_init__(self) -> None:
         height, width = self.size
@@ -56,10 +68,15 @@ class RenderConfig:
             raise ValueError(
                 f'framings must be three shares for {FRAMINGS}, not all zero, got {self.framings}'
             )
-        if self.detail not in ('low', 'high', 'auto'):
-            raise ValueError(f"detail must be 'low', 'high' or 'auto', got {self.detail!r}")
+        if self.detail not in DETAIL_LEVELS:
+            raise ValueError(
+                f'detail must be one of {", ".join(DETAIL_LEVELS)}, got {self.detail!r}'
+            )
         if self.image_format not in ('jpg', 'png'):
             raise ValueError(f"image_format must be 'jpg' or 'png', got {self.image_format!r}")
+        for name in ('variety', 'activity', 'above', 'closeups', 'objects', 'wild'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f'{name} must be a share in 0..1, got {getattr(self, name)}')
         if not 0 < self.focal_mm[0] <= self.focal_mm[1]:
             raise ValueError(f'focal_mm must be 0 < min <= max, got {self.focal_mm}')
 
@@ -87,6 +104,21 @@ PRESETS: dict[str, RenderConfig] = {
         pitch=(-10.0, 15.0),
         every_framing=True,
         image_format='png',
+    ),
+    # People as photographs show them; what models that meet photographs are trained on.
+    'photos': RenderConfig(
+        size=(256, 256),
+        people=(1, 3),
+        framings=(0.05, 0.25, 0.70),
+        focal_mm=(24.0, 85.0),
+        yaw=180.0,
+        pitch=(-12.0, 25.0),
+        roll=7.0,
+        activity=0.75,
+        above=0.12,
+        closeups=0.15,
+        objects=0.6,
+        wild=0.9,
     ),
     'crowd': RenderConfig(people=(2, 4), framings=(0.0, 0.4, 0.6)),
 }

@@ -33,10 +33,12 @@ FOLDERS = {
     'depth': 'depths',
     'normal': 'normals',
     'label': 'segmentations',
+    'albedo': 'albedos',
+    'alpha': 'alphas',
 }
 RECORDS = 'records'
 MANIFEST = 'manifest.json'
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Raised with every change of the engine that changes pictures."""
 
 logger = logging.getLogger('sapiens_synth')
@@ -93,14 +95,12 @@ def write_sample(root: Path, index: int, sample: dict[str, Any], config: RenderC
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 3]
     name = stem + extension
     write_atomic(root / FOLDERS['image'] / name, _encode(extension, sample['image'], options))
-    write_atomic(root / FOLDERS['mask'] / f'{stem}.png', _encode('.png', sample['mask'], fast))
+    for kind in ('mask', 'alpha', 'albedo', 'label'):
+        if sample[kind] is not None:
+            write_atomic(root / FOLDERS[kind] / f'{stem}.png', _encode('.png', sample[kind], fast))
     write_atomic(root / FOLDERS['depth'] / f'{stem}.npy', _npy_bytes(sample['depth']))
     normal = sample['normal'].astype(np.float16)
     write_atomic(root / FOLDERS['normal'] / f'{stem}.npy', _npy_bytes(normal))
-    if sample['label'] is not None:
-        write_atomic(
-            root / FOLDERS['label'] / f'{stem}.png', _encode('.png', sample['label'], fast)
-        )
     height, width = config.size
     record = {
         'image': {

@@ -220,10 +220,23 @@ def cloth_pattern(cloth: Cloth, p: np.ndarray) -> np.ndarray:
         t = ((np.sin(2 * np.pi * s * u) * np.sin(2 * np.pi * s * v)) > 0.55).astype(float)
     elif cloth.pattern == 'melange':
         t = np.clip(0.25 + 0.25 * noise(p, s * 3), 0, 1)
+    elif cloth.pattern == 'blotches':
+        t = (noise(p, 0.6 * s) > 0.3).astype(float)
+    elif cloth.pattern == 'print':
+        front = (p[:, 2] > 0) & (np.abs(p[:, 0]) < 0.11) & (np.abs(v - 1.22) < 0.13)
+        t = (front & (noise(p, 2.5 * s) > -0.2)).astype(float)
+    elif cloth.pattern == 'blocks':
+        t = ((v * s * 0.25) % 1 > 0.5).astype(float)
+    elif cloth.pattern == 'fade':
+        t = np.clip(0.5 + 0.5 * np.sin(0.4 * s * v), 0, 1)
     else:
         t = np.zeros(len(p))
     color = a + t[:, None] * (b - a)
     weave = 1 + 0.05 * noise(p, 220) + 0.06 * noise(p, 16)
+    if cloth.folds:
+        # Long creases: blobs of noise drawn out along the body.
+        crease = noise(p * np.array([1, 0.35, 1], np.float32), 14) + 0.6 * noise(p, 35)
+        weave = weave * np.clip(1 + cloth.folds * crease, 0.2, 1.8)
     return color * weave[:, None]
 
 

@@ -56,6 +56,7 @@ class Detail:
 
 
 DETAILS: dict[str, Detail] = {
+    'coarse': Detail(0.024, 0.0085, 0.026, 0.017, 4.0),
     'low': Detail(0.018, 0.0065, 0.020, 0.011, 2.4),
     'high': Detail(0.010, 0.0036, 0.012, 0.006, 1.0),
 }
@@ -84,6 +85,7 @@ class PosedMesh:
         spec: The person.
         keypoints: World keypoints (308, 3).
         reach: Depth tolerance of each keypoint (308,), metres.
+        thing: False; people are no objects.
     """
 
     vertices: np.ndarray
@@ -94,6 +96,7 @@ class PosedMesh:
     spec: PersonSpec
     keypoints: np.ndarray
     reach: np.ndarray
+    thing: bool = False
 
     def shade(
         self, face: np.ndarray, rest: np.ndarray
@@ -333,7 +336,7 @@ def warm_up(detail: str, wardrobe: bool = True) -> None:
     """Build the template meshes once, before worker processes are forked from this one.
 
     Args:
-        detail: ``low``, ``high`` or ``auto`` (both).
+        detail: A key of :data:`DETAILS`, or ``auto`` (all).
         wardrobe: Build all clothes, hair and hats too; a few images need only some of them.
     """
     _keypoint_weights()

@@ -30,6 +30,40 @@ def _about(axis: np.ndarray | tuple, degrees: float) -> np.ndarray:
 X, Y, Z = np.eye(3)
 
 
+def hand_pose(rng: np.random.Generator, pronation: float) -> dict[str, np.ndarray]:
+    """Rotations of a left hand and its fingers.
+
+    Args:
+        rng: Source of randomness.
+        pronation: Turn of the hand about the arm, degrees; forearm and hand take half of it each.
+    """
+    u = rng.uniform
+    out = {
+        'hand': _about(ARM, 0.5 * pronation)
+        @ _about(np.cross(ARM, PALM), u(-30, 35))
+        @ _about(PALM, u(-12, 12)),
+    }
+    flat = rng.random()
+    curl = u(0, 0.15) if flat < 0.3 else (u(0.15, 0.45) if flat < 0.8 else u(0.6, 0.95))
+    point = rng.random() < 0.1
+    for finger in FINGERS:
+        own = np.clip(curl + u(-0.08, 0.10), 0, 1)
+        if finger == 'forefinger' and point:
+            own = u(0, 0.1)
+        spread = u(-3, 4)
+        if finger == 'thumb':
+            axis = 0.75 * np.cross(ARM, PALM) + 0.65 * PALM
+            axis = -axis / np.linalg.norm(axis)
+            angles = np.array([u(-8, 14), -own * 28 + u(0, 8), -own * 45 + u(-5, 5)])
+        else:
+            axis = np.cross(ARM, PALM)
+            angles = own * np.array([72.0, 92.0, 60.0]) + [u(-4, 6), u(0, 6), u(0, 6)]
+        for i in range(3):
+            r = _about(axis, angles[i])
+            out[f'{finger}{i + 1}'] = _about(PALM, spread) @ r if i == 0 else r
+    return out
+
+
 def _arm(rng: np.random.Generator, style: str) -> dict[str, np.ndarray]:
     """Rotations of the bones of a left arm."""
     u = rng.uniform
@@ -58,33 +92,12 @@ def _arm(rng: np.random.Generator, style: str) -> dict[str, np.ndarray]:
         @ _about(ARM, twist)
     )
     pronation = u(-40, 50) if style != 'hip' else u(-20, 10)
-    out = {
+    return {
         'clavicle': _about(Z, lift) @ _about(Y, -0.2 * horizontal),
         'upper_arm': upper,
         'forearm': _about(np.cross(ARM, THUMB), elbow) @ _about(ARM, 0.5 * pronation),
-        'hand': _about(ARM, 0.5 * pronation)
-        @ _about(np.cross(ARM, PALM), u(-30, 35))
-        @ _about(PALM, u(-12, 12)),
+        **hand_pose(rng, pronation),
     }
-    flat = rng.random()
-    curl = u(0, 0.15) if flat < 0.3 else (u(0.15, 0.45) if flat < 0.8 else u(0.6, 0.95))
-    point = rng.random() < 0.1
-    for finger in FINGERS:
-        own = np.clip(curl + u(-0.08, 0.10), 0, 1)
-        if finger == 'forefinger' and point:
-            own = u(0, 0.1)
-        spread = u(-3, 4)
-        if finger == 'thumb':
-            axis = 0.75 * np.cross(ARM, PALM) + 0.65 * PALM
-            axis = -axis / np.linalg.norm(axis)
-            angles = np.array([u(-8, 14), -own * 28 + u(0, 8), -own * 45 + u(-5, 5)])
-        else:
-            axis = np.cross(ARM, PALM)
-            angles = own * np.array([72.0, 92.0, 60.0]) + [u(-4, 6), u(0, 6), u(0, 6)]
-        for i in range(3):
-            r = _about(axis, angles[i])
-            out[f'{finger}{i + 1}'] = _about(PALM, spread) @ r if i == 0 else r
-    return out
 
 
 def _leg(rng: np.random.Generator, style: str) -> dict[str, np.ndarray]:

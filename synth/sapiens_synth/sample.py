@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from sapiens_synth.activities import ACTIVITIES, sample_activity
 from sapiens_synth.annotations import make_annotation
+from sapiens_synth.backdrops import take_photo
 from sapiens_synth.camera import Camera, frame_points
 from sapiens_synth.config import FRAMINGS, RenderConfig
+from sapiens_synth.objects import Thing, furnish
 from sapiens_synth.person import PosedMesh, build_person
 from sapiens_synth.scans import ScanMesh, load_scan, place_scan
 from sapiens_synth.scene import Scene
-from sapiens_synth.shading import make_background, sample_light
+from sapiens_synth.shading import make_background, sample_light, sample_wild_light
 from sapiens_synth.skeleton import rotation
 from sapiens_synth.spec import PersonSpec, sample_person
 from sapiens_synth.visibility import keypoint_flags
@@ -35,6 +38,19 @@ def _placements(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     return out
 
 
+def _scattered(rng: np.random.Generator, count: int) -> list[np.ndarray]:
+    """Rigid placements of people who stand anywhere around the first one and look anywhere."""
+    out = [np.eye(4)]
+    while len(out) < count:
+        m = np.eye(4)
+        m[:3, :3] = rotation(np.array([0, rng.uniform(-np.pi, np.pi), 0]))
+        angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 2.6)
+        m[:3, 3] = distance * np.sin(angle), rng.normal(0, 0.1), distance * np.cos(angle)
+        if all(np.linalg.norm(m[[0, 2], 3] - other[[0, 2], 3]) > 0.35 for other in out):
+            out.append(m)
+    return out
+
+
 def _level(config: RenderConfig, framing: str, count: int) -> str:
     if config.detail != 'auto':
         return config.detail
@@ -42,7 +58,7 @@ def _level(config: RenderConfig, framing: str, count: int) -> str:
     pixels = (
         height * {'face': 5.0, 'upper': 1.9, 'full': 0.9}[framing] / (1.0 if count == 1 else 1.4)
     )
-    return 'high' if pixels > 600 else 'low'
+    return 'high' if pixels > 600 else 'low' if pixels > 240 else 'coarse'
 
 
 def _frame(
@@ -50,6 +66,8 @@ def _frame(
 ) -> Camera:
     yaw = np.radians(rng.uniform(-config.yaw, config.yaw))
     pitch = np.radians(rng.uniform(*config.pitch))
+    if config.above and rng.random() < config.above:
+        pitch = np.radians(rng.uniform(25, 75) if rng.random() < 0.8 else rng.uniform(-30, -12))
     direction = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
     fill = rng.uniform(0.55, 0.95) if framing != 'face' else rng.uniform(0.45, 0.85)
     shift = (rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8))
@@ -72,15 +90,29 @@ def _subject_points(mesh: PosedMesh | ScanMesh, framing: str) -> np.ndarray:
     return np.vstack([head, crown, mesh.keypoints[[5, 6, 9, 10]]])
 
 
-def _people(rng: np.random.Generator, config: RenderConfig, framing: str) -> list[PosedMesh]:
+def _closeup(rng: np.random.Generator, mesh: PosedMesh) -> np.ndarray:
+    """Corners of a cube around one joint of a person."""
+    middle = mesh.keypoints[int(rng.integers(0, 15))] + rng.normal(0, 0.1, 3)
+    return middle + rng.uniform(0.25, 0.75) * (np.indices((2, 2, 2)).reshape(3, 8).T - 0.5)
+
+
+def _people(
+    rng: np.random.Generator, config: RenderConfig, framing: str, wild: bool
+) -> tuple[list[PosedMesh], list[bool]]:
+    """Posed people, and which of them sit."""
     count = int(rng.integers(config.people[0], config.people[1] + 1))
     level = _level(config, framing, count)
-    out = []
-    for root in _placements(rng, count):
-        spec: PersonSpec = sample_person(rng, config.variety)
+    out, sitting = [], []
+    for root in (_scattered if config.activity else _placements)(rng, count):
+        spec: PersonSpec = sample_person(rng, config.variety, wild)
         spec.root = root
+        sits = False
+        if config.activity and rng.random() < config.activity:
+            spec.pose, name = sample_activity(rng)
+            sits = ACTIVITIES[name].seat
         out.append(build_person(spec, level))
-    return out
+        sitting.append(sits)
+    return out, sitting
 
 
 def subject_of(index: int, config: RenderConfig) -> int:
@@ -103,7 +135,8 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
     Returns:
         ``image`` BGR uint8 (H, W, 3); ``mask`` uint8 (H, W), 0 or 255; ``depth`` float32 (H, W), metres,
         0 outside people; ``normal`` float32 (H, W, 3), X right, Y up, Z towards the camera, 0 outside;
-        ``label`` uint8 (H, W) part ids or None for scans; ``annotations`` list of COCO annotations
+        ``label`` uint8 (H, W) part ids or None for scans; ``albedo`` BGR uint8 (H, W, 3), sRGB without light,
+        0 outside; ``alpha`` uint8 (H, W), the share of each pixel that people cover; ``annotations`` list of COCO annotations
         without ids (empty for scans); ``camera`` with ``K`` values fx, fy, cx, cy and ``world_to_camera``
         (3, 4); ``meta`` with framing and subject.
     """
@@ -114,6 +147,8 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
     height, width = config.size
     meshes: list[PosedMesh] | list[ScanMesh]
     meta: dict[str, Any] = {'framing': framing}
+    things: list[Thing] = []
+    wild = bool(config.wild) and rng.random() < config.wild
     if config.scans:
         count = int(rng.integers(config.people[0], config.people[1] + 1))
         first = subject_of(index, config)
@@ -125,15 +160,21 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
         ]
         meta['scans'] = [Path(config.scans[i]).name for i in picks]
     else:
-        meshes = _people(rng, config, framing)
+        meshes, sitting = _people(rng, config, framing, wild)
     subjects = meshes if framing == 'full' or rng.random() < 0.5 else meshes[:1]
     points = np.vstack([_subject_points(m, framing) for m in subjects])
+    if not config.scans and config.closeups and rng.random() < config.closeups:
+        points = _closeup(rng, meshes[0])
     camera = _frame(rng, config, framing, points)
     towards = -camera.rotation[2]
-    light = sample_light(rng, towards)
-    background = make_background(rng, config.backgrounds, height, width)
-    scene = Scene(list(meshes))
+    if not config.scans and config.objects and rng.random() < config.objects:
+        things = furnish(rng, meshes, sitting, camera)
+    light = sample_wild_light(rng, towards) if wild else sample_light(rng, towards)
+    background = make_background(rng, config.backgrounds, height, width, busy=wild)
+    scene = Scene([*meshes, *things])
     frame = scene.render(camera, light, background)
+    if wild:
+        frame.image = take_photo(rng, frame.image)
     annotations = []
     labels: np.ndarray | None = None
     if not config.scans:
@@ -153,6 +194,8 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
         'depth': frame.depth,
         'normal': frame.normal,
         'label': labels,
+        'albedo': frame.albedo,
+        'alpha': frame.alpha,
         'annotations': annotations,
         'camera': {**camera.intrinsics(), 'world_to_camera': world.tolist()},
         'meta': meta,

@@ -10,7 +10,7 @@ import numpy as np
 
 from sapiens_synth.camera import Camera
 from sapiens_synth.raycast import Hits, RayScene
-from sapiens_synth.shading import Light, illuminate, to_srgb
+from sapiens_synth.shading import Light, illuminate, srgb, to_srgb
 
 
 class Renderable(Protocol):
@@ -21,7 +21,10 @@ class Renderable(Protocol):
         faces: int32 (F, 3).
         normals: Unit vertex normals float32 (V, 3).
         rest: Per-vertex coordinates for ``shade`` float32 (V, C).
+        thing: Whether it is an object: seen and hiding what is behind it, but background in every label.
     """
+
+    thing: bool
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -46,6 +49,10 @@ class Frame:
             where nothing is.
         label: Part labels uint8 (H, W).
         instance: Index of the mesh plus one, uint8 (H, W); 0 where nothing is.
+        albedo: sRGB of the surface without light, BGR uint8 (H, W, 3); 0 where nothing is.
+        alpha: Share of the pixel that people cover, uint8 (H, W), 255 all of it.
+
+    Objects are in the image only; everywhere else they are nothing.
     """
 
     image: np.ndarray
@@ -53,6 +60,8 @@ class Frame:
     normal: np.ndarray
     label: np.ndarray
     instance: np.ndarray
+    albedo: np.ndarray
+    alpha: np.ndarray
 
 
 @dataclass
@@ -75,6 +84,7 @@ class Scene:
 
     def __init__(self, meshes: list[Renderable]) -> None:
         self.meshes = meshes
+        self._things = np.array([mesh.thing for mesh in meshes])
         self.rays = RayScene([(m.vertices, m.faces) for m in meshes])
 
     def _surface(self, hits: Hits, origin: np.ndarray, directions: np.ndarray) -> _Surface:
@@ -137,21 +147,27 @@ class Scene:
         hits = self.rays.cast(origin, directions)
         s = self._surface(hits, origin, directions)
         px, py = xs[hits.ray], ys[hits.ray]
-        depth = np.zeros((h, w), np.float32)
-        depth[py, px] = hits.t
-        normal = np.zeros((h, w, 3), np.float32)
-        normal[py, px] = (s.normal @ camera.rotation.T.astype(np.float32)) * [1, -1, -1]
-        label = np.zeros((h, w), np.uint8)
-        label[py, px] = s.label
-        instance = np.zeros((h, w), np.uint8)
-        instance[py, px] = hits.mesh + 1
         bias = 0.0015 + 0.0008 * float(np.median(hits.t)) if len(hits.t) else 0.002
         image = background.astype(np.float32).copy()
         image[py, px] = self._color(s, directions[hits.ray], light, bias)
+        body = ~self._things[hits.mesh]
+        px, py = px[body], py[body]
+        depth = np.zeros((h, w), np.float32)
+        depth[py, px] = hits.t[body]
+        normal = np.zeros((h, w, 3), np.float32)
+        normal[py, px] = (s.normal[body] @ camera.rotation.T.astype(np.float32)) * [1, -1, -1]
+        label = np.zeros((h, w), np.uint8)
+        label[py, px] = s.label[body]
+        instance = np.zeros((h, w), np.uint8)
+        instance[py, px] = hits.mesh[body] + 1
+        albedo = np.zeros((h, w, 3), np.uint8)
+        albedo[py, px] = _encode(srgb(np.clip(s.albedo[body], 0, 1)))[:, ::-1]
+        frame = Frame(image, depth, normal, label, instance, albedo, np.where(instance > 0, 255, 0))
         if smooth_edges:
-            self._antialias(image, background, camera, light, depth, normal, label, instance, bias)
-        out = np.clip(image[..., ::-1] * 255 + 0.5, 0, 255).astype(np.uint8)
-        return Frame(out, depth, normal, label, instance)
+            self._antialias(frame, background, camera, light, bias)
+        frame.image = _encode(image[..., ::-1])
+        frame.alpha = frame.alpha.astype(np.uint8)
+        return frame
 
     def _window(self, camera: Camera) -> tuple[int, int, int, int]:
         """Pixel box (x0, y0, x1, y1) outside which nothing can be hit."""
@@ -168,18 +184,10 @@ class Scene:
         return x0, y0, max(x0, x1), max(y0, y1)
 
     def _antialias(
-        self,
-        image: np.ndarray,
-        background: np.ndarray,
-        camera: Camera,
-        light: Light,
-        depth: np.ndarray,
-        normal: np.ndarray,
-        label: np.ndarray,
-        instance: np.ndarray,
-        bias: float,
+        self, frame: Frame, background: np.ndarray, camera: Camera, light: Light, bias: float
     ) -> None:
-        """Average four rays in pixels whose neighbour shows something else."""
+        """Average four rays in pixels whose neighbour shows something else: colour and alpha."""
+        depth, normal, label, instance = frame.depth, frame.normal, frame.label, frame.instance
         edge = np.zeros(depth.shape, bool)
         rows, columns = slice(None), slice(None)
         first, second = slice(None, -1), slice(1, None)
@@ -197,6 +205,7 @@ class Scene:
         if not len(y):
             return
         total = np.zeros((len(y), 3), np.float32)
+        cover = np.zeros(len(y), np.float32)
         origin = camera.position.astype(np.float32)
         for dx, dy in ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375)):
             directions = camera.rays(x + dx, y + dy)
@@ -205,4 +214,10 @@ class Scene:
             s = self._surface(hits, origin, directions)
             color[hits.ray] = self._color(s, directions[hits.ray], light, bias)
             total += color
-        image[y, x] = total / 4
+            cover[hits.ray[~self._things[hits.mesh]]] += 255 / 4
+        frame.image[y, x] = total / 4
+        frame.alpha[y, x] = cover + 0.5
+
+
+def _encode(values: np.ndarray) -> np.ndarray:
+    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from sapiens_common.files.images import read_image
+from sapiens_synth.backdrops import leaves
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
 
@@ -68,6 +69,34 @@ def sample_light(rng: np.random.Generator, towards_camera: np.ndarray) -> Light:
     )
 
 
+def sample_wild_light(rng: np.random.Generator, towards_camera: np.ndarray) -> Light:
+    """Light as photographs meet it: hard sun, the sun behind the subject, overcast, dark, coloured lamps.
+
+    Args:
+        rng: Source of randomness.
+        towards_camera: Unit vector from the subject to the camera (3,).
+    """
+    usual = sample_light(rng, towards_camera)
+    side = _unit(np.cross([0, 1, 0], towards_camera))
+    direction = (
+        rng.uniform(-1, 1) * towards_camera
+        + rng.normal(0, 1) * side
+        + np.array([0, rng.uniform(-0.2, 1.5), 0])
+    )
+    # From hard sun (most of the light from one side) to overcast (none).
+    hard = rng.beta(0.8, 0.8)
+    level = np.exp(rng.normal(0, 0.35))
+    casts = np.exp(rng.normal(0, rng.choice([0.04, 0.12, 0.35], p=[0.5, 0.35, 0.15]), (3, 3)))
+    return Light(
+        _unit(direction),
+        level * hard * rng.uniform(0.8, 1.8) * casts[0],
+        level * (1.05 - 0.8 * hard) * rng.uniform(0.5, 0.9) * casts[1],
+        level * (1.05 - 0.8 * hard) * rng.uniform(0.2, 0.8) * casts[1],
+        usual.fill,
+        level * rng.uniform(0.0, 0.4) * casts[2],
+    )
+
+
 def illuminate(
     albedo: np.ndarray,
     gloss: np.ndarray,
@@ -106,7 +135,11 @@ def illuminate(
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear light -> sRGB in 0..1, highlights rolled off."""
     x = np.maximum(linear, 0)
-    x = np.where(x > 0.75, 0.75 + 0.25 * (1 - np.exp(-(x - 0.75) / 0.25)), x)
+    return srgb(np.where(x > 0.75, 0.75 + 0.25 * (1 - np.exp(-(x - 0.75) / 0.25)), x))
+
+
+def srgb(x: np.ndarray) -> np.ndarray:
+    """Linear light in 0..1 -> sRGB in 0..1."""
     return np.where(
         x <= 0.0031308, 12.92 * x, 1.055 * np.power(np.maximum(x, 1e-8), 1 / 2.4) - 0.055
     )
@@ -193,11 +226,13 @@ def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def make_background(
-    rng: np.random.Generator, folder: str | None, height: int, width: int
+    rng: np.random.Generator, folder: str | None, height: int, width: int, busy: bool = False
 ) -> np.ndarray:
-    """Background in sRGB float32 (H, W, 3), RGB order, 0..1: from a folder, or procedural."""
+    """Background in sRGB float32 (H, W, 3), RGB order, 0..1: from a folder, or procedural, calm or busy."""
     if folder:
         return _photo(rng, folder, height, width)
+    if busy:
+        return leaves(rng, height, width)
     # Backgrounds are out of focus: half the resolution is enough, and four times as fast.
     scale = min(1.0, 400 / max(height, width))
     small = _clutter(rng, max(16, round(height * scale)), max(16, round(width * scale)))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +46,8 @@ _IRIS = np.array(
         [0.20, 0.22, 0.23],
     ]
 )
+WILD_PATTERNS = ('blotches', 'print', 'blocks', 'fade')
+"""Patterns of wild wardrobes, beyond :data:`PATTERNS`."""
 PATTERNS = ('plain', 'stripes', 'bands', 'checks', 'dots', 'melange')
 
 
@@ -59,6 +61,7 @@ class Cloth:
         second: Colour of the pattern.
         pattern: One of :data:`PATTERNS`.
         scale: Repeats per metre.
+        folds: Contrast of the shade in folds that the mesh does not have.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Cloth:
     second: RGB
     pattern: str = 'plain'
     scale: float = 20.0
+    folds: float = 0.0
 
 
 @dataclass
@@ -136,6 +140,14 @@ def cloth_color(rng: np.random.Generator) -> RGB:
 def _cloth(rng: np.random.Generator, name: str, fancy: float = 0.45) -> Cloth:
     pattern = str(rng.choice(PATTERNS[1:])) if rng.random() < fancy else 'plain'
     return Cloth(name, cloth_color(rng), cloth_color(rng), pattern, float(rng.uniform(9, 45)))
+
+
+def _worn(rng: np.random.Generator, cloth: Cloth) -> Cloth:
+    """A garment with deeper folds and, on some, a bolder pattern."""
+    pattern, scale = cloth.pattern, cloth.scale
+    if rng.random() < 0.3:
+        pattern, scale = str(rng.choice(WILD_PATTERNS)), float(rng.uniform(3, 20))
+    return replace(cloth, pattern=pattern, scale=scale, folds=float(rng.uniform(0, 0.3)))
 
 
 def _wardrobe(rng: np.random.Generator, feminine: float) -> list[Cloth]:
@@ -215,12 +227,13 @@ def _proportions(rng: np.random.Generator, feminine: float) -> Proportions:
     return p
 
 
-def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
+def sample_person(rng: np.random.Generator, variety: float = 1.0, wild: bool = False) -> PersonSpec:
     """Draw a person.
 
     Args:
         rng: Source of randomness; equal states give equal people.
         variety: Share of people in lively poses; the others stand.
+        wild: Whether clothes may have any pattern and look worn.
     """
     feminine = float(rng.random())
     skin = np.array(_palette(rng, _SKIN, 0.05))
@@ -238,6 +251,8 @@ def sample_person(rng: np.random.Generator, variety: float = 1.0) -> PersonSpec:
     if hat and style in ('afro', 'bun', 'swept'):
         style = 'short'
     clothes = _wardrobe(rng, feminine)
+    if wild:
+        clothes = [_worn(rng, cloth) for cloth in clothes]
     bare = not any(cloth.name in TOPS for cloth in clothes)
     lip = skin * np.array([0.86, 0.55, 0.55])
     if feminine > 0.5 and rng.random() < 0.4:

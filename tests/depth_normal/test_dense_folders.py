@@ -15,6 +15,7 @@ from PIL import Image
 from sapiens_common.files.maps import read_mask
 from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
 from sapiens_depth_normal.datasets import DenseFolderDataset, Hi4DRenders, THuman2Renders
+from sapiens_depth_normal.datasets.exr import choose_channels
 from sapiens_depth_normal.datasets.files import read_depth, read_normal
 from sapiens_depth_normal.transforms import LoadMaps, NormalizeDepth, PackMaps
 
@@ -158,11 +159,15 @@ def test_depth_formats(tmp_path):
     write(tmp_path / 'b.npz', DEPTH[..., None].astype(np.float16))
     write(tmp_path / 'c.png', (DEPTH * 1000).round().astype(np.uint16))
     exr.File(header, {'Z': DEPTH}).write(str(tmp_path / 'd.exr'))
+    write(tmp_path / 'e.tif', DEPTH)
+    write(tmp_path / 'f.TIFF', (DEPTH * 1000).round().astype(np.uint16))
     for name, unit, tolerance in (
         ('a.npy', 1, 1e-7),
         ('b.npz', 1, 2e-3),
         ('c.png', 0.001, 6e-4),
         ('d.exr', 1, 0),
+        ('e.tif', 1, 0),
+        ('f.TIFF', 0.001, 6e-4),
     ):
         found = read_depth(tmp_path / name, unit)
         assert found.dtype == np.float32 and found.shape == (H, W)
@@ -178,16 +183,59 @@ def test_normal_formats(tmp_path):
     exr.File(header, {'RGB': NORMAL}).write(str(tmp_path / 'd.exr'))
     axes = {axis: np.ascontiguousarray(NORMAL[..., i]) for i, axis in enumerate('XYZ')}
     exr.File(header, axes).write(str(tmp_path / 'e.exr'))
+    cv2.imwrite(
+        str(tmp_path / 'f.tiff'),
+        NORMAL[..., ::-1].astype(np.float32),
+        [cv2.IMWRITE_TIFF_COMPRESSION, 1],
+    )
+    write(tmp_path / 'g.tif', ((NORMAL[..., ::-1] + 1) / 2 * 65535).round().astype(np.uint16))
     for name, tolerance in (
         ('a.npz', 0),
         ('b.png', 5e-3),
         ('c.png', 2e-5),
         ('d.exr', 0),
         ('e.exr', 0),
+        ('f.tiff', 0),
+        ('g.tif', 2e-5),
     ):
         np.testing.assert_allclose(read_normal(tmp_path / name), NORMAL, atol=tolerance)
     flipped = read_normal(tmp_path / 'a.npz', 'opencv')
     np.testing.assert_array_equal(flipped, NORMAL * [1, -1, -1])
+
+
+def test_layers_of_a_renderer(tmp_path):
+    exr = pytest.importorskip('OpenEXR', reason='reading exr files needs OpenEXR')
+    header = dict(compression=exr.ZIP_COMPRESSION, type=exr.scanlineimage)
+    axes = {axis: np.ascontiguousarray(NORMAL[..., i], np.float32) for i, axis in enumerate('XYZ')}
+    normal = {f'View.Normal.{axis}': values for axis, values in axes.items()}
+    colour = {f'View.Combined.{channel}': np.zeros((H, W), np.float32) for channel in 'RGBA'}
+    channels = {**colour, **normal, 'View.Depth.Z': DEPTH}
+    exr.File(header, channels).write(str(tmp_path / 'all.exr'))
+    exr.File(header, normal).write(str(tmp_path / 'normal.exr'))
+    np.testing.assert_array_equal(read_depth(tmp_path / 'all.exr'), DEPTH)
+    for name in ('all.exr', 'normal.exr'):
+        np.testing.assert_allclose(read_normal(tmp_path / name), NORMAL, atol=1e-7)
+    exr.File(header, colour | {'Other.V': DEPTH}).write(str(tmp_path / 'none.exr'))
+    with pytest.raises(
+        ValueError, match=r'none\.exr: .*layer called normal or normals; got .*Other'
+    ):
+        read_normal(tmp_path / 'none.exr')
+
+
+@pytest.mark.parametrize(
+    ('names', 'found'),
+    [
+        (['R', 'G', 'B', 'A', 'Z'], ['Z']),
+        (['depth.V', 'R', 'G', 'B'], ['depth.V']),
+        (['ViewLayer.Depth.Z', 'ViewLayer.Mist.Z'], ['ViewLayer.Depth.Z']),
+        (['Y'], ['Y']),
+        (['X', 'Y', 'Z'], ['X', 'Y', 'Z']),
+        (['A.depth.Z', 'B.depth.Z'], []),
+        (['A.V', 'B.V'], []),
+    ],
+)
+def test_the_channels_of_depth(names, found):
+    assert choose_channels(names, ('depth', 'z')) == found
 
 
 def test_mask_formats(tmp_path):

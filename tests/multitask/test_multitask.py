@@ -16,7 +16,12 @@ from sapiens_depth_normal.transforms import LoadMaps, RandomWarp, ResizeImage
 from sapiens_depth_normal.transforms.warp import Warp
 from sapiens_multitask.apis import MultitaskInferencer
 from sapiens_multitask.models import MultitaskModel
-from sapiens_multitask.transforms import PackMultitask
+from sapiens_multitask.transforms import (
+    CropPerson,
+    PackMultitask,
+    RandomPersonWarp,
+    WeighKeypoints,
+)
 
 TASKS = ('pose', 'seg', 'depth', 'normal')
 SIZE = (64, 48)
@@ -230,3 +235,63 @@ def test_errors(config):
         model = MultitaskModel(config.model.backbone, tasks)
     with pytest.raises(ValueError, match='SharedFeatures holds no features'):
         model.tasks['depth'](torch.zeros(1, 3, 64, 48))
+
+
+def test_window_of_a_person(tmp_path):
+    sample = sample_of()
+    sample['bbox'] = np.array([[10, 10, 30, 50]], np.float32)
+    sample['img'][...] = 0
+    sample['img'][28:33, 18:23] = 255
+    sample['keypoints'][0, 0] = 20, 30
+    still = dict(scale=(1.0, 1.0), shift=0, stretch=0, half_prob=0, rotate_prob=0, flip_prob=0)
+    result = RandomPersonWarp(SIZE, map_stride=2, **still)(sample)
+    # 50 rows around the middle (20, 30) fill 64: the box's middle is the input's.
+    np.testing.assert_allclose(result['keypoints'][0, 0], [23.5, 31.5], atol=0.5)
+    assert result['img'].shape == (*SIZE, 3) and result['img'][31, 23, 0] == 255
+    for name in ('mask', 'gt_depth_map', 'gt_normal_map', 'gt_seg_map'):
+        assert result[name].shape[:2] == (32, 24)
+    mirrored = RandomPersonWarp(SIZE, map_stride=2, **{**still, 'flip_prob': 1.0})(
+        {**sample_of(), 'bbox': sample['bbox']}
+    )
+    plain = RandomPersonWarp(SIZE, map_stride=2, **still)({**sample_of(), 'bbox': sample['bbox']})
+    np.testing.assert_allclose(
+        mirrored['gt_normal_map'], plain['gt_normal_map'][:, ::-1] * [-1, 1, 1], atol=1e-5
+    )
+    with pytest.raises(ValueError, match=r'no multiple of map_stride 3'):
+        RandomPersonWarp(SIZE, map_stride=3)
+
+
+def test_random_windows_hold_the_person_mostly():
+    warp = RandomPersonWarp(SIZE)
+    box = np.array([100, 200, 140, 290], float)
+    shares = []
+    for _ in range(200):
+        w = warp.draw_person(box)
+        assert w.width > 0 and abs(w.height / w.width * 48 / 64 - 1) < 0.25
+        middle = np.array([w.left + w.width / 2, w.top + w.height / 2])
+        assert (middle > box[:2]).all() and (middle < box[2:]).all()
+        shares.append(w.height / 90)
+    assert 0.4 < min(shares) < 1 < max(shares) < 2.2
+
+
+def test_cropped_person_and_its_points_return_to_the_image():
+    sample = {**sample_of(), 'bbox': np.array([[30, 40, 45, 70]], np.float32)}
+    whole = sample['gt_depth_map'].copy()
+    crop = CropPerson(SIZE)(sample)
+    x, y = crop['crop_corner']
+    height, width = crop['ori_shape']
+    np.testing.assert_array_equal(crop['gt_depth_map'], whole[y : y + height, x : x + width])
+    packed = PackMultitask()(ResizeImage(SIZE)(crop))['data_samples']
+    scale = np.array(SIZE[::-1]) / (width, height)
+    point = (np.array([35.0, 50.0]) - (x, y) + 0.5) * scale - 0.5
+    back = point / packed.input_size * packed.input_scale + packed.input_center
+    np.testing.assert_allclose(back - 0.5 * packed.input_scale, [35, 50])
+
+
+def test_keypoints_weigh_by_group():
+    weights = WeighKeypoints(body=3.0, face=0.5)({'keypoints_visible': np.ones((1, 308))})
+    weights = weights['keypoints_visible'][0]
+    assert [weights[i] for i in (0, 14, 41, 62)] == [3, 3, 3, 3]  # wrists are 41 and 62
+    assert weights[15] == weights[30] == weights[69] == 1 and (weights[70:] == 0.5).all()
+    with pytest.raises(ValueError, match='at least 0.5 for body, foot, face'):
+        WeighKeypoints(body=0.1)

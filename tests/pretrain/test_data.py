@@ -12,10 +12,10 @@ import pytest
 import torch
 from mmengine.dataset import default_collate
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 from torch.utils.data import BatchSampler, DataLoader
 
 from sapiens_common.engine.data import ResumableDataLoader
+from sapiens_common.files.jpeg import decode_jpeg
 from sapiens_pretrain.data.dataset import ImageSet, StreamSampler
 from sapiens_pretrain.data.shards import ShardedImages, index_path, pack_shard
 from sapiens_pretrain.data.sources import open_images
@@ -302,17 +302,24 @@ def gradient(width, height, form='JPEG', **options):
     return buffer.getvalue(), pixels
 
 
+def record_reductions(monkeypatch):
+    """A list that tells how far each JPEG was reduced while it was decoded."""
+    reductions = []
+    monkeypatch.setattr(
+        'sapiens_common.files.images.decode_jpeg',
+        lambda encoded, name, reduction: (
+            reductions.append(reduction) or decode_jpeg(encoded, name, reduction)
+        ),
+    )
+    return reductions
+
+
 @pytest.mark.parametrize('box', [None, (100, 60, 700, 500)])
 def test_reduced_decoding_equals_full_decoding(box, monkeypatch):
     encoded, pixels = gradient(803, 601, quality=98)
-    drafts = []
-    draft = JpegImageFile.draft
-    monkeypatch.setattr(
-        'PIL.JpegImagePlugin.JpegImageFile.draft',
-        lambda self, mode, size: drafts.append(size) or draft(self, mode, size),
-    )
+    reductions = record_reductions(monkeypatch)
     found = decode_crop(encoded, box, (48, 64))
-    assert drafts == [(100, 75)], 'an eighth is enough'
+    assert reductions == [8], 'an eighth is enough'
     left, top, right, bottom = box or (0, 0, 803, 601)
     full = Image.fromarray(pixels[top:bottom, left:right]).resize(
         (64, 48), Image.Resampling.BICUBIC
@@ -323,10 +330,9 @@ def test_reduced_decoding_equals_full_decoding(box, monkeypatch):
 
 def test_small_crops_decode_in_full(monkeypatch):
     encoded, _ = gradient(200, 160)
-    monkeypatch.setattr(
-        'PIL.JpegImagePlugin.JpegImageFile.draft', lambda *args: pytest.fail('reduced too far')
-    )
+    reductions = record_reductions(monkeypatch)
     assert decode_crop(encoded, (0, 0, 100, 90), (64, 64)).shape == (64, 64, 3)
+    assert reductions == [1]
 
 
 def test_orientation_is_applied():

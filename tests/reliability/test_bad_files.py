@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapiens_common.files.images import MAX_PIXELS, decode_image, read_ids, read_image
+from sapiens_common.files.headers import MAX_PIXELS
+from sapiens_common.files.images import decode_image, read_ids, read_image
 from sapiens_common.files.maps import read_array, read_mask, read_picture
 from sapiens_depth_normal.datasets import DenseFolderDataset
 from sapiens_inference.inputs.masks import find_masks

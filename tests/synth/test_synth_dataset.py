@@ -44,6 +44,7 @@ def test_layout(undisturbed):
     stems = [f'{i:06d}' for i in range(8)]
     for folder, suffix in (
         ('images', '.jpg'), ('masks', '.png'), ('depths', '.npy'), ('normals', '.npy'), ('segmentations', '.png'),
+        ('albedos', '.png'), ('alphas', '.png'),
     ):  # fmt: skip
         assert sorted(p.name for p in (undisturbed / folder).iterdir()) == [
             s + suffix for s in stems
@@ -61,7 +62,12 @@ def test_layout(undisturbed):
     assert (depth.dtype, depth.shape) == (np.float32, (64, 48))
     assert (normal.dtype, normal.shape) == (np.float16, (64, 48, 3))
     assert set(np.unique(mask)) == {0, 255}
+    albedo = cv2.imread(str(undisturbed / 'albedos' / '000000.png'), cv2.IMREAD_UNCHANGED)
+    alpha = cv2.imread(str(undisturbed / 'alphas' / '000000.png'), cv2.IMREAD_UNCHANGED)
     assert label.max() < 28
+    assert (albedo.dtype, albedo.shape) == (np.uint8, (64, 48, 3))
+    assert ((albedo.sum(-1) > 0) == (mask > 0)).all()
+    assert (alpha.dtype, alpha.shape) == (np.uint8, (64, 48))
     assert ((depth > 0) == (mask > 0)).all()
 
 

@@ -13,7 +13,7 @@ import _bootstrap
 import cv2
 
 from sapiens_synth import PRESETS, contact_sheet, get_preset, render_dataset
-from sapiens_synth.config import FRAMINGS
+from sapiens_synth.config import DETAIL_LEVELS, FRAMINGS
 from sapiens_synth.scans import find_scans
 
 
@@ -52,9 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--yaw', type=float, help='largest turn away from the front, degrees (180: all around)'
     )
-    parser.add_argument(
-        '--detail', choices=('auto', 'low', 'high'), help='fineness of procedural people'
-    )
+    parser.add_argument('--detail', choices=DETAIL_LEVELS, help='fineness of procedural people')
     parser.add_argument('--format', choices=('jpg', 'png'), help='format of the images')
     parser.add_argument(
         '--val-fraction',

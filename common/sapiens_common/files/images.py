@@ -8,22 +8,22 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-_JPEG = b'\xff\xd8'  # how its files begin
-_ORIENTATION = 0x0112  # EXIF tag
-_SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
-_REDUCED_FLAGS = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
+from sapiens_common.files.headers import TIFF_STARTS, Header, open_picture, read_header
+from sapiens_common.files.jpeg import JPEG_START, decode_jpeg
+
+# EXIF orientation to (transpose first, flip of cv2.flip afterwards).
+_UPRIGHT = {
+    2: (False, 1),
+    3: (False, -1),
+    4: (False, 0),
+    5: (True, None),
+    6: (True, 1),
+    7: (True, -1),
+    8: (True, 0),
 }
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 """Accepted image extensions, matched case-insensitively."""
-
-MAX_PIXELS = 178_956_970
-"""Larger images are refused by their header, before anything of their size is allocated: Pillow's own
-limit, above every camera's 12 to 100 million."""
 
 
 def list_images(folder: str | Path, recursive: bool = False) -> list[Path]:
@@ -98,7 +98,7 @@ def read_encoded(path: str | Path) -> bytes:
     """Read an image file without decoding more than its header.
 
     Raises:
-        ValueError: The file is missing, is no image, or claims more than :data:`MAX_PIXELS`.
+        ValueError: The file is missing, is no image, or claims too many pixels.
     """
     try:
         encoded = Path(path).read_bytes()
@@ -112,36 +112,30 @@ def read_encoded(path: str | Path) -> bytes:
 
 
 def check_complete(encoded: bytes, name: str | Path) -> None:
-    """Check that the data of a JPEG or PNG does not end early; OpenCV would paint the rest grey.
+    """Check that the data is whole and sound, where OpenCV would paint the rest grey and say nothing.
 
     Args:
-        encoded: The file's content.
+        encoded: A JPEG, PNG or TIFF; other formats pass.
         name: What the error calls it.
 
     Raises:
         ValueError: The end is missing, or the data is damaged before it.
     """
-    if encoded.startswith(_JPEG):
-        complete = encoded.rfind(b'\xff\xd9') > encoded.rfind(b'\xff\xda')
-    elif encoded.startswith(b'\x89PNG'):
-        complete = b'IEND' in encoded[-64:]
-    else:
-        complete = True
-    if complete:
+    if encoded.startswith(JPEG_START):
+        decode_jpeg(encoded, name, reduction=8)
+        return
+    is_tiff = encoded.startswith(TIFF_STARTS)
+    if not is_tiff and (not encoded.startswith(b'\x89PNG') or b'IEND' in encoded[-64:]):
         return
     try:
-        # Some writers leave the end marker out of a whole picture: the stricter decoder decides.
-        Image.open(io.BytesIO(encoded)).load()
-    except Exception as error:  # damaged data fails in many ways
-        raise ValueError(f'image {name} cannot be decoded, the data is damaged: {error}') from error
-
-
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """(height, width) of an image opened by Pillow as it is to be shown, from its header alone."""
-    width, height = image.size
-    if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
-        return width, height
-    return height, width
+        with Image.open(io.BytesIO(encoded)) as image:
+            image.load()
+    except UnidentifiedImageError:  # such as colours as floats in a TIFF
+        if not is_tiff:
+            raise
+    # Damaged data fails in many ways. Some writers leave the end marker out of a whole PNG.
+    except Exception as error:
+        raise ValueError(f'image {name} cannot be decoded, its data is damaged: {error}') from error
 
 
 def encoded_size(encoded: bytes, name: str | Path) -> tuple[int, int]:
@@ -152,62 +146,91 @@ def encoded_size(encoded: bytes, name: str | Path) -> tuple[int, int]:
         name: What the error calls it.
 
     Raises:
-        ValueError: It is no image, or claims to have more than :data:`MAX_PIXELS`.
+        ValueError: It is no image, or claims to have more than
+            :data:`sapiens_common.files.headers.MAX_PIXELS`.
     """
-    return _header_size(io.BytesIO(encoded), name)
+    return read_header(encoded, name).size
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of an image file as it is to be shown; no more than its header is read.
 
     Raises:
-        ValueError: It is no image, or claims to have more than :data:`MAX_PIXELS`.
+        ValueError: As :func:`encoded_size`.
     """
-    return _header_size(Path(path), path)
+    return read_header(Path(path), path).size
 
 
-def _header_size(file: io.BytesIO | Path, name: str | Path) -> tuple[int, int]:
-    """What :func:`encoded_size` and :func:`image_size` share."""
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            size = upright_size(image)
-    except UnidentifiedImageError as error:
-        raise ValueError(
-            f'image {name} cannot be decoded: its content is of no known image format'
-        ) from error
-    except Exception as error:  # damaged data fails in many ways
-        raise ValueError(f'image {name} cannot be decoded: {error}') from error
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f'image {name} claims {width} x {height} pixels, more than the {MAX_PIXELS} that are '
-            'accepted (a decompression bomb?)'
-        )
-    return size
-
-
-def decode_image(encoded: bytes, name: str | Path, reduction: int = 1) -> np.ndarray:
-    """Decode an image upright as BGR uint8 (H, W, 3).
+def decode_image(
+    encoded: bytes, name: str | Path, reduction: int = 1, header: Header | None = None
+) -> np.ndarray:
+    """Decode an image upright as BGR uint8 (H, W, 3); of an animation the first picture.
 
     Args:
         encoded: The file's content.
         name: What the error calls it.
         reduction: 1, 2, 4 or 8. Height and width are divided by it, rounded up: each pixel is the mean
             of a block. For a JPEG this is part of the decoding and saves most of its time.
+        header: What :func:`sapiens_common.files.headers.read_header` says of it, if that is known.
 
     Raises:
         ValueError: It cannot be decoded completely.
     """
+    header = header or read_header(encoded, name)
+    if encoded.startswith(JPEG_START):
+        image = decode_jpeg(encoded, name, reduction)
+    else:
+        image = _decode_other(encoded, name, header)
+        image = image if reduction == 1 else _block_means(image, reduction)
+    return turn_upright(image, header.orientation)
+
+
+def _decode_other(encoded: bytes, name: str | Path, header: Header) -> np.ndarray:
+    """Decode what is no JPEG: by OpenCV, which keeps the upper byte of 16 bits, or else by Pillow."""
     check_complete(encoded, name)
-    is_jpeg = encoded.startswith(_JPEG)
-    flags = _REDUCED_FLAGS[reduction] if is_jpeg else cv2.IMREAD_COLOR
+    data = np.frombuffer(encoded, np.uint8)
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+        if header.format == 'TIFF' and header.mode in ('', 'F'):
+            values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            if values is not None and values.dtype.kind == 'f':
+                return _from_floats(values, name)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:  # no data at all, or sizes beyond OpenCV's own limits
         raise ValueError(f'image {name} cannot be decoded: {error}') from error
-    if image is None:
-        raise ValueError(f'image {name} cannot be decoded (torn or not an image)')
-    return image if is_jpeg or reduction == 1 else _block_means(image, reduction)
+    if image is not None:
+        return image
+    try:
+        with open_picture(io.BytesIO(encoded)) as picture:
+            if picture.mode.startswith(('I', 'F')):
+                raise ValueError(f'its pixels are of the kind {picture.mode!r}, which is no colour')
+            return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+    except Exception as error:  # damaged data fails in many ways
+        raise ValueError(f'image {name} cannot be decoded: {error}') from error
+
+
+def _from_floats(values: np.ndarray, name: str | Path) -> np.ndarray:
+    """A picture of floats in [0, 1], (H, W) or BGR[A] (H, W, C), as BGR uint8 (H, W, 3).
+
+    Raises:
+        ValueError: There are values outside this range: what is white is not known then.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):  # NaN is neither
+        raise ValueError(
+            f'image {name}: its pixels are floats from {low:g} to {high:g}; expected 0 to 1, or convert '
+            'it to 8 bits'
+        )
+    values = values[..., :3] if values.ndim == 3 else cv2.merge([values] * 3)
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Follow EXIF's orientation, a number from 1 (upright) to 8."""
+    if orientation == 1:
+        return image
+    transposed, flip = _UPRIGHT[orientation]
+    image = cv2.transpose(image) if transposed else image
+    return image if flip is None else cv2.flip(image, flip)
 
 
 def _block_means(image: np.ndarray, side: int) -> np.ndarray:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.lib import format as npy
 
+from sapiens_common.files.headers import MAX_PIXELS
 from sapiens_common.files.images import (
     IMAGE_SUFFIXES,
-    MAX_PIXELS,
     check_complete,
     decode_ids,
     read_encoded,

@@ -4,10 +4,11 @@ default_scope = 'mmseg'
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
 
 # ---- what you are likely to change ----
-epochs = 60
+max_iters = 4000
+warmup = 200
 size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
 # Chosen so that the four losses weigh about the same at the end of training.
-loss_weights = dict(pose=100.0, seg=1.0, depth=1.0, normal=1.0)
+loss_weights = dict(pose=60.0, seg=1.0, depth=1.0, normal=1.0)
 
 # ---- what follows from it ----
 shared = dict(type='sapiens_multitask.SharedFeatures')
@@ -73,22 +74,32 @@ load = dict(
     type='sapiens_depth_normal.LoadMaps', siblings=['mask', 'depth', 'normal', 'segmentation'])
 train_pipeline = [
     load,
-    dict(type='sapiens_depth_normal.RandomWarp', size=size, scale=(0.9, 1.3), max_angle=20),
+    dict(
+        type='sapiens_multitask.RandomPersonWarp',
+        size=size,
+        map_stride=2,
+        rotate_prob=0.4,
+        max_angle=30),
+    dict(type='sapiens_multitask.WeighKeypoints', body=3.0, foot=1.5, face=0.5),
     dict(type='sapiens_depth_normal.NormalizeDepth'),
     dict(type='sapiens_common.ColourDistortion'),
     dict(type='sapiens_multitask.PackMultitask')]
 test_pipeline = [
     load,
+    dict(type='sapiens_multitask.CropPerson', size=size),
     dict(type='sapiens_depth_normal.ResizeImage', size=size),
     dict(type='sapiens_multitask.PackMultitask')]
 
 people = dict(
-    type='sapiens_pose.GoliathDataset', data_root=data_root, data_prefix=dict(img='images/'))
+    type='sapiens_pose.GoliathDataset',
+    data_root=data_root,
+    data_prefix=dict(img='images/'),
+    tight_boxes=False)
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         ann_file='annotations/person_keypoints_train.json', pipeline=train_pipeline, **people))
 val_dataloader = dict(
@@ -109,22 +120,25 @@ val_evaluator = [
     dict(type='sapiens_depth_normal.HumanNormalMetric')]
 test_evaluator = val_evaluator
 
-# From scratch the decoders have the longest way to go: ten times the encoder's rate.
+# From scratch the decoders have the longest way to go: five times the encoder's rate.
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
-    optimizer=dict(lr=2e-3, weight_decay=0.05),
-    paramwise_cfg=dict(_delete_=True, custom_keys=dict(tasks=dict(lr_mult=10.0))),
+    optimizer=dict(lr=1.5e-3, weight_decay=0.05),
+    paramwise_cfg=dict(_delete_=True, custom_keys=dict(tasks=dict(lr_mult=5.0))),
     clip_grad=dict(max_norm=5.0))
 param_scheduler = [
-    dict(type='LinearLR', begin=0, end=50, start_factor=1e-2, by_epoch=False),
+    dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-2, by_epoch=False),
     dict(
         type='CosineAnnealingLR',
-        T_max=epochs,
-        end=epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)]
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=20)
+        begin=warmup,
+        T_max=max_iters - warmup,
+        end=max_iters,
+        by_epoch=False)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-default_hooks = dict(checkpoint=dict(interval=20))
+log_processor = dict(by_epoch=False)
+default_hooks = dict(
+    logger=dict(interval=50),
+    checkpoint=dict(by_epoch=False, interval=500))
 custom_hooks = [dict(type='sapiens_depth_normal.DenseVisualizationHook', interval=500)]

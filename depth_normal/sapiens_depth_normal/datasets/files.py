@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sapiens_common.files.images import MAX_PIXELS, read_ids
+from sapiens_common.files.images import read_ids
 from sapiens_common.files.maps import ARRAY_SUFFIXES, check_suffix, read_array, read_picture
 from sapiens_common.files.text import read_lines
 from sapiens_common.layouts.body_parts import BODY_PART_NAMES, IGNORE_INDEX
 from sapiens_depth_normal.geometry import convert_normals
 
-MAP_SUFFIXES = (*ARRAY_SUFFIXES, '.png', '.exr')
+from .exr import read_exr
+
+MAP_SUFFIXES = (*ARRAY_SUFFIXES, '.png', '.exr', '.tif', '.tiff')
+_PICTURE_SUFFIXES = ('.png', '.tif', '.tiff')  # read by OpenCV, blue first
 # Half-precision files and 8-bit PNGs round components; a real vector field stays within this.
 LENGTH_TOLERANCE = 0.02
 
@@ -21,7 +24,8 @@ def read_depth(path: str | Path, unit: float = 1.0) -> np.ndarray:
     """Read a depth map (distance from the camera plane).
 
     Args:
-        path: npy, npz, 16-bit png or exr, one channel.
+        path: npy, npz, 16-bit png or tiff, float tiff or exr, one channel. Of an exr file with several
+            layers the one called depth or Z is taken, whatever stands before it (``View.Depth.Z``).
         unit: What one unit of the file is worth: 0.001 turns millimetres into metres.
 
     Returns:
@@ -30,7 +34,7 @@ def read_depth(path: str | Path, unit: float = 1.0) -> np.ndarray:
     Raises:
         ValueError: The file cannot be read or is no depth map.
     """
-    values = _read(path)
+    values = _read(path, ('depth', 'z'))
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if values.ndim != 2:
         raise ValueError(f'depth {path}: expected (height, width), got {values.shape}')
@@ -45,8 +49,9 @@ def read_normal(
     """Read a normal map.
 
     Args:
-        path: npy, npz or exr with components in [-1, 1]; or an 8- or 16-bit png whose whole range of
-            values stands for [-1, 1].
+        path: npy, npz, float tiff or exr with components in [-1, 1]; or an 8- or 16-bit png or tiff whose
+            whole range of values stands for [-1, 1]. Of an exr file with several layers the one called
+            normal is taken (``View.Normal.X``).
         convention: Camera coordinates of the file, a key of ``sapiens_depth_normal.geometry.CONVENTIONS``.
         channel_order: Which component each channel of the file holds, in the order red, green, blue
             (exr channels named X, Y, Z: in that order): ``xyz``, ``zyx``, with a minus sign in front of a
@@ -59,11 +64,13 @@ def read_normal(
         ValueError: The file cannot be read, is not a normal map, or convention or order are unknown.
     """
     components, signs = parse_order(channel_order)
-    values = _read(path)
+    values = _read(path, ('normal', 'normals'))
     if values.ndim != 3 or values.shape[2] != 3:
         raise ValueError(f'normal {path}: expected (height, width, 3), got {values.shape}')
-    if Path(path).suffix.lower() == '.png':  # OpenCV's order
-        values = values[..., ::-1].astype(np.float32) / np.iinfo(values.dtype).max * 2 - 1
+    is_picture = Path(path).suffix.lower() in _PICTURE_SUFFIXES
+    values = values[..., ::-1] if is_picture else values
+    if is_picture and values.dtype.kind == 'u':
+        values = values.astype(np.float32) / np.iinfo(values.dtype).max * 2 - 1
     elif values.dtype.kind != 'f':
         raise ValueError(f'normal {path}: expected floats in [-1, 1], got {values.dtype}')
     normals = np.empty(values.shape, np.float32)
@@ -227,43 +234,11 @@ def unit_normals(path: str | Path, normals: np.ndarray, mask: np.ndarray) -> np.
     return units
 
 
-def _read(path: str | Path) -> np.ndarray:
+def _read(path: str | Path, layers: tuple[str, ...]) -> np.ndarray:
     """Whatever a file of numbers holds, as an array in its own type; pictures in OpenCV's channel order."""
     path = Path(path)
     check_suffix(path, MAP_SUFFIXES)
     suffix = path.suffix.lower()
     if suffix in ARRAY_SUFFIXES:
         return read_array(path)
-    return _read_exr(path) if suffix == '.exr' else read_picture(path)
-
-
-def _read_exr(path: Path) -> np.ndarray:
-    """The channels of an OpenEXR file: R, G, B or X, Y, Z as (H, W, 3), a single one as (H, W).
-
-    Of a channel in a layer (``Normal.X``, ``depth.Z``) the last part of the name counts.
-    """
-    try:
-        import OpenEXR  # OpenCV's wheels are built without it; only users of such files need it
-    except ImportError as error:
-        raise ValueError(f'{path}: reading exr files needs "pip install OpenEXR"') from error
-    if not path.is_file():
-        raise ValueError(f'{path} does not exist')
-    try:
-        with OpenEXR.File(str(path), header_only=True) as file:
-            low, high = file.header()['dataWindow']
-        if np.prod(np.subtract(high, low, dtype=float) + 1) > MAX_PIXELS:
-            raise ValueError(f'{path} claims the pixels {low} to {high}, more than {MAX_PIXELS}')
-        with OpenEXR.File(str(path), separate_channels=True) as file:
-            channels = {name: channel.pixels for name, channel in file.channels().items()}
-    except (RuntimeError, OSError) as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
-    short = {name.rpartition('.')[2].upper(): pixels for name, pixels in channels.items()}
-    if len(short) == len(channels):
-        for names in ('RGB', 'XYZ'):
-            if set(names) <= set(short):
-                return np.stack([short[name] for name in names], axis=-1)
-    if len(channels) != 1:
-        raise ValueError(
-            f'{path}: expected one channel, or one layer of R, G, B or X, Y, Z; got {list(channels)}'
-        )
-    return next(iter(channels.values()))
+    return read_exr(path, layers) if suffix == '.exr' else read_picture(path)

@@ -140,6 +140,15 @@ class RandomWarp(BaseTransform):
         """Warp one sample."""
         matrix = warp.matrix(self.size)
         results['img'] = _warp_image(results['img'], matrix, self.size, warp.factor)
+        self.warp_maps(results, warp)
+        if 'keypoints' in results:
+            self._warp_keypoints(results, matrix, warp.flip)
+        results['img_shape'] = self.size
+        return results
+
+    def warp_maps(self, results: dict[str, Any], warp: Warp) -> dict[str, Any]:
+        """Warp the maps of one sample, and nothing else."""
+        matrix = warp.matrix(self.size)
         for key, outside in MAPS.items():
             if key in results:
                 results[key] = _warp_map(results[key], matrix, self.size, outside, key in BLENDED)
@@ -147,9 +156,6 @@ class RandomWarp(BaseTransform):
             results['gt_normal_map'] = turn_normals(results['gt_normal_map'], warp.angle, warp.flip)
         if warp.flip and 'gt_seg_map' in results:
             results['gt_seg_map'] = swap_labels(results['gt_seg_map'], results['swap_pairs'])
-        if 'keypoints' in results:
-            self._warp_keypoints(results, matrix, warp.flip)
-        results['img_shape'] = self.size
         return results
 
     def _warp_keypoints(self, results: dict[str, Any], matrix: np.ndarray, flip: bool) -> None:

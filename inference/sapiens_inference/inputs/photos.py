@@ -8,22 +8,27 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
 
-from sapiens_common.files.images import IMAGE_SUFFIXES, decode_image, encoded_size
+from sapiens_common.files.headers import Header, open_picture, read_header
+from sapiens_common.files.images import IMAGE_SUFFIXES, decode_image, turn_upright
 
-PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, '.bmp', '.tif', '.tiff')
+PHOTO_SUFFIXES = (
+    *IMAGE_SUFFIXES,
+    *('.jfif', '.jpe', '.bmp', '.tif', '.tiff', '.gif', '.avif', '.heic', '.heif', '.jp2'),
+)
 MIN_SIDE = 8
 """Images with a shorter side hold no person; they are reported, not processed."""
 
-_ALPHA_MODES = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
+_BAND = (
+    256  # rows that are blended at a time, so that large photos need little more than themselves
+)
 
 
 def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
-    """Read an image file as the training readers do (OpenCV, EXIF orientation applied).
+    """Read an image file as the training readers do (EXIF orientation applied).
 
-    Grey images become three equal channels, 16-bit values lose their low byte, and transparent
-    pixels are laid over white.
+    Grey images become three equal channels, 16-bit values lose their low byte, floats in [0, 1] are
+    multiplied by 255, transparent pixels are laid over white, and of several pictures the first counts.
 
     Args:
         path: Image file; the suffix does not matter.
@@ -41,38 +46,52 @@ def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
         raise ValueError(f'{path}: cannot be read ({error.strerror or error})') from error
     if not data:
         raise ValueError(f'{path}: the file is empty')
-    encoded_size(data, path)
-    header = Image.open(BytesIO(data))
+    header = read_header(data, path)
     notes: list[str] = []
+    if header.damaged_exif:
+        notes.append('the EXIF block is damaged; the image was taken as upright')
+    if header.frames > 1:
+        notes.append('of an animation or of several pages the first picture was used')
     # Of 16-bit grey Pillow would clip the values; a single grey that is transparent stays as it is.
-    has_alpha = header.mode in _ALPHA_MODES or 'transparency' in header.info
-    if has_alpha and not header.mode.startswith('I'):
-        image = _over_white(path, header, notes)
+    if header.transparent and not header.mode.startswith('I'):
+        image = _over_white(path, data, header, notes)
     else:
-        image = decode_image(data, path)
+        image = decode_image(data, path, header=header)
     if _bits(header, data) > 8:
         notes.append('16-bit values were reduced to 8 bits')
+    if header.format == 'TIFF' and header.mode in ('', 'F'):
+        notes.append('floats in 0..1 were multiplied by 255')
     return check_image(image, str(path)), notes
 
 
-def _bits(header: Image.Image, data: bytes) -> int:
-    """Bits per channel; PIL reports 16-bit colour PNGs as 8-bit RGB, so IHDR is asked."""
+def _bits(header: Header, data: bytes) -> int:
+    """Bits per channel; Pillow reports 16-bit colour PNGs as 8-bit RGB, so IHDR is asked."""
     if header.format == 'PNG':
         return data[24]
-    return 16 if header.mode.startswith(('I', 'F')) else 8
+    return 16 if header.mode.startswith('I') else 8
 
 
-def _over_white(path: Path, header: Image.Image, notes: list[str]) -> np.ndarray:
+def _over_white(path: Path, data: bytes, header: Header, notes: list[str]) -> np.ndarray:
     """Decode an image with an alpha channel and lay it over white. BGR uint8 (H, W, 3)."""
     try:
-        pixels = np.asarray(ImageOps.exif_transpose(header).convert('RGBA'), dtype=np.float32)
+        with open_picture(BytesIO(data)) as picture:
+            pixels = np.asarray(picture.convert('RGBA'))
     except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'{path}: the image data is damaged ({error})') from error
-    alpha = pixels[..., 3:] / 255
-    if (alpha < 1).any():
+    if (pixels[..., 3] < 255).any():
         notes.append('transparent pixels were laid over white')
-    colour = pixels[..., :3] * alpha + 255 * (1 - alpha)
-    return np.ascontiguousarray(colour.round().astype(np.uint8)[..., ::-1])
+    image = blend_over_white(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA))
+    return turn_upright(image, header.orientation)
+
+
+def blend_over_white(pixels: np.ndarray) -> np.ndarray:
+    """Lay BGRA uint8 (H, W, 4) over white: BGR uint8 (H, W, 3)."""
+    image = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for start in range(0, len(pixels), _BAND):
+        band = np.s_[start : start + _BAND]
+        alpha = pixels[band, :, 3:].astype(np.float32) / 255
+        image[band] = (pixels[band, :, :3] * alpha + 255 * (1 - alpha)).round()
+    return image
 
 
 def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
@@ -102,8 +121,7 @@ def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
     if array.ndim == 2:
         array = cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
     elif array.shape[2] == 4:
-        alpha = array[..., 3:].astype(np.float32) / 255
-        array = (array[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
+        array = blend_over_white(array)
     return check_image(np.ascontiguousarray(array), label)
 
 

@@ -51,13 +51,18 @@ class GoliathDataset(CheckedCocoStyleDataset):
 
     Args:
         min_keypoints: Labelled points a training sample needs.
+        tight_boxes: Whether training makes its own boxes around the labelled points; else it takes the
+            annotated ones, which of a half hidden person hold only what is seen, as a detector's do.
         **kwargs: As mmpose's ``BaseCocoStyleDataset``: ``ann_file``, ``data_root``, ``data_prefix``, ...
     """
 
     METAINFO = goliath308_metainfo()
 
-    def __init__(self, *args: Any, min_keypoints: int = 8, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, min_keypoints: int = 8, tight_boxes: bool = True, **kwargs: Any
+    ) -> None:
         self.min_keypoints = min_keypoints
+        self.tight_boxes = tight_boxes
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -74,7 +79,7 @@ class GoliathDataset(CheckedCocoStyleDataset):
     def find_problem(self, annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
         """What is wrong with an annotation, or None; training makes its own boxes."""
         problem = find_goliath_problem(annotation)
-        if problem or not self.test_mode:
+        if problem or (self.tight_boxes and not self.test_mode):
             return problem
         return find_box_problem(annotation, image)
 
@@ -88,8 +93,9 @@ class GoliathDataset(CheckedCocoStyleDataset):
             if len(labelled) < max(self.min_keypoints, 1):
                 self._num_short += 1
                 return {'num_keypoints': 0}
-            low, high = labelled.min(axis=0), labelled.max(axis=0)
-            completed['bbox'] = [*low.tolist(), *(high - low).tolist()]
+            if self.tight_boxes:
+                low, high = labelled.min(axis=0), labelled.max(axis=0)
+                completed['bbox'] = [*low.tolist(), *(high - low).tolist()]
         completed['keypoints'] = points.ravel().tolist()
         completed['num_keypoints'] = int((points[:, 2] > 0).sum())
         return completed

@@ -1,15 +1,13 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """What curation knows of an image while it looks at it, and what it writes down."""
 
-import io
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from sapiens_pretrain.data.transforms import upright_rgb
+from sapiens_common.files.images import decode_image
 
 
 @dataclass
@@ -33,10 +31,9 @@ class Photo:
         """Upright BGR uint8 (H, W, 3).
 
         Raises:
-            OSError: The file is damaged, or no image.
+            ValueError: The file is damaged, or no image.
         """
-        with Image.open(io.BytesIO(self.encoded)) as image:
-            return np.ascontiguousarray(np.asarray(upright_rgb(image))[..., ::-1])
+        return decode_image(self.encoded, self.name)
 
     @property
     def size(self) -> tuple[int, int]:

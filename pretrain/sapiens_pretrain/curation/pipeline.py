@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.logging import MMLogger
-from PIL import UnidentifiedImageError
 
 from sapiens_common.engine.checkpoint_files import write_text_atomically
 from sapiens_common.files.images import IMAGE_SUFFIXES
@@ -172,12 +171,9 @@ class Curation:
                 if not photo.name.lower().endswith(IMAGE_SUFFIXES):  # a list may name any file
                     raise ValueError(f'the suffix is none of {", ".join(IMAGE_SUFFIXES)}')
                 record.height, record.width = photo.size
-            except UnidentifiedImageError:
-                record.drop('unreadable: not an image of a known format')
-            # Pillow raises anything for a damaged file.
-            except Exception as error:
+            except (ValueError, OSError) as error:
                 record.name = record.name or self.source.name(index)
-                record.drop(f'unreadable: {type(error).__name__}: {error}')
+                record.drop(f'unreadable: {error}')
             else:
                 record.hash = f'{difference_hash(photo.image):016x}'
                 readable.append((photo, record))

@@ -1,32 +1,22 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """From encoded bytes to a crop, decoding no more pixels than the crop needs."""
 
-import io
 from math import exp, log
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image, ImageOps
+from PIL import Image
 
-from sapiens_common.files.images import choose_reduction, encoded_size, upright_size
+from sapiens_common.files.headers import read_header
+from sapiens_common.files.images import choose_reduction, decode_image, encoded_size
+from sapiens_common.files.jpeg import JPEG_START
 from sapiens_pretrain.registry import TRANSFORMS
 
 _TRIES = 10
 
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
-
-
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """An image opened by Pillow, of any mode, decoded upright in 8-bit RGB.
-
-    Of 16-bit grey the upper byte is kept, as OpenCV does; Pillow would clip nearly all of it to white.
-    """
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith('I'):
-        upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
-    return upright.convert('RGB')
 
 
 def decode_crop(encoded: bytes, box: Box | None, size: Size, name: str = '') -> np.ndarray:
@@ -47,16 +37,13 @@ def decode_crop(encoded: bytes, box: Box | None, size: Size, name: str = '') -> 
     Raises:
         ValueError: The image is damaged.
     """
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            height, width = upright_size(image)
-            left, top, right, bottom = box or (0, 0, width, height)
-            reduction = choose_reduction((bottom - top, right - left), size)
-            if reduction > 1:
-                image.draft('RGB', (image.width // reduction, image.height // reduction))
-            upright = upright_rgb(image)
-    except Exception as error:  # damaged data fails in many ways
-        raise ValueError(f'image {name} cannot be decoded: {error}') from error
+    header = read_header(encoded, name)
+    height, width = header.size
+    left, top, right, bottom = box or (0, 0, width, height)
+    reduction = choose_reduction((bottom - top, right - left), size)
+    is_jpeg = encoded.startswith(JPEG_START)  # other formats are decoded in full anyway
+    image = decode_image(encoded, name, reduction if is_jpeg else 1, header)
+    upright = Image.fromarray(image[..., ::-1])
     x, y = upright.width / width, upright.height / height
     part = (left * x, top * y, min(right * x, upright.width), min(bottom * y, upright.height))
     resized = upright.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=part)
