@@ -31,20 +31,18 @@ def main() -> None:
 
     import numpy as np
     import torch
-    from mmengine.config import Config
     from mmengine.device import get_device
     from mmengine.registry import MODELS
 
     from sapiens_common.checkpoint import load_state_dict_strict
+    from sapiens_common.engine.launch import load_config
     from sapiens_common.engine.sharded import read_whole_checkpoint
     from sapiens_inference.outputs.writers import write_image
     from sapiens_pretrain.data.sources import open_images
     from sapiens_pretrain.data.transforms import decode_crop
     from sapiens_pretrain.mae.pictures import draw_reconstructions
 
-    config = Config.fromfile(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    config = load_config(args.config, None, 'none', args.cfg_options)
     model = MODELS.build(config.model)
     content = read_whole_checkpoint(args.checkpoint)
     load_state_dict_strict(model, content.state_dict, args.checkpoint)

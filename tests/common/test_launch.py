@@ -108,3 +108,83 @@ def test_options_keep_the_spaces_of_paths(root, monkeypatch):
         'on': True,
         'x': 'a b',
     }
+
+
+BASE = """
+size = (1024, 768)
+epochs = 200
+load = dict(type='LoadMaps', unit=1.0)
+warp = dict(type='RandomWarp', size=size, scale=dict(low=0.2))
+note = 'read by nobody'
+train_cfg = dict(max_epochs=epochs)
+train_dataloader = dict(dataset=dict(pipeline=[load, warp]))
+val_dataloader = dict(dataset=dict(pipeline=[load]), num_workers=4)
+test_dataloader = val_dataloader
+"""
+LEAF = """
+_base_ = ['base.py']
+load = dict(unit=0.001)
+test_pipeline = [_base_.load, dict(_base_.warp, size=(9, 9))]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
+
+
+@pytest.fixture
+def leaf(tmp_path):
+    (tmp_path / 'base.py').write_text(BASE)
+    (tmp_path / 'sub').mkdir()
+    (tmp_path / 'sub/leaf.py').write_text(LEAF.replace('base.py', '../base.py'))
+    return str(tmp_path / 'sub/leaf.py')
+
+
+def test_an_option_reaches_what_its_name_was_built_into(leaf):
+    options = {'size': (64, 48), 'epochs': 3, 'load.threshold': 254, 'warp.scale.low': 0.5}
+    config = load_config(leaf, None, 'none', options)
+    load, warp = config.train_dataloader.dataset.pipeline
+    assert load == dict(type='LoadMaps', unit=1.0, threshold=254)
+    assert warp == dict(type='RandomWarp', size=(64, 48), scale=dict(low=0.5))
+    assert config.val_dataloader.dataset.pipeline == [load]
+    assert config.test_dataloader.dataset.pipeline == [load, dict(warp, size=(9, 9))]
+    assert config.train_cfg.max_epochs == config.epochs == 3
+    assert config.filename == leaf and config.work_dir == 'work_dirs/leaf'
+    assert load_config(leaf, None, 'none', None).train_cfg.max_epochs == 200
+
+
+def test_an_option_of_a_list_reaches_the_loader_but_not_its_neighbours(leaf):
+    config = load_config(leaf, None, 'none', {'test_pipeline.0.unit': 5})
+    assert config.test_dataloader.dataset.pipeline[0].unit == 5
+    assert config.train_dataloader.dataset.pipeline[0].unit == 1.0
+
+
+def test_options_of_what_runs_are_merged_as_ever(leaf):
+    config = load_config(leaf, None, 'none', {'val_dataloader.num_workers': 0, 'resume': True})
+    assert config.val_dataloader.num_workers == 0 and config.resume is True
+    assert config.test_dataloader.num_workers == 4
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'note': 'x'}, 'note changes nothing: no part of .*leaf.py that runs is made from it'),
+        ({'epoch': 3}, "epoch: .*leaf.py has no 'epoch'; did you mean epochs"),
+        ({'optim_wraper.lr': 1}, "has no 'optim_wraper'; did you mean optim_wrapper"),
+        ({'test_pipeline.7.unit': 1}, r'test_pipeline\.7\.unit: .* has nothing there'),
+        ({'data_root': 'x'}, 'data_root: .* has none'),
+    ],
+)
+def test_an_option_that_reaches_nothing_fails(leaf, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(leaf, None, 'none', options)
+
+
+def test_an_option_that_is_already_so_is_no_error(leaf):
+    assert load_config(leaf, None, 'none', {'load.unit': 0.001}).load.unit == 0.001
+
+
+def test_the_mask_threshold_of_the_depth_recipe(root):
+    path = str(root / 'configs/depth/sapiens_tiny_folder.py')
+    config = load_config(path, None, 'none', {'load.mask_threshold': 254, 'batch_size': 3})
+    for split in ('train', 'val', 'test'):
+        pipeline = config[f'{split}_dataloader'].dataset.pipeline
+        assert pipeline[0].type.endswith('LoadMaps') and pipeline[0].mask_threshold == 254
+    assert config.train_dataloader.batch_size == 3

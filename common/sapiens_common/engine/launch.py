@@ -10,6 +10,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from .dist import init_process_group
+from .options import read_config
 
 
 def load_config(path: str, work_dir: str | None, launcher: str, options: dict | None) -> Config:
@@ -20,22 +21,26 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
         work_dir: Output folder; None takes the config's, else ``work_dirs/<task>/<config name>``, as
             the tasks' configs share their names. A config outside ``configs/`` has no task.
         launcher: Job launcher of mmengine: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        options: Dotted keys to values, merged over the config (``--cfg-options``). A new
+        options: Dotted keys to values (``--cfg-options``), as :func:`read_config` takes them. A new
             ``data_root`` moves every path below the config's ``data_root``.
 
     Raises:
-        ValueError: The file does not exist.
+        ValueError: The file does not exist, or an option names nothing in it.
     """
     if not Path(path).is_file():
         raise ValueError(
             f'config {path} does not exist; the shipped ones are under configs/<task>/'
         )
-    config = Config.fromfile(path)
+    options = dict(options or {})
+    root = options.pop('data_root', None)
+    config = read_config(path, options)
+    if root is not None:
+        if 'data_root' not in config:
+            raise ValueError(f'--cfg-options data_root: {path} has none; name the paths themselves')
+        _move(config._cfg_dict, config.data_root, str(root))
+        config.data_root = str(root)
+    config.merge_from_dict(options)
     config.launcher = launcher
-    if options:
-        if options.get('data_root') and config.get('data_root'):
-            _move(config._cfg_dict, config.data_root, str(options['data_root']))
-        config.merge_from_dict(options)
     config.work_dir = work_dir or config.get('work_dir') or _default_work_dir(path)
     return config
 
