@@ -1,0 +1,218 @@
+#!/usr/bin/env python
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""How well a pose or multitask model does on photographs, beside what costs nothing.
+
+Keypoints and foreground on the people of a COCO file, whose boxes are given; depth and normals on SynthHuman:
+
+    python tools/benchmarks/real.py sapiens_tiny/multitask_synthetic --annotations COCO.json --images DIR
+    python tools/benchmarks/real.py CONFIG CHECKPOINT --annotations COCO.json --images DIR --json figures.json
+    python tools/benchmarks/real.py NAME --synthhuman DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _bootstrap
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('model', help='name or config of a pose or multitask model')
+    parser.add_argument('weights', nargs='?', help='checkpoint; default: the published one')
+    parser.add_argument('--annotations', help='COCO file with 17 keypoints per person')
+    parser.add_argument('--images', help='folder of its images')
+    parser.add_argument('--only', nargs='+', metavar='STEM', help='these images alone')
+    parser.add_argument('--synthhuman', help='folder of SynthHuman samples (rgb_*.png, ...)')
+    parser.add_argument('--json', metavar='FILE', help='also write the figures here')
+    parser.add_argument('--device', default=None)
+    parser.add_argument('--batch-size', type=int, default=16)
+    args = parser.parse_args(arguments)
+    if bool(args.annotations) != bool(args.images) or not (args.annotations or args.synthhuman):
+        parser.error('give --annotations with --images, or --synthhuman, or all three')
+    return args
+
+
+def build(args: argparse.Namespace) -> Any:
+    """The inferencer of the model's kind."""
+    from mmengine.config import Config
+
+    from sapiens_common.weights import find_config
+
+    if 'tasks' in Config.fromfile(find_config(args.model)).model:
+        from sapiens_multitask.apis import MultitaskInferencer as Inferencer
+    else:
+        from sapiens_pose.apis import PoseInferencer as Inferencer
+    return Inferencer(args.model, args.weights, device=args.device)
+
+
+def to_coco(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """COCO's points (N, 17, 3) out of 17, 133 or 308 predicted ones (N, K, 2)."""
+    order: Any = slice(0, 17)
+    if keypoints.shape[1] == 308:
+        from benchmarks.photo_metrics import JOINTS
+        from sapiens_common.layouts.goliath308 import load_goliath308
+
+        ids = {point['name']: point['id'] for point in load_goliath308()['keypoints']}
+        order = [ids[name] for name in JOINTS]
+    elif keypoints.shape[1] not in (17, 133):
+        raise ValueError(
+            f'the model predicts {keypoints.shape[1]} keypoints; COCO points can be taken from 17, 133 and 308'
+        )
+    return np.concatenate([keypoints[:, order], scores[:, order, None]], -1)
+
+
+def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """Keypoints and foreground on the people of a COCO file."""
+    from benchmarks.photo_metrics import Overlap, Person, person_mask
+    from sapiens_common.files.text import read_json
+
+    data = read_json(args.annotations)
+    by_image: dict[int, list[dict]] = {}
+    for annotation in data['annotations']:
+        if annotation.get('category_id', 1) == 1 and not annotation.get('iscrowd'):
+            by_image.setdefault(annotation['image_id'], []).append(annotation)
+    images = [
+        image
+        for image in data['images']
+        if image['id'] in by_image and (not args.only or Path(image['file_name']).stem in args.only)
+    ]
+    boxes = [[_xyxy(a['bbox']) for a in by_image[image['id']]] for image in images]
+    paths = [str(Path(args.images) / image['file_name']) for image in images]
+    results = inferencer(paths, boxes=boxes, batch_size=args.batch_size, **_crops(inferencer))
+    people: list[Person] = []
+    model, filled = Overlap(), Overlap()
+    for image, own, result in zip(images, boxes, results, strict=True):
+        if not result.ok:
+            raise ValueError(f'{image["file_name"]}: {result.error}')
+        annotations = by_image[image['id']]
+        points = to_coco(result.keypoints, result.scores)
+        for annotation, box, found in zip(annotations, own, points, strict=True):
+            truth = np.reshape(annotation['keypoints'], (17, 3)).astype(float)
+            people.append(Person(np.array(box, float), truth, found.astype(float), annotation))
+        shape = image['height'], image['width']
+        masks = [person_mask(annotation, *shape) for annotation in annotations]
+        if result.person_mask() is not None and all(mask is not None for mask in masks):
+            inside = np.zeros(shape, bool)
+            for x1, y1, x2, y2 in own:
+                inside[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = True
+            truth_mask = np.logical_or.reduce(masks)
+            model.add(result.person_mask(), truth_mask, inside)
+            filled.add(inside, truth_mask, inside)
+    return _people_figures(people, (model, filled))
+
+
+def _people_figures(people: list, overlaps: tuple) -> dict[str, Any]:
+    from benchmarks.photo_metrics import average_precision, mean_pose, pck
+
+    means = [type(p)(p.box, p.points, mean_pose(p.box), p.annotation) for p in people]
+    figures: dict[str, Any] = {**pck(people), 'ap': average_precision(people)}
+    trivial = pck(means)
+    figures['average_pose'] = {
+        **{key: value for key, value in trivial.items() if key.startswith('pck')},
+        'ap': average_precision(means),
+    }
+    if overlaps[0].either:
+        figures['foreground'] = {'iou': overlaps[0].iou, 'filled_boxes_iou': overlaps[1].iou}
+    return figures
+
+
+def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """Depth and normals on SynthHuman samples, each person in the box of its mask."""
+    import torch
+    from mmengine.registry import DefaultScope
+
+    from sapiens_depth_normal.datasets import SynthHumanDataset
+    from sapiens_depth_normal.evaluation import HumanDepthMetric, HumanNormalMetric
+
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        data = SynthHumanDataset(
+            targets=['depth', 'normal'],
+            data_root=args.synthhuman,
+            pipeline=[{'type': 'sapiens_depth_normal.LoadMaps'}],
+        )
+    metrics = {'depth': HumanDepthMetric(), 'normal': HumanNormalMetric()}
+    for item in data:
+        mask = item['mask'] > 0
+        rows, columns = np.nonzero(mask)
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        result = next(iter(inferencer([item['img']], boxes=[[box]], crops=True)))
+        if not result.ok:
+            raise ValueError(f'{item["img_path"]}: {result.error}')
+        sample = {'img_path': item['img_path'], 'framing': item.get('framing', 'all')}
+        sample['gt_mask'] = {'data': torch.from_numpy(mask[None])}
+        for name in metrics:
+            truth = np.atleast_3d(item[f'gt_{name}_map']).transpose(2, 0, 1)
+            found = np.atleast_3d(getattr(result, name)).transpose(2, 0, 1)
+            # Off the crop nothing is predicted; the mask does not ask for it.
+            sample[f'gt_{name}_map'] = {'data': torch.from_numpy(np.ascontiguousarray(truth))}
+            sample[f'pred_{name}_map'] = {'data': torch.from_numpy(np.nan_to_num(found))}
+        for metric in metrics.values():
+            metric.process({}, [sample])
+    return {name: dict(metric.evaluate(len(data))) for name, metric in metrics.items()}
+
+
+def _crops(inferencer: Any) -> dict[str, Any]:
+    """Options that make a model that could take the whole image take boxes."""
+    return {} if inferencer.needs_boxes else {'crops': True}
+
+
+def _xyxy(box: list[float]) -> list[float]:
+    x, y, width, height = box
+    return [x, y, x + max(width, 1), y + max(height, 1)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print."""
+    args = parse_args(arguments)
+    inferencer = build(args)
+    figures: dict[str, Any] = {}
+    if args.annotations:
+        figures.update(measure_people(inferencer, args))
+        print_people(figures)
+    if args.synthhuman:
+        figures['synthhuman'] = measure_maps(inferencer, args)
+        print_maps(figures['synthhuman'])
+    if args.json:
+        Path(args.json).write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
+    return 0
+
+
+def print_maps(figures: dict[str, dict[str, float]]) -> None:
+    """The main figures of depth and normals; the file has all."""
+    depth, normal = figures['depth'], figures['normal']
+    for title, ours, trivial in (
+        ('depth RMSE, fitted [m]', 'depth/aligned_rmse', 'depth/mean_depth/aligned_rmse'),
+        ('normals, mean [deg]', 'normal/mean', 'normal/camera_facing/mean'),
+    ):
+        values = {**depth, **normal}
+        print(f'{title:24} {values[ours]:8.3f}, trivial {values[trivial]:8.3f}')
+
+
+def print_people(figures: dict[str, Any]) -> None:
+    """Tables of the keypoints and the foreground."""
+    trivial = figures['average_pose']
+    print(f'{figures["people"]} people, {figures["points"]} points, boxes given')
+    print(f'{"":16}{"model":>8}{"average pose":>14}')
+    for key in ('pck@0.05', 'pck@0.1', 'pck@0.2', 'ap'):
+        print(f'{key:16}{figures[key]:8.3f}{trivial[key]:14.3f}')
+    for name, values in figures['joints'].items():
+        print(f'{name:16}' + ''.join(f'{value:8.3f}' for value in values.values()))
+    if 'foreground' in figures:
+        overlap = figures['foreground']
+        print(f'foreground IoU in the boxes {overlap["iou"]:.3f}, boxes filled '
+              f'{overlap["filled_boxes_iou"]:.3f}')  # fmt: skip
+
+
+if __name__ == '__main__':
+    _bootstrap.run(main)
