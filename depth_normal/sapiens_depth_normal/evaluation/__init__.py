@@ -1,8 +1,16 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Metrics of depth and normals on the person's pixels, and of alpha mattes."""
+"""Metrics of depth, normals, albedo and pointmaps on the person's pixels, and of alpha mattes."""
 
+from .albedo_metric import HumanAlbedoMetric
 from .depth_metric import HumanDepthMetric
 from .matting_metric import AlphaMatteMetric
 from .normal_metric import HumanNormalMetric
+from .pointmap_metric import HumanPointmapMetric
 
-__all__ = ['AlphaMatteMetric', 'HumanDepthMetric', 'HumanNormalMetric']
+__all__ = [
+    'AlphaMatteMetric',
+    'HumanAlbedoMetric',
+    'HumanDepthMetric',
+    'HumanNormalMetric',
+    'HumanPointmapMetric',
+]
