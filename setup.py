@@ -74,6 +74,7 @@ export = [
     'onnxruntime>=1.18',  # the converter compares its output with PyTorch's
 ]
 rerun = ['rerun-sdk>=0.20']  # recordings for the Rerun viewer, one of the export formats
+parquet = ['pyarrow>=14']  # annotations of SAM 3D Body
 cluster = ['ray[data]>=2.30']  # curation over several machines; one machine needs no extra
 test = [
     'pytest>=8',
@@ -87,7 +88,9 @@ test = [
     'codespell',
     'pre-commit',
 ]
-runtime = sorted({*pose, *seg, *depth_normal, *det, *pretrain, *synth, *inference, *export})
+runtime = sorted(
+    {*pose, *seg, *depth_normal, *det, *pretrain, *synth, *inference, *export, *parquet}
+)
 
 setup(
     name='sapiens-openmmlab',
@@ -118,6 +121,7 @@ setup(
         'synth': synth,
         'inference': inference,
         'export': export,
+        'parquet': parquet,
         'cluster': cluster,
         'rerun': rerun,
         'all': runtime,

@@ -15,6 +15,7 @@ from sapiens_common.layouts.goliath308 import load_goliath308
 # Groups that the metric reports, in the order of the paper's table.
 GROUPS = ('body', 'foot', 'face', 'left_hand', 'right_hand')
 NUM_RAW_KEYPOINTS = 344
+NUM_SAM3D_BODY_KEYPOINTS = 70  # the first ones of the 308
 
 
 @cache
@@ -40,6 +41,22 @@ def goliath308_metainfo() -> dict[str, Any]:
         },
         'joint_weights': [1.0] * len(keypoints),
         'sigmas': [point['sigma'] for point in keypoints],
+    }
+
+
+@cache
+def sam3d_body_metainfo() -> dict[str, Any]:
+    """Metainfo of the 70 keypoints that SAM 3D Body annotates: body, feet, hands and seven more."""
+    whole, count = goliath308_metainfo(), NUM_SAM3D_BODY_KEYPOINTS
+    points = {index: whole['keypoint_info'][index] for index in range(count)}
+    names = {point['name'] for point in points.values()}
+    links = [link for link in whole['skeleton_info'].values() if set(link['link']) <= names]
+    return {
+        'dataset_name': 'sam3d_body',
+        'keypoint_info': points,
+        'skeleton_info': {index: {**link, 'id': index} for index, link in enumerate(links)},
+        'joint_weights': whole['joint_weights'][:count],
+        'sigmas': whole['sigmas'][:count],
     }
 
 

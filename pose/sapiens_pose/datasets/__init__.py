@@ -4,10 +4,12 @@
 from .coco import CheckedCocoDataset, CheckedCocoWholeBodyDataset
 from .goliath import GoliathDataset
 from .name_matched import NameMatchedDataset
+from .sam3d_body import Sam3dBodyDataset
 
 __all__ = [
     'CheckedCocoDataset',
     'CheckedCocoWholeBodyDataset',
     'GoliathDataset',
     'NameMatchedDataset',
+    'Sam3dBodyDataset',
 ]
