@@ -82,3 +82,28 @@ def checkpoint_keys():
         return found
 
     return expand
+
+
+@pytest.fixture(scope='session')
+def sapiens2_keys():
+    """`sapiens2_keys(task, size)`: names to shapes of a published checkpoint of Sapiens2."""
+    recorded = json.loads((ROOT / 'tests/data/checkpoint_keys_sapiens2.json').read_text())
+
+    def expand(task, size):
+        layers = recorded['layers'][size]
+        grouped = layers['grouped_query']
+        numbers = {
+            '{i}': range(layers['blocks']),
+            '{m}': [n for start, stop in layers['full_attention'] for n in range(start, stop)],
+            '{g}': range(*grouped) if grouped else [],
+            '{t}': range(layers['tokenizer_blocks']),
+        }
+        found = {}
+        for key, shape in recorded['state_dicts'][task][size].items():
+            mark = next((mark for mark in numbers if mark in key), '')
+            for index in numbers[mark] if mark else [0]:
+                found[key.replace(mark, str(index)) if mark else key] = tuple(shape)
+        assert len(found) == recorded['entries_and_parameters'][task][size][0]
+        return found
+
+    return expand

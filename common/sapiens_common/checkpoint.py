@@ -2,7 +2,8 @@
 """Reading checkpoints of every published form, and loading them strictly with a report.
 
 A task checkpoint has keys ``backbone.*`` and ``head.*`` or ``decode_head.*``; a MAE checkpoint has
-``backbone.*`` and ``neck.*``; a ``_clean`` file has the encoder's keys without a prefix.
+``backbone.*`` and ``neck.*``; a ``_clean`` file, and a pretrained one of Sapiens2, has the encoder's keys
+without a prefix.
 """
 
 import json
@@ -17,6 +18,7 @@ from mmengine.logging import MMLogger
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from .checkpoint_names import from_published
 from .compat import register_safe_globals
 
 # Wrappers (DDP, torch.compile, FSDP, activation checkpointing) that leave a trace in parameter names.
@@ -135,9 +137,12 @@ def load_state_dict_strict(
 ) -> LoadReport:
     """Load a state dict into a module; every name and shape must match.
 
+    Published names of Sapiens2 are understood (:mod:`~sapiens_common.checkpoint_names`).
+
     Raises:
         ValueError: Names or shapes differ; the text lists them and says what to do.
     """
+    state_dict = from_published(state_dict)
     try:
         result = module.load_state_dict(dict(state_dict), strict=False)
     except RuntimeError as error:

@@ -30,10 +30,10 @@ class Published:
     """One published checkpoint.
 
     Attributes:
-        name: Name in this suite, ``sapiens_<size>/<task>_<data>``.
+        name: Name in this suite, ``sapiens_<size>/<task>_<data>`` or ``sapiens2_<size>/<task>``.
         repo: Repository on the Hugging Face hub.
         file: Path in the repository.
-        licence: Terms of use.
+        licence: Terms of use: name, address, and what they prohibit where they list that.
         sha256: Checksum, where one is known.
     """
 
@@ -64,8 +64,8 @@ def lookup(name: str) -> Published:
     """What is published under a name.
 
     Args:
-        name: ``sapiens_1b/pose_goliath``, or ``sapiens_1b/pose_goliath@torchscript`` for the traced
-            ("lite") file.
+        name: ``sapiens_1b/pose_goliath``, ``sapiens2_1b/pose``, or ``sapiens_1b/pose_goliath@torchscript``
+            for the traced ("lite") file.
 
     Raises:
         ValueError: Unknown name or format; the text lists what there is.
@@ -84,9 +84,15 @@ def lookup(name: str) -> Published:
             f'{base}@torchscript for the traced file)'
         )
     repo, path = entry[kind]['repo'], entry[kind]['file']
-    licences = _table()['licences']
-    licence = licences.get(base, licences['default'])
-    return Published(base, repo, path, licence, _table()['sha256'].get(Path(path).name))
+    return Published(base, repo, path, _licence(base), _table()['sha256'].get(Path(path).name))
+
+
+def _licence(base: str) -> str:
+    """Terms of use of a published name, by the family that it belongs to."""
+    terms = next(v for family, v in _table()['licences'].items() if base.startswith(family))
+    text = f'{terms["name"]}, {terms["url"]}'
+    prohibited = terms.get('prohibited')
+    return text + (f'; prohibited uses: {"; ".join(prohibited)}' if prohibited else '')
 
 
 def find_weights(weights: str | Path) -> Path:
@@ -131,7 +137,8 @@ def _download(entry: Published) -> Path:
         path = Path(hub.hf_hub_download(entry.repo, entry.file, endpoint=endpoint))
     except (hub.errors.HfHubHTTPError, OSError, ValueError) as error:
         raise ValueError(
-            f'{entry.name}: cannot be downloaded ({_first_line(error)}). {_by_hand(entry)}'
+            f'{entry.name}: cannot be downloaded ({_first_line(error)}). {_gate(error, entry)}'
+            f'{_by_hand(entry)}'
         ) from error
     _verify(path, entry)
     return path
@@ -169,6 +176,21 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split('\n')[0] or type(error).__name__
 
 
+def _gate(error: Exception, entry: Published) -> str:
+    """What to do where the hub wants to know who asks."""
+    found: BaseException | None = error
+    while found is not None:  # the hub's client wraps some answers in an error of its own
+        if getattr(getattr(found, 'response', None), 'status_code', None) in (401, 403):
+            break
+        found = found.__cause__
+    else:
+        return ''
+    return (
+        f'If the page https://huggingface.co/{entry.repo} asks for it, accept the licence there and log '
+        'in with "hf auth login". '
+    )
+
+
 def _by_hand(entry: Published) -> str:
     """What to do without a network."""
     host = os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
@@ -190,7 +212,8 @@ def find_config(model: str | Path) -> Path:
     """The config of a path or of a name such as ``sapiens_1b/pose_goliath``.
 
     The name ``sapiens_<size>/<task>_<data>`` means ``configs/<task>/sapiens_<size>_<data>.py``; names need
-    not be published ones. A path relative to the shipped ``configs`` folder works from anywhere.
+    not be published ones. Names of Sapiens2 may leave the data out: ``sapiens2_1b/pose`` is the recipe
+    for what its weights were trained on. A path relative to the shipped ``configs`` folder works from anywhere.
 
     Raises:
         ValueError: There is no such config.
@@ -201,6 +224,8 @@ def find_config(model: str | Path) -> Path:
     base = text.partition('@')[0]
     size, _, recipe = base.partition('/')
     task, _, data = recipe.partition('_')
+    if size.startswith('sapiens2_') and not data:
+        data = _table()['recipes'].get(task, '')
     root = config_root()
     candidates = [root / task / f'{size}_{data}.py', root / text.removeprefix('configs/')]
     for candidate in candidates:

@@ -158,3 +158,23 @@ def test_the_convert_tools(small_model, small_config, tmp_path, root):
     )
     assert done.returncode == 0 and 'differs from eager by' in done.stdout, done.stderr
     assert (tmp_path / 'x.pt2').is_file()
+
+
+def test_published_layout_there_and_back(tmp_path):
+    """Names only: values, and those of a first-generation model altogether, stay."""
+    names = ('backbone.blocks.0.attn.wq.weight', 'head.conv_layers.0.bias', 'head.final_layer.bias')
+    tensors = {name: torch.randn(3) for name in names}
+    tensors['head.final_layer.weight'] = torch.randn(3, 2, 1, 1)
+    ours, published, back = (tmp_path / name for name in ('a.pth', 'b.safetensors', 'c.pth'))
+    torch.save({'state_dict': tensors}, ours)
+    assert convert_checkpoint(ours, published, layout='published') == 4
+    written = read_checkpoint(published).state_dict
+    assert set(written) == {
+        'backbone.blocks.0.attn.wq.weight',
+        'decode_head.conv_layers.0.bias',
+        'decode_head.conv_pose.weight',
+        'decode_head.conv_pose.bias',
+    }
+    assert torch.equal(written['decode_head.conv_pose.bias'], tensors['head.final_layer.bias'])
+    convert_checkpoint(published, back, layout='ours')
+    assert set(read_checkpoint(back).state_dict) == set(tensors)

@@ -38,8 +38,9 @@ def hub():
         def reply(self, body):
             self.server.asked.append(f'{self.command} {self.path}')
             if self.path != ROUTE:
-                self.send_response(404)
-                self.send_header('X-Error-Code', 'EntryNotFound')
+                self.send_response(self.server.missing)
+                if self.server.missing == 404:
+                    self.send_header('X-Error-Code', 'EntryNotFound')
                 self.send_header('Content-Length', '0')
                 self.end_headers()
                 return
@@ -57,7 +58,7 @@ def hub():
             pass
 
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    server.asked, server.content = [], CONTENT
+    server.asked, server.content, server.missing = [], CONTENT, 404
     server.url = f'http://127.0.0.1:{server.server_port}'
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -154,6 +155,8 @@ def test_names_files_and_formats():
 
 def test_every_published_checkpoint_has_a_config():
     for name in published_names():
+        if name.startswith('sapiens2_') and not name.endswith('/pretrain'):
+            continue
         assert find_config(name).is_file(), name
 
 
@@ -194,3 +197,37 @@ def test_the_table_names_the_published_files(recipe):
         assert 'CC BY-NC 4.0' in entry.licence
     if len(STEMS[recipe]) == 3:
         assert not is_published(f'sapiens_2b/{recipe}')
+
+
+def test_the_table_names_sapiens2():
+    tasks = ('0.4b', '0.8b', '1b', '5b')
+    sizes = {
+        'pretrain': ('0.1b', '0.4b', '0.8b', '1b', '1b_4k', '5b'),
+        **dict.fromkeys(('pose', 'seg', 'normal', 'pointmap'), tasks),
+        'matting': ('1b',),
+    }
+    expected = {f'sapiens2_{size}/{task}' for task, found in sizes.items() for size in found}
+    assert {name for name in published_names() if name.startswith('sapiens2_')} == expected
+    for name in expected:
+        entry = lookup(name)
+        size, task = name.removeprefix('sapiens2_').split('/')
+        assert entry.repo == f'facebook/sapiens2-{task}-{size.replace("_", "-")}'
+        assert entry.file == f'sapiens2_{size}_{task}.safetensors'
+        assert entry.licence.startswith('Sapiens2 License')
+        assert 'https://github.com/facebookresearch/sapiens2/blob/main/LICENSE.md' in entry.licence
+        assert 'prohibited uses: surveillance' in entry.licence
+
+
+def test_a_name_without_data_means_the_published_recipe(root):
+    expected = root / 'configs/pretrain/sapiens2_1b_4k_humans1b.py'
+    assert find_config('sapiens2_1b_4k/pretrain') == expected
+    assert find_config('sapiens2_1b_4k/pretrain_humans1b') == expected
+
+
+@pytest.mark.parametrize('status', [401, 403])
+def test_a_gated_file_says_where_to_accept_the_licence(hub, fresh_cache, monkeypatch, status):
+    monkeypatch.setenv('HF_ENDPOINT', hub.url)
+    hub.missing = status
+    with pytest.raises(ValueError, match='accept the licence there') as error:
+        find_weights('sapiens2_1b/pretrain')
+    assert 'https://huggingface.co/facebook/sapiens2-pretrain-1b' in str(error.value)

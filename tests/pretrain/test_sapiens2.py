@@ -2,6 +2,7 @@
 """The Sapiens2 encoder equals the reference's numbers, keeps its key layout and behaves like v1's."""
 
 import json
+from math import prod
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def test_golden_layer_decay(golden):
         dict(
             type='OptimWrapper',
             optimizer=dict(type='AdamW', lr=meta['lr'], weight_decay=meta['weight_decay']),
-            constructor='sapiens_common.LayerDecayOptimWrapperConstructor',
+            constructor='sapiens_common.LayerwiseDecayConstructor',
             paramwise_cfg=dict(layer_decay_rate=meta['layer_decay_rate']),
         ),
     )
@@ -188,39 +189,30 @@ def test_golden_layer_decay(golden):
         assert found[name] == [depth, pytest.approx(rate, rel=1e-12), decay], name
 
 
-def _published(recorded, task, size):
-    """Names to shapes of a published file."""
-    layers = recorded['layers'][size]
-
-    def spans(pairs):
-        return [index for start, stop in pairs for index in range(start, stop)]
-
-    grouped = [layers['grouped_query']] if layers['grouped_query'] else []
-    numbers = {
-        '{i}': range(layers['blocks']),
-        '{m}': spans(layers['full_attention']),
-        '{g}': spans(grouped),
-        '{t}': range(layers['tokenizer_blocks']),
-    }
-    found = {}
-    for key, shape in recorded['state_dicts'][task][size].items():
-        mark = next((mark for mark in numbers if mark in key), None)
-        for index in numbers[mark] if mark else [0]:
-            found[key.replace(mark, str(index)) if mark else key] = tuple(shape)
-    return found
-
-
 @pytest.mark.parametrize('size', ['0.1b', '0.4b', '0.8b', '1b', '1b_4k', '5b'])
-def test_published_keys(root, size):
-    recorded = json.loads((root / 'tests/data/checkpoint_keys_sapiens2.json').read_text())
+def test_published_keys(sapiens2_keys, size):
     with torch.device('meta'):
         window = 4 if size.endswith('4k') else None
         model = Sapiens2ViT(arch='sapiens2_' + size.removesuffix('_4k'), tokenizer_window=window)
     found = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    assert found == _published(recorded, 'pretrain', size)
-    entries, parameters = recorded['entries_and_parameters']['pretrain'][size]
-    assert len(found) == entries
-    assert sum(p.numel() for p in model.parameters()) == parameters
+    assert found == sapiens2_keys('pretrain', size)
+
+
+@pytest.mark.parametrize(
+    ('size', 'count'),
+    [
+        ('0.1b', 113_993_472),
+        ('0.4b', 395_450_368),
+        ('0.8b', 814_283_520),
+        ('1b', 1_455_474_176),
+        ('1b_4k', 1_606_588_928),
+        ('5b', 5_066_902_976),
+    ],
+)
+def test_parameter_count(sapiens2_keys, size, count):
+    shapes = sapiens2_keys('pretrain', size)
+    shapes.pop('rope_embed.periods')  # a buffer
+    assert sum(prod(shape) for shape in shapes.values()) == count
 
 
 @pytest.mark.parametrize(

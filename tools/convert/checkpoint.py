@@ -1,39 +1,89 @@
 #!/usr/bin/env python
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Rewrite a checkpoint: ``python tools/convert/checkpoint.py IN OUT`` with OUT .safetensors or .pth.
+"""Rewrite a checkpoint, or list the names and shapes that one of a model has.
 
-IN may be an mmengine .pth (task, MAE or _clean), a TorchScript .pt2 or a .safetensors file. Names and values
-stay as they are, and are compared bit by bit after writing; optimizer state is left out.
+    python tools/convert/checkpoint.py IN OUT [--encoder] [--layout published]
+    python tools/convert/checkpoint.py keys CONFIG [--layout published] [--json]
+
+IN may be an mmengine .pth (task, MAE or _clean), a TorchScript .pt2 or a .safetensors file, OUT is .safetensors
+or .pth. Values stay as they are, and are compared bit by bit after writing; optimizer state is left out. Names
+stay too, unless --layout asks for those of the published files or for those of this suite; they differ for
+Sapiens2 alone. The listing is made without memory for the weights, for models of any size.
 """
 
 import argparse
+import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap  # noqa: F401
 
+LAYOUTS = ('published', 'ours')
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Convert; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    """Convert or list; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    command = list_keys if argv[:1] == ['keys'] else convert
+    try:
+        command(argv)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('source', help='checkpoint to read')
+
+
+def convert(argv: list[str]) -> None:
+    """Rewrite one checkpoint."""
+    parser = _parser()
+    parser.add_argument('source', help='checkpoint to read, or the word keys')
     parser.add_argument('target', help='.safetensors or .pth file to write')
     parser.add_argument(
         '--encoder', action='store_true', help='keep only the encoder, without a prefix (_clean)'
     )
+    parser.add_argument('--layout', choices=LAYOUTS, help='names to write; default: as they are')
     args = parser.parse_args(argv)
-    try:
-        from sapiens_inference.outputs.export import convert_checkpoint
+    from sapiens_inference.outputs.export import convert_checkpoint
 
-        count = convert_checkpoint(args.source, args.target, args.encoder)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    count = convert_checkpoint(args.source, args.target, args.encoder, args.layout)
     print(f'{args.target}: {count} tensors, all equal')
-    return 0
+
+
+def list_keys(argv: list[str]) -> None:
+    """Print names and shapes of a config's model."""
+    parser = _parser()
+    parser.add_argument('keys', choices=['keys'])
+    parser.add_argument('config', help='config file, or a name such as sapiens2_1b/pose')
+    parser.add_argument('--layout', choices=LAYOUTS, default='ours', help='whose names')
+    parser.add_argument('--json', action='store_true', help='one JSON object: name to shape')
+    args = parser.parse_args(argv)
+    import torch
+    from mmengine.config import Config
+
+    from sapiens_common.checkpoint_names import to_published
+    from sapiens_common.weights import find_config
+    from sapiens_inference.engine.models import build_model
+
+    # Libraries log to standard output, which belongs to the listing.
+    with redirect_stdout(sys.stderr), torch.device('meta'):
+        model = build_model(Config.fromfile(str(find_config(args.config))))
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if args.layout == 'published':
+        shapes = to_published(shapes, lambda shape: shape)
+    if args.json:
+        print(json.dumps(shapes))
+        return
+    for name, shape in shapes.items():
+        print(name, *shape)
+    print(f'{len(shapes)} tensors')
 
 
 if __name__ == '__main__':

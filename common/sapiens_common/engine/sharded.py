@@ -28,6 +28,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from sapiens_common.checkpoint import Checkpoint, read_checkpoint
+from sapiens_common.checkpoint_names import from_published
 from sapiens_common.registry import RUNNERS
 
 from .checkpoint_files import PARTIAL_SUFFIX, save_checkpoint_file
@@ -84,7 +85,7 @@ class ShardedRunner(SapiensRunner):
                 set_model_state_dict(self.model, state['model'])
             else:
                 options = StateDictOptions(full_state_dict=True)
-                set_model_state_dict(self.model, state_dict, options=options)
+                set_model_state_dict(self.model, from_published(state_dict), options=options)
         except (RuntimeError, CheckpointException) as error:
             name = type(self.model).__name__
             raise ValueError(f'checkpoint {filename} does not fit {name}: {error}') from error

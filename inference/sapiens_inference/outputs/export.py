@@ -157,23 +157,33 @@ def _loaders() -> dict[str, Callable[[Path], Callable[[Tensor], Tensor]]]:
     }
 
 
-def convert_checkpoint(source: str | Path, target: str | Path, encoder_only: bool = False) -> int:
+def convert_checkpoint(
+    source: str | Path,
+    target: str | Path,
+    encoder_only: bool = False,
+    layout: str | None = None,
+) -> int:
     """Rewrite a checkpoint as ``.safetensors`` or ``.pth``, and compare every tensor bit by bit.
 
-    Names and values stay; optimizer state is left out. Metadata that JSON can hold is kept.
+    Values stay, and names too unless a layout is asked for; optimizer state is left out. Metadata that JSON
+    can hold is kept.
 
     Args:
         source: Any checkpoint that :func:`sapiens_common.checkpoint.read_checkpoint` reads.
         target: File to write; its suffix is the format.
         encoder_only: Keep only the encoder, without the prefix ``backbone.`` (a ``_clean`` file).
+        layout: ``published`` writes the names that Meta's file of such a model has, ``ours`` those of this
+            suite; they differ for Sapiens2. None keeps what is there.
 
     Returns:
         Number of tensors.
 
     Raises:
-        ValueError: Unknown suffix; the source cannot be read, or has no encoder; the target differs.
+        ValueError: Unknown suffix; the source cannot be read, has no encoder, or no published layout; the
+            target differs.
     """
     from sapiens_common.checkpoint import encoder_state_dict
+    from sapiens_common.checkpoint_names import from_published, to_published
 
     target = Path(target)
     if target.suffix not in ('.safetensors', '.pth'):
@@ -184,6 +194,10 @@ def convert_checkpoint(source: str | Path, target: str | Path, encoder_only: boo
     tensors, meta = content.state_dict, content.meta
     if encoder_only:
         tensors, _ = encoder_state_dict(content, str(source))
+    if layout == 'published':
+        tensors = to_published(tensors, lambda value: tuple(value.shape))
+    elif layout == 'ours':
+        tensors = from_published(tensors)
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     with _removed_on_failure(target):
