@@ -17,10 +17,9 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
-TASKS = ('seg', 'pose', 'depth', 'normal')  # segmentation first: others use its mask
-MULTITASK = 'multitask'  # one model for all of them; its config must be named
+from sapiens_inference.tasks import MULTITASK, TASKS, find_task
+
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
-DATA = {'pose': 'goliath', 'seg': 'goliath', 'depth': 'render_people', 'normal': 'render_people'}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('task', choices=['pose', 'seg', 'depth', 'normal', 'all', MULTITASK])
+    parser.add_argument('task', choices=[*TASKS, 'all', MULTITASK.name])
     parser.add_argument(
         'input', nargs='+', help='images, folders, globs, videos, .txt lists, or a webcam number'
     )
@@ -46,7 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='[TASK=]CONFIG',
-        help='config files or names; without, the config is told from the checkpoint',
+        help='config files or names; without, the config is inferred from the checkpoint',
     )
     people = parser.add_argument_group('people')
     people.add_argument(
@@ -110,12 +109,13 @@ def by_task(entries: list[str], tasks: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         task, sign, value = entry.partition('=')
-        if not sign or (task not in (*TASKS, MULTITASK) and Path(entry).exists()):
+        known = (*TASKS, MULTITASK.name)
+        if not sign or (task not in known and Path(entry).exists()):
             found.update({name: entry for name in tasks if name not in found})
-        elif task in (*TASKS, MULTITASK):
+        elif task in known:
             found[task] = value
         else:
-            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(TASKS)}, {MULTITASK}')
+            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(known)}')
     return found
 
 
@@ -124,7 +124,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     from mmengine.logging import MMLogger
 
     from sapiens_common.weights import find_weights, is_published
-    from sapiens_inference.engine.guess import guess_config
+    from sapiens_inference.guess import guess_config
 
     MMLogger.get_current_instance().setLevel('WARNING')
     tasks = list(TASKS) if args.task == 'all' else [args.task]
@@ -142,7 +142,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
         if task not in weights:
             raise ValueError(f'--weights names no checkpoint for {task}; add {task}=FILE')
         named = weights[task]
-        published = f'{named}/{task}_{DATA.get(task, "")}'
+        published = find_task(task).published(named)
         if is_published(published):  # a size stands for its published model
             named = published
         path = find_weights(named)
@@ -156,7 +156,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
             options.update(keypoints=points, flip_test=args.flip_test, kpt_thr=args.kpt_thr)
         if task == 'normal':
             options.update(convention=args.convention)
-        return inferencer_class(task)(model, path, **options)
+        return find_task(task).load()(model, path, **options)
 
     built = [make(task) for task in tasks]
     if mask == 'none':
@@ -164,25 +164,6 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     if mask != 'seg':
         return built, mask
     return built, True if 'seg' in tasks else make('seg')
-
-
-def inferencer_class(task: str) -> type:
-    """The class of a task, imported only now."""
-    if task == 'pose':
-        from sapiens_pose.apis import PoseInferencer
-
-        return PoseInferencer
-    if task == 'seg':
-        from sapiens_seg.apis import SegInferencer
-
-        return SegInferencer
-    if task == MULTITASK:
-        from sapiens_multitask.apis import MultitaskInferencer
-
-        return MultitaskInferencer
-    from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
-
-    return DepthInferencer if task == 'depth' else NormalInferencer
 
 
 def set_detector(args: argparse.Namespace, tasks: list) -> None:

@@ -46,9 +46,9 @@ def main() -> None:
     from tqdm import tqdm
 
     from sapiens_common.engine.checkpoint_files import write_atomically
+    from sapiens_inference.concurrency import batches, ordered_map, prefetch
     from sapiens_inference.engine.batching import AdaptiveBatch
-    from sapiens_inference.engine.concurrency import batches, ordered_map, prefetch
-    from sapiens_inference.inputs.sources import decode, open_source
+    from sapiens_inference.inputs.sources import decode, open_inputs
     from sapiens_inference.outputs.summary import Summary, library_versions
     from sapiens_pretrain.features import FeatureExtractor
     from sapiens_pretrain.run_settings import check_settings
@@ -68,7 +68,7 @@ def main() -> None:
     model |= {'kind': args.kind, 'layers': args.layers, 'patch_padding': args.patch_padding}
     device = {'device': str(extractor.device)}
     summary = Summary('features', models={'features': model | device}, versions=library_versions())
-    source = open_source(args.input)
+    source = open_inputs(args.input)
     check_settings(out / 'settings.json', {**model, 'save_dtype': args.save_dtype})
     written = []
 

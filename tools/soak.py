@@ -11,18 +11,13 @@ import argparse
 import os
 import sys
 import tempfile
-from importlib import import_module
 from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 import psutil
 
-INFERENCERS = {
-    'pose': ('sapiens_pose.apis', 'PoseInferencer'),
-    'seg': ('sapiens_seg.apis', 'SegInferencer'),
-    'depth': ('sapiens_depth_normal.apis', 'DepthInferencer'),
-    'normal': ('sapiens_depth_normal.apis', 'NormalInferencer'),
-}
+from sapiens_inference.tasks import TASKS
+
 ALLOWED_MB, ALLOWED_FILES, ALLOWED_SHARED_MB = 64, 8, 16
 
 
@@ -35,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     train.add_argument('--steps', type=int, default=5000)
     train.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     infer = modes.add_parser('infer', help='predict images')
-    infer.add_argument('task', choices=INFERENCERS)
+    infer.add_argument('task', choices=TASKS)
     infer.add_argument('config')
     infer.add_argument('checkpoint')
     infer.add_argument('folder', help='images; each is one person in its whole frame')
@@ -117,11 +112,10 @@ def infer(args: argparse.Namespace, watch: Watch) -> None:
     """Predict the images of a folder again and again."""
     from sapiens_common.files.images import list_images
 
-    module, name = INFERENCERS[args.task]
-    inferencer = getattr(import_module(module), name)(args.config, args.checkpoint)
+    inferencer = TASKS[args.task].load()(args.config, args.checkpoint)
     paths = list_images(args.folder)
     wanted = (str(paths[number % len(paths)]) for number in range(args.images))
-    for number, _ in enumerate(inferencer(wanted, boxes='image'), start=1):
+    for number, _ in enumerate(inferencer.stream(wanted, boxes='image'), start=1):
         watch.step(number)
 
 

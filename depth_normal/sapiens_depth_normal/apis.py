@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from mmengine.config import Config
 
 from sapiens_common.visualization import beside, depth_picture, normal_picture
 from sapiens_common.visualization.dense import depth_range, depth_scale
 from sapiens_inference.engine.dense import DenseInferencer, paste
 from sapiens_inference.items import Frame, Item
 from sapiens_inference.outputs.results import Result, Source
-from sapiens_inference.outputs.writers import TaskFiles, write_image
+from sapiens_inference.outputs.writers import write_image
 
 from .geometry import AXES, DEPTH_UNIT, convert_normals
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class DepthResult(Result):
     """Relative depth of one image.
 
@@ -38,8 +36,16 @@ class DepthResult(Result):
     mask: np.ndarray | None = None
     task: ClassVar[str] = 'depth'
 
+    def save(self, stem: Path) -> None:
+        """Write ``<stem>.npy``, float32 raw, and ``<stem>.png``, 16 bit: 0..1 as 0..65535, clipped."""
+        np.save(stem.with_name(f'{stem.name}.npy'), self.depth)
+        levels = np.nan_to_num(self.depth, nan=1.0).clip(0, 1) * 65535
+        if self.mask is not None:
+            levels[~self.mask] = 65535
+        write_image(stem.with_name(f'{stem.name}.png'), levels.round().astype(np.uint16))
 
-@dataclass
+
+@dataclass(repr=False, eq=False)
 class NormalResult(Result):
     """Surface normals of one image.
 
@@ -54,6 +60,10 @@ class NormalResult(Result):
     mask: np.ndarray | None = None
     task: ClassVar[str] = 'normal'
 
+    def save(self, stem: Path) -> None:
+        """Write ``<stem>.npy``, float32 (H, W, 3) unit vectors."""
+        np.save(stem.with_name(f'{stem.name}.npy'), self.normal)
+
 
 class DepthInferencer(DenseInferencer):
     """Relative depth of people, raw; with ``masks=...`` pictures show people only.
@@ -63,47 +73,37 @@ class DepthInferencer(DenseInferencer):
     """
 
     task = 'depth'
+    result_type = DepthResult
     output = f'depth: {DEPTH_UNIT}; the 16-bit PNG holds 0..1 as 0..65535'
 
     def extract(self, sample: Any) -> np.ndarray:
         """Depth (H, W) of a predicted data sample."""
         return sample.pred_depth_map.data.squeeze(0).float().cpu().numpy()
 
-    def assemble(self, item: Item, views: list, outputs: list[Any]) -> DepthResult:
+    def postprocess(self, item: Item, views: list, outputs: list[Any]) -> DepthResult:
         """Depth of an image; every crop is relative to its own person."""
         depth = paste(item.pixels.shape, views, outputs, np.nan)
         return DepthResult(Source.of(item), depth, item.mask)
+
+    def empty(self, source: Source) -> DepthResult:
+        """No pixels."""
+        return DepthResult(source, np.zeros((0, 0), np.float32))
 
     def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
         """Colours that do not flicker from frame to frame, whether keypoints are smoothed or not."""
         return [SteadyRange(self.task)]
 
-    def draw(self, item: Item) -> np.ndarray:
-        """Photo, depth with near bright, and its scale."""
+    def visualize(self, item: Item) -> np.ndarray:
+        """Depth, near bright."""
         result = item.results[self.task]
-        assert isinstance(result, DepthResult)
+        return depth_picture(result.depth, result.mask, item.limits)
+
+    def explained(self, item: Item) -> np.ndarray:
+        """Photo, depth and its scale."""
+        result = item.results[self.task]
         limits = item.limits or depth_range(result.depth, result.mask)
         picture = depth_picture(result.depth, result.mask, limits)
         return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))
-
-    def tile(self, item: Item) -> np.ndarray:
-        """Depth, near bright."""
-        result = item.results[self.task]
-        assert isinstance(result, DepthResult)
-        return depth_picture(result.depth, result.mask, item.limits)
-
-    def files(self) -> TaskFiles:
-        """``<stem>.npy`` float32 raw; ``<stem>.png`` 16 bit, 0..1 as 0..65535 and clipped; ``<stem>.jpg``."""
-
-        def save(result: Result, stem: Path) -> None:
-            assert isinstance(result, DepthResult)
-            np.save(stem.with_name(f'{stem.name}.npy'), result.depth)
-            levels = np.nan_to_num(result.depth, nan=1.0).clip(0, 1) * 65535
-            if result.mask is not None:
-                levels[~result.mask] = 65535
-            write_image(stem.with_name(f'{stem.name}.png'), levels.round().astype(np.uint16))
-
-        return TaskFiles(self.task, save, self.draw, tile=self.tile)
 
 
 class SteadyRange:
@@ -141,30 +141,19 @@ class NormalInferencer(DenseInferencer):
     """Surface normals of people; with ``masks=...`` pictures show people only.
 
     Args:
-        model: As :class:`sapiens_inference.Inferencer`, like the next four.
-        weights: Checkpoint file or published name.
-        device: ``cuda``, ``cpu``, ``mps``; None picks the best.
-        dtype: Precision of the encoder and the upsampling layers.
-        compile: Use ``torch.compile``.
+        *args: As :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``, ``dtype``, ``compile``.
         convention: Camera coordinates of results and files, a key of
             ``sapiens_depth_normal.geometry.CONVENTIONS``. Pictures always show OpenGL's.
         **kwargs: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'normal'
+    result_type = NormalResult
+    title = 'normals'
 
-    def __init__(
-        self,
-        model: str | Path | Config,
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
-        dtype: str | torch.dtype | None = None,
-        compile: bool = False,
-        *,
-        convention: str = 'opengl',
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(model, weights, device, dtype, compile, **kwargs)
+    def setup(self, convention: str = 'opengl') -> None:
+        """Take the convention; see the class."""
+        super().setup()
         convert_normals(np.zeros(3), convention)  # refuse an unknown one before the work
         self.convention = convention
         self.output = f'normal: unit vectors in camera coordinates, {AXES[convention]}'
@@ -173,7 +162,7 @@ class NormalInferencer(DenseInferencer):
         """Normals (H, W, 3) of a predicted data sample."""
         return sample.pred_normal_map.data.float().permute(1, 2, 0).cpu().numpy()
 
-    def assemble(self, item: Item, views: list, outputs: list[Any]) -> NormalResult:
+    def postprocess(self, item: Item, views: list, outputs: list[Any]) -> NormalResult:
         """Normals of an image."""
         normal = paste(item.pixels.shape, views, outputs, 0.0)
         if normal.ndim == 2:  # no crop at all
@@ -181,21 +170,15 @@ class NormalInferencer(DenseInferencer):
         normal = convert_normals(np.ascontiguousarray(normal), self.convention)
         return NormalResult(Source.of(item), normal, item.mask)
 
-    def draw(self, item: Item) -> np.ndarray:
-        """Photo and normals."""
-        return beside(item.pixels, self.tile(item))
+    def empty(self, source: Source) -> NormalResult:
+        """No pixels."""
+        return NormalResult(source, np.zeros((0, 0, 3), np.float32))
 
-    def tile(self, item: Item) -> np.ndarray:
+    def visualize(self, item: Item) -> np.ndarray:
         """Normals, RGB = XYZ."""
         result = item.results[self.task]
-        assert isinstance(result, NormalResult)
         return normal_picture(convert_normals(result.normal, self.convention), result.mask)
 
-    def files(self) -> TaskFiles:
-        """``<stem>.npy`` float32 (H, W, 3) unit vectors; ``<stem>.jpg``."""
-
-        def save(result: Result, stem: Path) -> None:
-            assert isinstance(result, NormalResult)
-            np.save(stem.with_name(f'{stem.name}.npy'), result.normal)
-
-        return TaskFiles(self.task, save, self.draw, tile=self.tile, title='normals')
+    def explained(self, item: Item) -> np.ndarray:
+        """Photo and normals."""
+        return beside(item.pixels, self.visualize(item))

@@ -14,7 +14,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from torchvision.ops import nms
 
 from sapiens_inference.engine.models import LoadedModel, build_test_pipeline, load_model
-from sapiens_inference.engine.pipeline import mark_nobody
+from sapiens_inference.inputs.boxes import mark_nobody
 from sapiens_inference.items import DETECTOR, Boxes, Item
 
 DEFAULT_MODEL = 'rtmdet_m/det_person_no_nms'

@@ -6,12 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from sapiens_inference.outputs.results import Result
 
 WHOLE_IMAGE = 'whole image'
 NOBODY_FOUND = 'whole image (nobody detected)'
@@ -97,7 +94,7 @@ class Item:
         boxes: People, once found or given.
         mask: bool (H, W), True on people, if a mask was asked for.
         limits: Range of values that pictures of depth show, where frames before have a say in it.
-        results: Result of each task that has run, by task name.
+        results: What each task has found (a dataclass of arrays), by task name.
         pictures: Pictures of a video frame that wait for their place in the videos, by task name.
     """
 
@@ -111,7 +108,7 @@ class Item:
     boxes: Boxes | None = None
     mask: np.ndarray | None = None
     limits: tuple[float, float] | None = None
-    results: dict[str, Result] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property

@@ -1,155 +1,163 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Inference of the multitask model: all its tasks from one encoder pass per image or person."""
+"""Inference of a multitask model: every task's own results and files from one encoder pass."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sapiens_common.layouts.body_parts import BODY_PART_NAMES, BODY_PART_PALETTE
-from sapiens_common.layouts.goliath308 import load_goliath308
-from sapiens_common.visualization import (
-    SkeletonStyle,
-    depth_picture,
-    draw_people,
-    normal_picture,
-    parts_entries,
-    parts_overlay,
-    sheet,
-)
+from sapiens_common.visualization import sheet
 from sapiens_common.visualization.canvas import Entries
-from sapiens_depth_normal.geometry import AXES, DEPTH_UNIT
-from sapiens_inference.engine.dense import DenseInferencer, paste
+from sapiens_inference.engine.dense import DenseInferencer
+from sapiens_inference.engine.task import Task
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.results import Result, Source
-from sapiens_inference.outputs.writers import TaskFiles
-
-MIN_SCORE = 0.3  # keypoints below are not drawn
-# Maps of a predicted sample, by the field of the result they become, with the value where no crop is.
-MAPS = {
-    'labels': ('pred_sem_seg', 0),
-    'depth': ('pred_depth_map', np.nan),
-    'normal': ('pred_normal_map', 0.0),
-}
+from sapiens_inference.tasks import TASKS
+from sapiens_multitask.models import MultitaskModel
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class MultitaskResult(Result):
-    """What a multitask model says of one image; None for tasks it does not have, and for
-    all of them where an empty list of boxes was given.
+    """The results of all tasks for one image.
+
+    ``result['pose']`` is a :class:`sapiens_pose.apis.PoseResult` and so on, as the task's own inferencer
+    returns it.
 
     Attributes:
-        boxes: float32 (N, 4) xyxy in pixels: the regions that went through the model, the whole image
-            where no boxes were given.
-        keypoints: float (N, K, 2), x and y in pixels of the image, per region.
-        scores: float32 (N, K), raw maxima of the heatmaps.
-        labels: uint8 (H, W) body parts; 0 is background.
-        depth: float32 (H, W), relative: 0 is the nearest point of the person and 1 the farthest.
-        normal: float32 (H, W, 3) unit vectors; X right, Y up, Z to the camera.
+        results: Result by task.
     """
 
-    boxes: np.ndarray
-    keypoints: np.ndarray | None = None
-    scores: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    depth: np.ndarray | None = None
-    normal: np.ndarray | None = None
+    results: dict[str, Result]
     task: ClassVar[str] = 'multitask'
 
+    def __getitem__(self, task: str) -> Any:
+        return self.results[task]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tasks' arrays."""
+        return sum(result.nbytes for result in self.results.values())
+
+    def by_task(self) -> dict[str, Result]:
+        """Each task's result by its name, and this one."""
+        return {**self.results, self.task: self}
+
     def person_mask(self) -> np.ndarray | None:
-        """Bool (H, W), True where the body part is not background, of models with parts."""
-        return None if self.labels is None else self.labels > 0
+        """Bool (H, W), True on people, of models with a segmentation."""
+        masks = (result.person_mask() for result in self.results.values())
+        return next((mask for mask in masks if mask is not None), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable content of all tasks."""
+        return {
+            'task': self.task,
+            'ok': self.ok,
+            'error': self.error,
+            'results': {name: result.to_dict() for name, result in self.results.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> MultitaskResult:
+        """The result that ``to_dict`` described.
+
+        Raises:
+            ValueError: The content is of another task.
+        """
+        cls.check_task(content)
+        results: dict[str, Result] = {}
+        for name, entry in content['results'].items():
+            results[name] = TASKS[name].load().result_type.from_dict(entry)
+        source = next(iter(results.values())).source
+        return cls(source, results, error=content['error'])
 
 
 class MultitaskInferencer(DenseInferencer):
-    """All tasks of a ``sapiens_multitask.MultitaskModel`` at once.
+    """All tasks of a ``sapiens_multitask.MultitaskModel`` from one encoder pass per image or person.
 
-    Arguments as :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``,
-    ``dtype``, ``compile``, ``detector``, ``workers``.
+    The whole image is the input, keypoints included, unless boxes are given. Results, files and pictures
+    are those of the tasks' own inferencers, in the tasks' own folders; to ask one task alone, name the same
+    model in its inferencer: ``PoseInferencer('sapiens_tiny/multitask_synthetic')``.
+
+    Args:
+        *args: As :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``, ``dtype``, ``compile``.
+        **options: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``; and the tasks'
+            own, such as ``keypoints`` and ``convention``.
     """
 
     task = 'multitask'
+    result_type = MultitaskResult
     gives_mask = True
-    output = (
-        'keypoints: x, y in pixels of the image; labels: class ids, 0 is background; '
-        f'depth: {DEPTH_UNIT}; normal: unit vectors in camera coordinates, {AXES["opengl"]}'
-    )
 
-    def extract(self, sample: Any) -> Any:
-        """Arrays of a predicted data sample by field of the result."""
-        found = {}
-        for name, (field, _) in MAPS.items():
-            if field in sample:
-                values = sample.get(field).data.cpu().numpy()
-                found[name] = values.transpose(1, 2, 0) if name == 'normal' else values[0]
-        if 'pred_instances' in sample:
-            found['keypoints'] = sample.pred_instances.keypoints[0]
-            found['scores'] = sample.pred_instances.keypoint_scores[0]
-        return found
+    def setup(self, **options: Any) -> None:
+        """Hand the options to the tasks that take them.
 
-    def assemble(self, item: Item, views: list, outputs: list[Any]) -> MultitaskResult:
-        """Put the regions back into the image."""
-        shape = item.pixels.shape
-        regions = [(0, 0, shape[1], shape[0]) if view is None else tuple(view) for view in views]
-        result = MultitaskResult(Source.of(item), np.array(regions, np.float32).reshape(-1, 4))
-        if not outputs:
-            return result
-        for name, (_, fill) in MAPS.items():
-            if name in outputs[0]:
-                background = 0 if name == 'labels' else None
-                maps = [output[name] for output in outputs]
-                setattr(result, name, paste(shape, views, maps, fill, background))
-        if 'keypoints' in outputs[0]:
-            corners = result.boxes[:, None, :2]
-            result.keypoints = np.stack([output['keypoints'] for output in outputs]) + corners
-            result.scores = np.stack([output['scores'] for output in outputs]).astype(np.float32)
-        return result
-
-    def draw(self, item: Item) -> np.ndarray:
-        """Keypoints, parts, depth and normals on one sheet."""
-        result = item.results[self.task]
-        assert isinstance(result, MultitaskResult)
-        mask = result.person_mask()
-        pictures = [('photo', item.pixels)]
-        entries: Entries = ()
-        if result.keypoints is not None and result.scores is not None:
-            picture = draw_people(
-                item.pixels, result.keypoints, result.scores, result.boxes, _style(), MIN_SCORE
+        Raises:
+            ValueError: This is not a multitask model, or none of its tasks takes an option.
+        """
+        super().setup()
+        self.tasks: dict[str, Any] = {}
+        model: Any = self.loaded.model
+        if not isinstance(model, MultitaskModel):
+            raise ValueError(
+                f'{self.loaded.name} is a {type(model).__name__}, not a multitask model; take the '
+                "task's own inferencer"
             )
-            pictures.append(('keypoints', picture))
-        if result.labels is not None:
-            pictures.append(
-                ('body parts', parts_overlay(item.pixels, result.labels, BODY_PART_PALETTE))
+        unknown = set(options)
+        for name in sorted(model.tasks, key=list(TASKS).index):
+            kind = TASKS[name].load()
+            taken = inspect.signature(kind.setup).parameters.keys() & options.keys()
+            unknown -= taken
+            chosen = {key: options[key] for key in taken}
+            self.tasks[name] = kind(self.loaded.part(name), workers=self.workers, **chosen)
+        if unknown:
+            raise ValueError(
+                f'{", ".join(sorted(unknown))}: no option of {", ".join(self.tasks)}, the tasks of '
+                f'{self.loaded.name}'
             )
-            entries = parts_entries(result.labels, BODY_PART_NAMES, BODY_PART_PALETTE)
-        if result.depth is not None:
-            pictures.append(('depth', depth_picture(result.depth, mask)))
-        if result.normal is not None:
-            pictures.append(('normals', normal_picture(result.normal, mask)))
-        return sheet(pictures, entries=entries)
+        self.output = '; '.join(part.output for part in self.tasks.values())
 
-    def files(self) -> TaskFiles:
-        """``<stem>.npz`` with the arrays of :class:`MultitaskResult` that the model has; ``<stem>.jpg``."""
+    def default_detector(self) -> Any:
+        """The one of the task that needs boxes."""
+        needy = [part for part in self.tasks.values() if part.needs_boxes]
+        return needy[0].default_detector() if needy else super().default_detector()
 
-        def save(result: Result, stem: Path) -> None:
-            arrays: dict[str, Any] = {
-                name: value for name, value in vars(result).items() if isinstance(value, np.ndarray)
-            }
-            np.savez_compressed(stem.with_name(f'{stem.name}.npz'), **arrays)
+    def parts(self) -> list[Task]:
+        """The tasks' own inferencers."""
+        return list(self.tasks.values())
 
-        return TaskFiles(self.task, save, self.draw, title='all tasks')
+    def extract(self, sample: Any) -> dict[str, Any]:
+        """Each task's output of a predicted data sample."""
+        return {name: part.extract(sample) for name, part in self.tasks.items()}
 
+    def postprocess(self, item: Item, views: list, outputs: list[Any]) -> MultitaskResult:
+        """Every task's result; the mask of the segmentation is that of the others, if none was given."""
+        results: dict[str, Result] = {}
+        for name, part in self.tasks.items():
+            found = part.postprocess(item, views, [output[name] for output in outputs])
+            results[name] = found
+            if item.mask is None:
+                item.mask = found.person_mask()
+        return MultitaskResult(Source.of(item), results)
 
-def _style() -> SkeletonStyle:
-    """308 small points and the links of the body."""
-    facts = load_goliath308()
-    ids = {point['name']: point['id'] for point in facts['keypoints']}
-    return SkeletonStyle(
-        colors=[tuple(point['color']) for point in facts['keypoints']],
-        links=[tuple(ids[name] for name in link['link']) for link in facts['skeleton']],
-        link_colors=[tuple(link['color']) for link in facts['skeleton']],
-        sizes=[0.4] * len(ids),
-    )
+    def empty(self, source: Source) -> MultitaskResult:
+        """Every task's empty result."""
+        return MultitaskResult(
+            source, {name: part.empty(source) for name, part in self.tasks.items()}
+        )
+
+    def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
+        """Those of the tasks."""
+        return [step for part in self.tasks.values() for step in part.finishers(smooth)]
+
+    def visualize(self, item: Item) -> np.ndarray:
+        """Photo and all tasks on one sheet."""
+        tiles = [(part.title or name, part.visualize(item)) for name, part in self.tasks.items()]
+        return sheet([('photo', item.pixels), *tiles], entries=self.legend(item))
+
+    def legend(self, item: Item | None = None) -> Entries:
+        """Lines of all tasks."""
+        return [line for part in self.tasks.values() for line in part.legend(item)]

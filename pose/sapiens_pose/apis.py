@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
@@ -18,21 +16,26 @@ from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
-from sapiens_common.visualization import beside, draw_people, legend
+from sapiens_common.visualization import draw_people
 from sapiens_common.visualization.canvas import Entries
+from sapiens_inference.engine.dense import crop_region, run_on_crop
 from sapiens_inference.engine.inferencer import Inferencer
 from sapiens_inference.engine.models import build_test_pipeline
 from sapiens_inference.engine.tracking import KeypointSmoother
 from sapiens_inference.inputs.boxes import BoxFinder
-from sapiens_inference.items import Item
+from sapiens_inference.items import Boxes, Item
 from sapiens_inference.outputs.results import Result, Source
-from sapiens_inference.outputs.writers import TaskFiles, write_json
+from sapiens_inference.outputs.writers import write_json
 
+from .codecs import BatchedUDPHeatmap
 from .selection import Selection, select_keypoints
 from .style import style_of
 
+DIGITS = 3
+"""Decimals of coordinates and scores in files."""
 
-@dataclass
+
+@dataclass(repr=False, eq=False)
 class PoseResult(Result):
     """Keypoints of the people of one image.
 
@@ -88,7 +91,8 @@ class PoseResult(Result):
         """
         return {
             'task': self.task,
-            'ok': True,
+            'ok': self.ok,
+            'error': self.error,
             'source': asdict(self.source),
             'box_origin': self.box_origin,
             'names': self.names,
@@ -102,15 +106,12 @@ class PoseResult(Result):
         Raises:
             ValueError: The content is of another task.
         """
-        if content.get('task') != cls.task:
-            raise ValueError(f'expected a result of task {cls.task!r}, got {content.get("task")!r}')
+        cls.check_task(content)
         people, names = content['people'], content['names']
         points = [[p or (np.nan, np.nan) for p in person['keypoints']] for person in people]
-        size = content['source']['size']
-        source = Source(**{**content['source'], 'size': None if size is None else tuple(size)})
         tracked = bool(people) and 'track_id' in people[0]
         return cls(
-            source=source,
+            source=Source.from_dict(content['source']),
             boxes=np.array([p['box'] for p in people], np.float32).reshape(-1, 4),
             box_scores=np.array([p['box_score'] for p in people], np.float32),
             box_origin=content['box_origin'],
@@ -118,7 +119,20 @@ class PoseResult(Result):
             scores=np.array([p['scores'] for p in people], np.float32).reshape(-1, len(names)),
             names=names,
             track_ids=np.array([p['track_id'] for p in people]) if tracked else None,
+            error=content.get('error', ''),
         )
+
+    def save(self, stem: Path) -> None:
+        """Write ``<stem>.json``: boxes, keypoints, scores and names."""
+        write_json(stem.with_name(f'{stem.name}.json'), self.to_dict(DIGITS))
+
+    def header(self) -> dict[str, Any]:
+        """Task and names, once for all frames."""
+        return {'task': self.task, 'names': self.names}
+
+    def record(self) -> dict[str, Any]:
+        """The people of a frame."""
+        return {'box_origin': self.box_origin, 'people': self.people(DIGITS)}
 
 
 def _number(value: float, digits: int | None) -> float:
@@ -129,11 +143,7 @@ class PoseInferencer(Inferencer):
     """Keypoints of people.
 
     Args:
-        model: Config file, parsed config, or a name such as ``sapiens_1b/pose_goliath``.
-        weights: Checkpoint file or published name.
-        device: As :class:`sapiens_inference.Inferencer`, like the next two.
-        dtype: Precision of the encoder and the upsampling layers.
-        compile: Use ``torch.compile``.
+        *args: As :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``, ``dtype``, ``compile``.
         keypoints: Which points to return, chosen before decoding: None for all of the model; a layout
             (``coco`` for 17, ``coco_wholebody`` for 133, ``goliath`` for 308); a group (``body``, ``foot``,
             ``face``, ``left_hand``, ``right_hand``), or a list of groups, names and ids.
@@ -144,23 +154,18 @@ class PoseInferencer(Inferencer):
     """
 
     task = 'pose'
+    result_type = PoseResult
+    title = 'keypoints'
     needs_boxes = True
     output = 'keypoints: x, y in pixels of the image; scores: raw heatmap maxima'
 
-    def __init__(
+    def setup(
         self,
-        model: str | Path | Config,
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
-        dtype: str | torch.dtype | None = None,
-        compile: bool = False,
-        *,
         keypoints: str | Sequence[str | int] | None = None,
         flip_test: bool | None = None,
         kpt_thr: float = 0.3,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(model, weights, device, dtype, compile, **kwargs)
+        """Choose points; see the class."""
         config = self.loaded.config
         self.pipeline = Compose(build_test_pipeline(config))
         self.meta = dataset_meta_from_config(config, 'test')
@@ -181,13 +186,18 @@ class PoseInferencer(Inferencer):
         return PersonDetector(device=self.loaded.device)
 
     def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
-        """The boxes, xyxy (4,)."""
-        return [] if item.boxes is None else list(item.boxes.xyxy)
+        """The boxes, xyxy (4,); for a task of a multitask model regions, as dense tasks take them."""
+        boxes = [] if item.boxes is None else list(item.boxes.xyxy)
+        if self.loaded.shared:
+            return [crop_region(box, item.pixels.shape, self.loaded.aspect) for box in boxes]
+        return boxes
 
-    def prepare(self, item: Item, view: np.ndarray | None) -> Any:
+    def preprocess(self, item: Item, view: np.ndarray | None) -> Any:
         """The test pipeline of the config on one box."""
         if view is None:
             raise ValueError(f'{item.label}: pose needs a box')
+        if self.loaded.shared:
+            return run_on_crop(self.pipeline, item, view)
         shape = item.pixels.shape[:2]
         info = {
             'img': item.pixels,
@@ -200,26 +210,29 @@ class PoseInferencer(Inferencer):
         }
         return self.pipeline(info)
 
-    def predict(self, samples: list[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+    def forward(self, samples: list[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Keypoints (S, 2) in pixels of the image, and scores (S,), of the S selected points per sample."""
         model: Any = self.loaded.model
         data = model.data_preprocessor(pseudo_collate(samples), False)
         ids = self.selection.ids
-        if hasattr(model.head.decoder, 'decode_relative'):
-            heatmaps = self._heatmaps(data['inputs'], data['data_samples'])
+        if isinstance(model.head.decoder, BatchedUDPHeatmap):
+            heatmaps = self._heatmaps(data['inputs'])
             points, scores = model.head.decoder.batch_decode(heatmaps, ids)
             found = [
                 InstanceData(keypoints=p, keypoint_scores=s)
                 for p, s in zip(points, scores, strict=True)
             ]
             predicted = model.add_pred_to_datasample(found, None, data['data_samples'])
-            ids = np.arange(len(ids))
-        else:  # another head of mmpose: decode all, then select
-            predicted = model.predict(data['inputs'], data['data_samples'])
-        instances = [sample.pred_instances for sample in predicted]
-        return [(i.keypoints[0][ids], np.asarray(i.keypoint_scores)[0][ids]) for i in instances]
+            return [_points_of(sample) for sample in predicted]
+        # Another head of mmpose: decode all, then select.
+        return [self.extract(s) for s in model.predict(data['inputs'], data['data_samples'])]
 
-    def _heatmaps(self, inputs: Tensor, data_samples: list[Any]) -> Tensor:
+    def extract(self, sample: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The selected points of a predicted data sample that has all of the model."""
+        points, scores = _points_of(sample)
+        return points[self.selection.ids], scores[self.selection.ids]
+
+    def _heatmaps(self, inputs: Tensor) -> Tensor:
         """Heatmaps (B, K, h, w) of normalised inputs, averaged with those of the mirrored ones if asked."""
         model: Any = self.loaded.model
         heatmaps = model.head.forward(model.extract_feat(inputs))
@@ -228,15 +241,24 @@ class PoseInferencer(Inferencer):
         mirrored = flip_heatmaps(
             model.head.forward(model.extract_feat(inputs.flip(-1))),
             flip_mode=model.test_cfg.get('flip_mode', 'heatmap'),
-            flip_indices=data_samples[0].metainfo['flip_indices'],
+            flip_indices=(self.meta or {})['flip_indices'],
             shift_heatmap=model.test_cfg.get('shift_heatmap', False),
         )
         return (heatmaps + mirrored) * 0.5
 
-    def assemble(self, item: Item, views: list, outputs: list[Any]) -> PoseResult:
+    def postprocess(self, item: Item, views: list, outputs: list[Any]) -> PoseResult:
         """People of an image, their points in the order of the chosen layout."""
-        boxes, selection = item.boxes, self.selection
+        whole = any(view is None for view in views)  # in a multitask model
+        boxes = Boxes.whole(item.pixels.shape) if whole else item.boxes
         assert boxes is not None  # needs_boxes
+        return self._result(Source.of(item), boxes, outputs)
+
+    def empty(self, source: Source) -> PoseResult:
+        """No people."""
+        return self._result(source, Boxes.nobody(''), [])
+
+    def _result(self, source: Source, boxes: Boxes, outputs: list[Any]) -> PoseResult:
+        selection = self.selection
         count = len(selection.names)
         keypoints = np.full((len(outputs), count, 2), np.nan)
         scores = np.zeros((len(outputs), count), np.float32)
@@ -244,7 +266,7 @@ class PoseInferencer(Inferencer):
             keypoints[row, selection.slots] = points
             scores[row, selection.slots] = values
         return PoseResult(
-            Source.of(item),
+            source,
             boxes.xyxy,
             boxes.scores,
             boxes.origin,
@@ -268,12 +290,7 @@ class PoseInferencer(Inferencer):
 
         return [finish]
 
-    def draw(self, item: Item) -> np.ndarray:
-        """Skeletons on the photo, and a legend."""
-        picture = self.tile(item)
-        return beside(picture, legend(self.style.entries, picture.shape[0]))
-
-    def tile(self, item: Item) -> np.ndarray:
+    def visualize(self, item: Item) -> np.ndarray:
         """Skeletons on the photo."""
         result = item.results[self.task]
         assert isinstance(result, PoseResult)
@@ -287,25 +304,15 @@ class PoseInferencer(Inferencer):
             None if result.track_ids is None else result.track_ids.tolist(),
         )
 
-    def files(self) -> TaskFiles:
-        """``<stem>.json`` with boxes, keypoints, scores and names; ``<stem>.jpg``."""
+    def legend(self, item: Item | None = None) -> Entries:
+        """Colours of the layout."""
+        return self.style.entries
 
-        def save(result: Result, stem: Path) -> None:
-            assert isinstance(result, PoseResult)
-            write_json(stem.with_name(f'{stem.name}.json'), result.to_dict(digits=3))
 
-        def record(result: Result) -> dict[str, Any]:
-            assert isinstance(result, PoseResult)
-            return {'box_origin': result.box_origin, 'people': result.people(digits=3)}
-
-        header = {'task': self.task, 'names': list(self.selection.names)}
-
-        def entries(item: Item) -> Entries:
-            return self.style.entries
-
-        return TaskFiles(
-            self.task, save, self.draw, record, header, self.tile, entries, title='keypoints'
-        )
+def _points_of(sample: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (K, 2) and scores (K,) of a predicted data sample of one person."""
+    instances = sample.pred_instances
+    return instances.keypoints[0], np.asarray(instances.keypoint_scores)[0]
 
 
 def _compare_layouts(stored: Any, used: dict[str, Any], path: str) -> None:

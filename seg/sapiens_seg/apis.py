@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -17,14 +16,13 @@ from sapiens_common.visualization.canvas import Entries
 from sapiens_inference.engine.dense import DenseInferencer, paste
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.results import Result, Source
-from sapiens_inference.outputs.writers import TaskFiles
 
 from .vocabularies import Vocabulary, resolve_vocabulary
 
 BACKGROUND = 0
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class SegResult(Result):
     """Classes of one image.
 
@@ -49,36 +47,40 @@ class SegResult(Result):
         total = self.labels.size
         return {self.names[i]: counts[i] / total for i in np.flatnonzero(counts).tolist()}
 
+    def save(self, stem: Path) -> None:
+        """Write ``<stem>.png``, a palette PNG whose values are class ids."""
+        write_labels(stem.with_name(f'{stem.name}.png'), self.labels, self.palette)
+
+    def record(self) -> dict[str, Any]:
+        """Share of each class in a frame."""
+        return {'shares': {name: round(share, 6) for name, share in self.shares().items()}}
+
+
+def write_labels(path: Path, labels: np.ndarray, palette: list[list[int]]) -> None:
+    """Write class ids (H, W) as a palette PNG: the values are the ids, viewers show the colours."""
+    image = Image.fromarray(labels).convert('P')
+    image.putpalette([value for color in palette for value in color])
+    image.save(path, optimize=False, compress_level=3)
+
 
 class SegInferencer(DenseInferencer):
     """Body parts, or any other classes, per pixel.
 
     Args:
-        model: Config file, parsed config, or a name such as ``sapiens_1b/seg_goliath``.
-        weights: Checkpoint file or published name.
-        device: As :class:`sapiens_inference.Inferencer`, like the next two.
-        dtype: Precision of the encoder and the upsampling layers.
-        compile: Use ``torch.compile``.
+        *args: As :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``, ``dtype``, ``compile``.
         opacity: Of the parts in pictures.
         **kwargs: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``.
     """
 
     task = 'seg'
+    result_type = SegResult
+    title = 'body parts'
     output = 'labels: class ids, 0 is background'
     gives_mask = True
 
-    def __init__(
-        self,
-        model: str | Path | Config,
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
-        dtype: str | torch.dtype | None = None,
-        compile: bool = False,
-        *,
-        opacity: float = 0.55,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(model, weights, device, dtype, compile, **kwargs)
+    def setup(self, opacity: float = 0.55) -> None:
+        """Find the classes; see the class."""
+        super().setup()
         self.vocabulary = _vocabulary_of(self.loaded.config)
         self.opacity = opacity
         classes = len(self.vocabulary.classes)
@@ -93,61 +95,39 @@ class SegInferencer(DenseInferencer):
         """Class ids (H, W) of a predicted data sample."""
         return sample.pred_sem_seg.data.squeeze(0).to('cpu').numpy().astype(np.uint8)
 
-    def assemble(self, item: Item, views: list, outputs: list[Any]) -> SegResult:
+    def postprocess(self, item: Item, views: list, outputs: list[Any]) -> SegResult:
         """Labels of an image; what is in no crop is background."""
         labels = paste(item.pixels.shape, views, outputs, BACKGROUND, background=BACKGROUND)
-        return SegResult(
-            Source.of(item),
-            labels.astype(np.uint8),
-            list(self.vocabulary.classes),
-            [list(color) for color in self.vocabulary.palette],
-        )
+        return self._result(Source.of(item), labels.astype(np.uint8))
 
-    def draw(self, item: Item) -> np.ndarray:
-        """Parts over the photo, and a legend of those that are there."""
-        picture = self.tile(item)
-        # Frames of a video must be equally wide: room for every class and the longest share.
-        room = [f'{part_title(name)}  100.0 %' for name in self.vocabulary.classes[1:]]
-        panel = legend(self.entries(item), picture.shape[0], room if item.frame else ())
-        return beside(picture, panel)
+    def empty(self, source: Source) -> SegResult:
+        """No pixels."""
+        return self._result(source, np.zeros((0, 0), np.uint8))
 
-    def tile(self, item: Item) -> np.ndarray:
+    def _result(self, source: Source, labels: np.ndarray) -> SegResult:
+        palette = [list(color) for color in self.vocabulary.palette]
+        return SegResult(source, labels, list(self.vocabulary.classes), palette)
+
+    def visualize(self, item: Item) -> np.ndarray:
         """Parts over the photo."""
-        labels = self._result(item).labels
+        labels = item.results[self.task].labels
         return parts_overlay(item.pixels, labels, self.vocabulary.palette, self.opacity)
 
-    def entries(self, item: Item) -> Entries:
-        """Legend of the parts that are there."""
-        result = self._result(item)
+    def legend(self, item: Item | None = None) -> Entries:
+        """The parts that are there with their shares, or all classes."""
+        if item is None:
+            pairs = zip(self.vocabulary.classes, self.vocabulary.palette, strict=True)
+            return [(part_title(name), color) for name, color in pairs][1:]
+        result = item.results[self.task]
         return parts_entries(result.labels, result.names, self.vocabulary.palette)
 
-    def _result(self, item: Item) -> SegResult:
-        result = item.results[self.task]
-        assert isinstance(result, SegResult)
-        return result
-
-    def files(self) -> TaskFiles:
-        """``<stem>.png``, a palette PNG whose values are class ids; ``<stem>.jpg``."""
-
-        def save(result: Result, stem: Path) -> None:
-            assert isinstance(result, SegResult)
-            write_labels(stem.with_name(f'{stem.name}.png'), result.labels, result.palette)
-
-        def record(result: Result) -> dict[str, Any]:
-            assert isinstance(result, SegResult)
-            return {'shares': {name: round(share, 6) for name, share in result.shares().items()}}
-
-        header = {'task': self.task}
-        return TaskFiles(
-            self.task, save, self.draw, record, header, self.tile, self.entries, title='body parts'
-        )
-
-
-def write_labels(path: Path, labels: np.ndarray, palette: list[list[int]]) -> None:
-    """Write class ids (H, W) as a palette PNG: the values are the ids, viewers show the colours."""
-    image = Image.fromarray(labels).convert('P')
-    image.putpalette([value for color in palette for value in color])
-    image.save(path, optimize=False, compress_level=3)
+    def explained(self, item: Item) -> np.ndarray:
+        """Parts over the photo, and a legend of those that are there."""
+        picture = self.visualize(item)
+        # Frames of a video must be equally wide: room for every class and the longest share.
+        room = [f'{part_title(name)}  100.0 %' for name in self.vocabulary.classes[1:]]
+        panel = legend(self.legend(item), picture.shape[0], room if item.frame else ())
+        return beside(picture, panel)
 
 
 def _vocabulary_of(config: Config) -> Vocabulary:
@@ -158,4 +138,8 @@ def _vocabulary_of(config: Config) -> Vocabulary:
     if 'metainfo' in dataset:
         keys = dataset.metainfo.keys() & {'classes', 'palette'}
         return resolve_vocabulary({key: dataset.metainfo[key] for key in keys})
+    head = config.model.get('decode_head', {}).get('loss_decode', {})
+    for loss in [head] if isinstance(head, dict) else head:  # of a multitask model
+        if 'vocabulary' in loss:
+            return resolve_vocabulary(loss['vocabulary'])
     raise ValueError(f'{config.filename}: test_dataloader.dataset names no vocabulary')

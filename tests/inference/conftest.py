@@ -15,13 +15,13 @@ from PIL import Image
 from sapiens_common.weights import find_config
 from sapiens_inference import Inferencer, Result, Source
 from sapiens_inference.engine.models import build_model
-from sapiens_inference.outputs.writers import TaskFiles, write_json
+from sapiens_inference.outputs.writers import write_json
 
 SIZE = (64, 48)  # (h, w) of the small models
 ARCH = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class MeanResult(Result):
     """Mean colour of each crop, (N, 3), and what the batch looked like."""
 
@@ -30,11 +30,18 @@ class MeanResult(Result):
     track_ids: np.ndarray | None
     task: ClassVar[str] = 'mean'
 
+    def save(self, stem):
+        write_json(stem.with_name(f'{stem.name}.json'), self.means.tolist())
+
+    def record(self):
+        return {'means': self.means.tolist()}
+
 
 class MeanInferencer(Inferencer):
     """A task without a network: the mean colour of every box."""
 
     task = 'mean'
+    result_type = MeanResult
     output = 'mean: of the grey values'
     needs_boxes = True
 
@@ -51,7 +58,7 @@ class MeanInferencer(Inferencer):
             return [None]
         return list(item.boxes.xyxy)
 
-    def prepare(self, item, view):
+    def preprocess(self, item, view):
         if item.name in self.fail_on:
             raise RuntimeError('no crop')
         image = item.pixels
@@ -60,27 +67,25 @@ class MeanInferencer(Inferencer):
             image = image[max(y1, 0) : y2, max(x1, 0) : x2]
         return image.reshape(-1, 3).astype(np.float64)
 
-    def predict(self, samples):
+    def forward(self, samples):
         if self.oom_above is not None and len(samples) > self.oom_above:
             raise torch.OutOfMemoryError('fake memory is full')
         self.batches.append(len(samples))
         return [sample.mean(axis=0) for sample in samples]
 
-    def assemble(self, item, views, outputs):
+    def postprocess(self, item, views, outputs):
         means = np.stack(outputs) if outputs else np.zeros((0, 3))
         boxes = item.boxes.xyxy if item.boxes is not None else np.zeros((0, 4))
         ids = item.boxes.track_ids if item.boxes is not None else None
-        return MeanResult(Source.of(item), means, boxes, ids)
+        result = MeanResult(Source.of(item), means, boxes, ids)
+        result.task = self.task
+        return result
 
-    def files(self):
-        return TaskFiles(
-            self.task,
-            save=lambda result, stem: write_json(
-                stem.with_name(f'{stem.name}.json'), result.means.tolist()
-            ),
-            draw=lambda item: cv2.bitwise_not(item.pixels),
-            record=lambda result: {'means': result.means.tolist()},
-        )
+    def empty(self, source):
+        return MeanResult(source, np.zeros((0, 3)), np.zeros((0, 4)), None)
+
+    def visualize(self, item):
+        return cv2.bitwise_not(item.pixels)
 
 
 @pytest.fixture

@@ -107,15 +107,15 @@ def test_ctrl_c_keeps_what_is_done_and_tells_the_shell(
 
     for seed in range(40):
         cv2.imwrite(str(tmp_path / f'{seed:02d}.png'), photo(seed))
-    predict, batches = DepthInferencer.predict, []
+    forward, batches = DepthInferencer.forward, []
 
     def interrupted(self, samples):
         batches.append(len(samples))
         if len(batches) == 4:
             signal.raise_signal(signal.SIGINT)
-        return predict(self, samples)
+        return forward(self, samples)
 
-    monkeypatch.setattr(DepthInferencer, 'predict', interrupted)
+    monkeypatch.setattr(DepthInferencer, 'forward', interrupted)
     arguments = ['depth', str(tmp_path), '--out', str(tmp_path / 'out'), '--batch-size', '2']
     assert demo.main([*arguments, *models]) == 130
     assert 'stopped: by the user' in capsys.readouterr().out

@@ -75,7 +75,7 @@ def test_maps_equal_those_of_the_test_tool(engines, photo, task):
     image = photo(4, 70, 40)
     item = type('Item', (), {'pixels': image, 'label': 'x'})()
     with torch.no_grad():
-        sample = engine.loaded.model.test_step(pseudo_collate([engine.prepare(item, None)]))[0]
+        sample = engine.loaded.model.test_step(pseudo_collate([engine.preprocess(item, None)]))[0]
     found = getattr(engine(image)[0], FIELDS[task])
     np.testing.assert_array_equal(found, engine.extract(sample))
 
@@ -164,16 +164,16 @@ def test_empty_missing_and_flat_do_not_crash(engines, photo, tmp_path, case):
     masks = np.zeros(image.shape[:2], np.uint8) if case == 'empty mask' else None
     engine = engines['depth']
     if case == 'flat depth':
-        engine.assemble, original = (
+        engine.postprocess, original = (
             lambda item, views, outputs: DepthResult(
                 original(item, views, outputs).source, np.full(image.shape[:2], 0.5, np.float32)
             ),
-            engine.assemble,
+            engine.postprocess,
         )
     try:
         result = engine(image, masks=masks, out_dir=tmp_path)[0]
     finally:
-        engine.__dict__.pop('assemble', None)
+        engine.__dict__.pop('postprocess', None)
     assert result.ok and (tmp_path / 'depth/image_000000.jpg').is_file()
 
 
@@ -185,8 +185,8 @@ def test_pictures_of_a_video_are_equally_wide(engines, photo, task):
     for seed in range(3):
         item = Item(seed, 'film', image=photo(seed), frame=frame)
         outputs = [np.full((48, 64), seed, np.uint8) if task == 'seg' else photo(seed)[..., 0] / 99]
-        item.results[task] = engines[task].assemble(item, [None], outputs)
-        widths.add(engines[task].draw(item).shape)
+        item.results[task] = engines[task].postprocess(item, [None], outputs)
+        widths.add(engines[task].explained(item).shape)
     assert len(widths) == 1
 
 
@@ -217,13 +217,13 @@ def test_a_mask_of_the_tasks_themselves_needs_a_segmentation_anywhere(
     engines, photo, tmp_path, monkeypatch
 ):
     labels = engines['seg'](photo(8))[0].labels
-    assemble, seen = engines['depth'].assemble, []
+    assemble, seen = engines['depth'].postprocess, []
 
     def watch(item, *rest):
         seen.append(item.mask)
         return assemble(item, *rest)
 
-    monkeypatch.setattr(engines['depth'], 'assemble', watch)
+    monkeypatch.setattr(engines['depth'], 'postprocess', watch)
     for masks in (True, engines['seg']):
         tasks = [engines['depth'], engines['seg']]  # the mask comes first all the same
         assert run_tasks(tasks, photo(8), tmp_path, masks=masks).task == 'seg, depth'

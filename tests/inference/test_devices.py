@@ -5,24 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
+from sapiens_depth_normal.apis import DepthInferencer
 from sapiens_inference.engine.models import pick_device
-from sapiens_pose.apis import PoseInferencer
-from sapiens_seg.apis import SegInferencer
+from sapiens_inference.tasks import TASKS
 
-KINDS = {
-    'pose': (PoseInferencer, 'scores'),
-    'seg': (SegInferencer, 'labels'),
-    'depth': (DepthInferencer, 'depth'),
-    'normal': (NormalInferencer, 'normal'),
-}
+FIELDS = {**{name: task.result for name, task in TASKS.items()}, 'pose': 'scores'}
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
 
 
 def values_of(task, config, weights, images, **options):
-    kind, field = KINDS[task]
-    results = kind(config, weights, **options)(images, boxes='image', batch_size=3)
-    return [getattr(result, field).astype(np.float64) for result in results]
+    results = TASKS[task].load()(config, weights, **options)(images, boxes='image', batch_size=3)
+    return [getattr(result, FIELDS[task]).astype(np.float64) for result in results]
 
 
 def disagreement(task, found, expected):
@@ -33,7 +26,7 @@ def disagreement(task, found, expected):
     return max(np.abs(a - b).mean() / np.abs(b).max() for a, b in pairs)
 
 
-@pytest.mark.parametrize('task', KINDS)
+@pytest.mark.parametrize('task', TASKS)
 def test_bfloat16_on_the_cpu_is_close(task, small_config, small_checkpoint, photo):
     images, model = [photo(n) for n in range(3)], (small_config(task), small_checkpoint(task))
     expected = values_of(task, *model, images, device='cpu')
@@ -51,7 +44,7 @@ def test_a_device_that_is_not_there(device):
 @pytest.mark.parametrize(
     ('dtype', 'allowed'), [('float32', 1e-2), ('bfloat16', 0.1), ('float16', 0.05)]
 )
-@pytest.mark.parametrize('task', KINDS)
+@pytest.mark.parametrize('task', TASKS)
 def test_a_gpu_gives_what_the_cpu_gives(
     task, dtype, allowed, small_config, small_checkpoint, photo
 ):
@@ -72,6 +65,6 @@ def test_a_full_gpu_halves_the_batch(small_config, small_checkpoint, photo):
     try:
         results = engine([photo(n) for n in range(128)], batch_size=128)
         assert all(result.ok for result in results)
-        assert results.summary.batch_size['depth'] < 128
+        assert engine.summary.batch_size['depth'] < 128
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sapiens_common.checkpoint import read_checkpoint
-from sapiens_inference.engine.guess import guess_config
 from sapiens_inference.engine.models import load_model
+from sapiens_inference.guess import guess_config
 from sapiens_inference.outputs import export
 from sapiens_inference.outputs.export import convert_checkpoint, export_model
 
@@ -128,7 +128,7 @@ def test_a_published_checkpoints_shapes_name_its_config(
     checkpoint_keys, root, tmp_path, monkeypatch
 ):
     from sapiens_common.checkpoint import Checkpoint
-    from sapiens_inference.engine import guess
+    from sapiens_inference import guess
 
     for task, data in (('pose', 'goliath'), ('seg', 'goliath'), ('depth', 'render_people')):
         for size in ('0.3b', '2b'):

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from sapiens_inference import Boxes, Failure
-from sapiens_inference.engine.concurrency import prefetch
-from sapiens_inference.engine.pipeline import mark_nobody
+from sapiens_inference import Boxes, run_tasks
+from sapiens_inference.concurrency import prefetch
+from sapiens_inference.inputs.boxes import mark_nobody
 from sapiens_inference.items import DETECTOR, NOBODY_FOUND
 
 
@@ -52,7 +52,7 @@ def test_memory_stays_bounded_for_any_number_of_images(mean_task, photo):
             yield image
 
     task = mean_task(needs_boxes=False, workers=3)
-    assert sum(result.ok for result in task(images(), batch_size=4)) == 300
+    assert sum(result.ok for result in task.stream(images(), batch_size=4)) == 300
     assert most < 40
 
 
@@ -63,9 +63,12 @@ def test_a_failed_item_is_reported_in_its_place_and_the_rest_goes_on(mean_task, 
     failed = {name: result.error for name, result in found.items() if not result.ok}
     assert set(failed) == {'broken', 'torn', 'empty', 'one_pixel', 'grey'}
     assert failed['grey'].endswith('grey.png: no crop')
-    assert results.summary.inputs == 12 and results.summary.done == 7
-    assert {entry['error'] for entry in results.summary.failed} == set(failed.values())
-    assert isinstance(found['torn'], Failure)
+    assert task.summary.inputs == 12 and task.summary.done == 7
+    assert {entry['error'] for entry in task.summary.failed} == set(failed.values())
+    # A failed result has the fields of its task, empty.
+    assert isinstance(found['torn'], type(found['good'])) and found['torn'].means.shape == (0, 3)
+    assert repr(found['torn']).startswith("MeanResult('torn', error='")
+    assert 'means=float64 (1, 3)' in repr(found['good'])
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(mean_task, photo):
@@ -74,7 +77,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(mean_task, photo):
     expected = [photo(seed).reshape(-1, 3).mean(axis=0) for seed in range(20)]
     np.testing.assert_allclose([result.means[0] for result in results], expected)
     assert max(task.batches) == 2 and sum(task.batches) == 20
-    assert results.summary.batch_size == {'mean': 2}
+    assert task.summary.batch_size == {'mean': 2}
 
 
 def test_a_sample_that_never_fits_fails_alone(mean_task, photo):
@@ -85,10 +88,11 @@ def test_a_sample_that_never_fits_fails_alone(mean_task, photo):
 
 def test_nobody_detected_means_the_whole_image_and_says_so(mean_task):
     empty = np.zeros((40, 50, 3), np.uint8)
-    results = mean_task()(empty, people)
+    task = mean_task()
+    results = task(empty, people)
     np.testing.assert_array_equal(results[0].boxes, [[0, 0, 50, 40]])
     assert 'nobody was detected' in results[0].source.notes[0]
-    assert results.summary.nobody_detected == 1
+    assert task.summary.nobody_detected == 1
     item_boxes = Boxes.whole(empty.shape, NOBODY_FOUND)
     assert 'nobody' in item_boxes.origin
 
@@ -109,14 +113,14 @@ def test_empty_and_failed_items_do_not_pile_up_behind_an_unfilled_batch(mean_tas
             if item.index:
                 item.boxes = Boxes.nobody('given')
 
-    next(iter(mean_task()(images(), first_only, batch_size=8)))
+    next(mean_task().stream(images(), first_only, batch_size=8))
     assert taken < 80
 
 
 def test_files_and_summary(mean_task, odd_folder, tmp_path):
     results = mean_task()(odd_folder, 'image', out_dir=tmp_path / 'out', batch_size=4)
     folder = tmp_path / 'out' / 'mean'
-    assert len(results) == 12  # the run is over, and its results are still there
+    assert len(results) == 12
     names = {path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file()}
     stems = ('good', 'good_png', 'sub/good', 'UPPER', 'grey', 'deep', 'alpha', 'rotated')
     assert names == {'summary.json', *(f'{s}.{x}' for s in stems for x in ('json', 'jpg'))}
@@ -133,13 +137,30 @@ def test_the_progress_bar_counts_inputs_and_failures(mean_task, odd_folder, caps
     assert '12/12' in shown and 'failed=4' in shown
 
 
-def test_results_can_be_taken_once_unless_kept(mean_task, photo):
-    results = mean_task(needs_boxes=False)([photo(0), photo(1)])
-    assert len(list(results)) == 2
-    with pytest.raises(RuntimeError, match='already taken'):
-        list(results)
-    results = mean_task(needs_boxes=False)([photo(0), photo(1)])
-    assert len(results) == 2 and results[1].ok and len(list(results)) == 2
+def test_a_list_or_one_result_at_a_time(mean_task, photo):
+    task = mean_task(needs_boxes=False)
+    images = [photo(seed) for seed in range(3)]
+    assert task.summary is None
+    results = task.infer(images)
+    assert isinstance(results, list) and len(results) == 3 and task.summary.done == 3
+    stream = task.stream(images, batch_size=1)
+    assert task.summary.done == 0  # nothing runs before the first is taken
+    np.testing.assert_array_equal(next(stream).means, results[0].means)
+    assert task.summary.done < 3 and len(list(stream)) == 2 and task.summary.done == 3
+
+
+def test_two_tasks_with_the_same_results_are_refused(mean_task, photo, tmp_path):
+    tasks = [mean_task(needs_boxes=False), mean_task(needs_boxes=False)]
+    with pytest.raises(ValueError, match='mean: more than one of the tasks has these results'):
+        run_tasks(tasks, photo(), tmp_path)
+
+
+def test_the_detector_is_that_of_the_first_task_that_needs_boxes(mean_task, photo, tmp_path):
+    """Whatever comes last: pose and depth without boxes once asked depth for a detector."""
+    pose, depth = mean_task(), mean_task(needs_boxes=False, name='depth')
+    pose.default_detector = lambda: people
+    assert run_tasks([pose, depth], photo(4), tmp_path).done == 1
+    assert pose.detector is people and depth.detector is None
 
 
 def test_a_missing_detector_is_said_before_anything_runs(mean_task, photo):
@@ -180,8 +201,8 @@ def test_results_survive_json(mean_task, photo):
     back = type(result).from_dict(content)
     np.testing.assert_array_equal(back.means, result.means)
     assert back.source == result.source
-    with pytest.raises(ValueError, match="expected a result of task 'failure', got 'mean'"):
-        Failure.from_dict(content)
+    with pytest.raises(ValueError, match="expected a result of task 'mean', got 'pose'"):
+        type(result).from_dict({**content, 'task': 'pose'})
     del content['means']
     with pytest.raises(ValueError, match="no field 'means'"):
         type(result).from_dict(content)

@@ -75,7 +75,7 @@ def test_the_image_is_not_squeezed_and_the_whole_image_is_the_whole_image(pose):
     wide = np.zeros((30, 200, 3), np.uint8)
     item = type('Item', (), {'pixels': wide, 'label': 'x'})()
     box = np.array([0, 0, 200, 30], np.float32)
-    sample = pose.prepare(item, box)['data_samples']
+    sample = pose.preprocess(item, box)['data_samples']
     width, height = sample.metainfo['input_scale']
     assert width / height == pytest.approx(48 / 64)  # the input's aspect, whatever the photo's
     assert width == pytest.approx(200 * 1.25)
@@ -88,7 +88,7 @@ def test_the_model_sees_rgb_and_the_files_are_bgr(pose):
     blue = np.zeros((64, 48, 3), np.uint8)
     blue[..., 0] = 255
     item = type('Item', (), {'pixels': blue, 'label': 'x'})()
-    sample = pose.prepare(item, np.array([0, 0, 48, 64], np.float32))
+    sample = pose.preprocess(item, np.array([0, 0, 48, 64], np.float32))
     inputs = pose.loaded.model.data_preprocessor(pseudo_collate([sample]), False)['inputs'][0]
     middle = inputs[:, 32, 24]
     expected = (
@@ -164,13 +164,13 @@ def test_low_precision_stays_close_and_decodes_in_float32(
     low = PoseInferencer(
         small_config('pose'), small_checkpoint('pose'), dtype='bf16', device='cpu', flip_test=False
     )
-    samples = [low.prepare(type('I', (), {'pixels': photo(), 'label': ''})(), BOXES[0])]
+    samples = [low.preprocess(type('I', (), {'pixels': photo(), 'label': ''})(), BOXES[0])]
     data = low.loaded.model.data_preprocessor(pseudo_collate(samples), False)
     maps = {}
     for name, engine in (('bf16', low), ('fp32', pose)):
         engine.loaded.model.test_cfg['flip_test'] = False
         with torch.inference_mode():
-            maps[name] = engine._heatmaps(data['inputs'], data['data_samples'])
+            maps[name] = engine._heatmaps(data['inputs'])
     pose.loaded.model.test_cfg['flip_test'] = True
     assert maps['bf16'].dtype == torch.float32
     assert low.loaded.model.backbone.layers[0].attn.qkv.weight.dtype == torch.bfloat16

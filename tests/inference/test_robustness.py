@@ -15,14 +15,14 @@ import torch
 from sapiens_common.models.precision import lower_precision
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
 from sapiens_inference import Inferencer
+from sapiens_inference.concurrency import newest
 from sapiens_inference.engine import pipeline
 from sapiens_inference.engine.batching import is_out_of_memory
-from sapiens_inference.engine.concurrency import newest
-from sapiens_inference.engine.inferencer import make_plan
 from sapiens_inference.engine.models import load_model
 from sapiens_inference.engine.pipeline import Pipeline
+from sapiens_inference.engine.plan import make_plan
 from sapiens_inference.engine.run import run_tasks
-from sapiens_inference.inputs.sources import Inputs, open_source
+from sapiens_inference.inputs.sources import Inputs, open_inputs
 from sapiens_inference.items import Boxes, Item
 from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
@@ -47,14 +47,14 @@ def leftovers(folder):
 @pytest.mark.usefixtures('interruptible')
 def test_an_interrupt_leaves_only_complete_files(mean_task, photo, tmp_path):
     task = mean_task(needs_boxes=False)
-    predict = task.predict
+    forward = task.forward
 
     def interrupted(samples):
         if len(task.batches) == 3:
             signal.raise_signal(signal.SIGINT)
-        return predict(samples)
+        return forward(samples)
 
-    task.predict = interrupted
+    task.forward = interrupted
     summary = run_tasks([task], (photo(n) for n in range(100)), tmp_path, batch_size=4)
     assert summary.stopped == 'by the user' and summary.done < 100
     for path in (tmp_path / 'mean').glob('image*.json'):
@@ -64,9 +64,8 @@ def test_an_interrupt_leaves_only_complete_files(mean_task, photo, tmp_path):
     assert json.loads((tmp_path / 'summary.json').read_text())['stopped'] == 'by the user'
 
 
-def test_a_full_disk_stops_the_run_and_leaves_no_torn_file(mean_task, photo, tmp_path):
-    task = mean_task(needs_boxes=False)
-    files, written = task.files(), []
+def test_a_full_disk_stops_the_run_and_leaves_no_torn_file(mean_task, photo, tmp_path, monkeypatch):
+    task, written = mean_task(needs_boxes=False), []
 
     def save(result, stem):
         if stem.name == 'image_000005':  # by name: several threads write, in any order
@@ -75,8 +74,7 @@ def test_a_full_disk_stops_the_run_and_leaves_no_torn_file(mean_task, photo, tmp
         written.append(stem.name)
         stem.with_name(f'{stem.name}.json').write_text('[]')
 
-    files.save = save
-    task.files = lambda: files
+    monkeypatch.setattr(task.result_type, 'save', save)
     taken = []
     images = (taken.append(n) or photo(n) for n in range(500))
     with pytest.raises(ValueError, match=r'input 5 .*nothing more can be written.*No space left'):
@@ -98,7 +96,7 @@ def test_results_are_never_inputs_and_never_replace_them(mean_task, photo, tmp_p
     for _ in range(2):  # the second run meets the pictures of the first
         results = task(tmp_path, out_dir=tmp_path / 'out')
         assert [result.source.name for result in results] == ['a']
-    assert [i.name for i in open_source(str(tmp_path / '**/*.jpg'), tmp_path / 'out').items] == [
+    assert [i.name for i in open_inputs(str(tmp_path / '**/*.jpg'), tmp_path / 'out').items] == [
         'a'
     ]
     picture = tmp_path / 'out/mean/a.jpg'
@@ -154,8 +152,10 @@ def test_a_run_that_goes_wrong_as_a_whole_stops(mean_task, photo, tmp_path):
     with pytest.raises(ValueError, match=r'inputs failed, more than the share of 0\.3.*no crop'):
         list(task((photo(n) for n in range(200)), max_bad_share=0.3))
     results = task((photo(n) for n in range(40)), max_bad_share=0.6)
-    assert len(results) == 40 and len(results.summary.failed) == 20
-    text = str(mean_task(fail_on=['x'])([photo()], 'image').run().summary)
+    assert len(results) == 40 and len(task.summary.failed) == 20
+    task = mean_task(fail_on=['x'])
+    task([photo()], 'image')
+    text = str(task.summary)
     assert 'failed' not in text
     for wrong in (dict(max_bad_share=2), dict(batch_size=0)):
         with pytest.raises(ValueError, match='must be'):

@@ -10,12 +10,12 @@ import pytest
 
 from sapiens_inference.inputs import sources
 from sapiens_inference.inputs.photos import read_photo, to_bgr
-from sapiens_inference.inputs.sources import _camera_frames, decode, open_source
+from sapiens_inference.inputs.sources import _camera_frames, decode, open_inputs
 from sapiens_inference.items import Video
 
 
 def items_of(inputs):
-    source = open_source(inputs)
+    source = open_inputs(inputs)
     return [decode(item) for item in source.items], source
 
 
@@ -108,7 +108,7 @@ def test_a_generator_is_read_lazily(photo):
             taken.append(number)
             yield photo(number)
 
-    source = open_source(frames())
+    source = open_inputs(frames())
     assert source.total is None and not taken
     next(source.items)
     assert taken == [0]
@@ -136,12 +136,12 @@ def test_globs_and_lists(odd_folder, tmp_path):
 )
 def test_unreadable_inputs_say_what_was_expected(inputs, message):
     with pytest.raises(ValueError, match=message):
-        open_source(inputs)
+        open_inputs(inputs)
 
 
 def test_a_folder_without_images_says_which_suffixes_count(tmp_path):
     with pytest.raises(ValueError, match=r'holds no image or video.*\.jpg'):
-        open_source(tmp_path)
+        open_inputs(tmp_path)
 
 
 def test_frames_of_a_camera_carry_their_time(photo, monkeypatch):
@@ -172,12 +172,12 @@ def test_a_webcam_that_does_not_know_its_rate(photo, monkeypatch, said, rate):
             pass
 
     monkeypatch.setattr(sources.cv2, 'VideoCapture', Camera)
-    (item,) = open_source(0).items
+    (item,) = open_inputs(0).items
     assert item.frame.video.rate == rate
 
 
 def test_a_webcam_that_is_not_there_is_named():
-    source = open_source(93)
+    source = open_inputs(93)
     assert source.live
     with pytest.raises(ValueError, match='webcam 93 cannot be opened'):
         next(source.items)

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from sapiens_inference.inputs.sources import open_source
+from sapiens_inference.inputs.sources import open_inputs
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def film(tmp_path):
 
 
 def test_frames_come_in_order_with_their_times(film):
-    source = open_source(film())
+    source = open_inputs(film())
     items = list(source.items)
     assert source.total == len(items) == 10
     levels = [int(item.image.mean()) for item in items]
@@ -62,9 +62,7 @@ def test_a_video_comes_out_at_its_rate_with_its_sound(film, mean_task, tmp_path,
     path = film(rate=Fraction(25), frames=12, sound='aac', size=even)
     task = mean_task(needs_boxes=False)
     if size != even:  # a picture may have odd sides even if the video has not
-        files = task.files()
-        files.draw = lambda item: 255 - item.pixels[: size[0], : size[1]]
-        task.files = lambda: files
+        task.visualize = lambda item: 255 - item.pixels[: size[0], : size[1]]
     results = task(path, out_dir=tmp_path / 'out', batch_size=5)
     assert len(results) == 12 and results[3].source.frame == 3
     with av.open(str(tmp_path / 'out/mean/film.mp4')) as container:
@@ -123,7 +121,7 @@ def test_a_phones_rotated_video_is_upright(film):
     quarter = [0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30]
     data[place : place + 36] = np.array(quarter, '>i4').tobytes()
     path.write_bytes(data)
-    frames = [item.image for item in open_source(path).items]
+    frames = [item.image for item in open_inputs(path).items]
     expected = np.rot90(lying, -1)  # the matrix says: a quarter turn clockwise
     assert len(frames) == 3 and frames[0].shape == expected.shape == (64, 48, 3)
     assert np.abs(frames[0].astype(int) - expected).max() < 12
@@ -162,9 +160,10 @@ def test_several_videos_and_images_in_one_folder(film, mean_task, tmp_path, phot
     film('c.MP4', frames=2)
     cv2.imwrite(str(tmp_path / 'a.png'), photo())
     (tmp_path / 'd.mp4').write_bytes(b'no video')
-    results = mean_task(needs_boxes=False)(tmp_path, out_dir=tmp_path / 'out')
-    assert results.summary.done == 6 and len(results.summary.failed) == 1
-    assert 'd.mp4: cannot be opened as a video' in results.summary.failed[0]['error']
+    task = mean_task(needs_boxes=False)
+    task(tmp_path, out_dir=tmp_path / 'out')
+    assert task.summary.done == 6 and len(task.summary.failed) == 1
+    assert 'd.mp4: cannot be opened as a video' in task.summary.failed[0]['error']
     folder = tmp_path / 'out/mean'
     for name, count in (('b.mp4', 3), ('c.mp4', 2)):
         with av.open(str(folder / name)) as container:
@@ -185,7 +184,9 @@ def test_a_video_without_a_frame_is_no_success(film, mean_task):
     data = path.read_bytes()
     first_cluster = data.index(b'\x1f\x43\xb6\x75')  # Matroska may end anywhere without an error
     path.write_bytes(data[: first_cluster + 40])
-    summary = mean_task(needs_boxes=False)(path).run().summary
+    task = mean_task(needs_boxes=False)
+    task(path)
+    summary = task.summary
     assert [entry['error'] for entry in summary.failed] == [f'{path}: the video holds no frame']
 
 
@@ -205,15 +206,13 @@ def test_pictures_of_failed_frames_are_let_go(film, mean_task, tmp_path):
     from sapiens_inference.engine.run import run_tasks
 
     good, bad = mean_task(needs_boxes=False), mean_task(needs_boxes=False, name='bad')
-    files = bad.files()
 
     def draw(item):
         raise ValueError('no picture')
 
-    files.draw = draw
-    bad.files = lambda: files
-    drawn, alive, good_files = [], [], good.files()
-    plain = good_files.draw
+    bad.visualize = draw
+    drawn, alive = [], []
+    plain = good.visualize
 
     def remember(item):
         picture = plain(item)
@@ -221,8 +220,7 @@ def test_pictures_of_failed_frames_are_let_go(film, mean_task, tmp_path):
         alive.append(sum(reference() is not None for reference in drawn))
         return picture
 
-    good_files.draw = remember
-    good.files = lambda: good_files
+    good.visualize = remember
     summary = run_tasks([good, bad], film(frames=60), tmp_path / 'out')
     assert len(summary.failed) == len(drawn) == 60
     assert max(alive) < 20
@@ -239,9 +237,6 @@ def test_stopping_early_leaves_a_video_that_plays(film, mean_task, tmp_path):
 
 
 def iter_with_files(task, inputs, out_dir):
-    from sapiens_inference.engine.inferencer import make_plan
-    from sapiens_inference.engine.pipeline import Pipeline
-    from sapiens_inference.outputs.writers import Writer
+    from sapiens_inference.engine.run import open_run
 
-    plan = make_plan([task], writers=[Writer(out_dir, task.files())])
-    return Pipeline(open_source(inputs), plan).run()
+    return open_run([task], inputs, out_dir).run()

@@ -2,6 +2,7 @@
 """The multitask model: one encoder pass, every task's own loss and prediction, one API."""
 
 import json
+from fractions import Fraction
 
 import demo
 import numpy as np
@@ -14,6 +15,12 @@ from PIL import Image
 from sapiens_common.layouts.body_parts import BODY_PART_SWAP_PAIRS
 from sapiens_depth_normal.transforms import LoadMaps, RandomWarp, ResizeImage
 from sapiens_depth_normal.transforms.warp import Warp
+from sapiens_inference.engine.pipeline import Pipeline
+from sapiens_inference.engine.plan import make_plan
+from sapiens_inference.inputs.sources import Inputs
+from sapiens_inference.items import Frame, Item, Video
+from sapiens_inference.tasks import TASKS as TASK_TABLE
+from sapiens_inference.tasks import TaskInfo
 from sapiens_multitask.apis import MultitaskInferencer
 from sapiens_multitask.models import MultitaskModel
 from sapiens_multitask.transforms import (
@@ -25,6 +32,7 @@ from sapiens_multitask.transforms import (
 
 TASKS = ('pose', 'seg', 'depth', 'normal')
 SIZE = (64, 48)
+BOXES = np.array([[2, 2, 20, 40], [25, 30, 48, 78]], np.float32)
 
 
 @pytest.fixture(scope='module')
@@ -183,15 +191,28 @@ def test_siblings(tmp_path):
         LoadMaps(siblings=['segmentation'])({'img_path': path})
 
 
-def test_command(model, config, tmp_path, capsys):
-    torch.save({'state_dict': model.state_dict()}, tmp_path / 'multitask.pth')
+@pytest.fixture(scope='module')
+def weights(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp('multitask') / 'multitask.pth'
+    torch.save({'state_dict': model.state_dict()}, path)
+    return path
+
+
+def test_command(weights, config, tmp_path, capsys):
     config.dump(tmp_path / 'multitask.py')
     Image.fromarray(sample_of()['img']).save(tmp_path / 'a.png')
-    options = [str(tmp_path / 'a.png'), '--weights', str(tmp_path / 'multitask.pth'), '--quiet']
+    options = [str(tmp_path / 'a.png'), '--weights', str(weights), '--quiet']
     options += ['--out', str(tmp_path / 'out'), '--device', 'cpu']
     assert demo.main(['multitask', *options, '--model', str(tmp_path / 'multitask.py')]) == 0
-    found = np.load(tmp_path / 'out/multitask/a.npz')
-    assert set(found.files) == {'boxes', 'keypoints', 'scores', 'labels', 'depth', 'normal'}
+    files = {p.relative_to(tmp_path / 'out').as_posix() for p in (tmp_path / 'out').rglob('a.*')}
+    pictures = {f'{task}/a.jpg' for task in (*TASKS, 'sheet')}
+    assert files == pictures | {
+        'pose/a.json',
+        'seg/a.png',
+        'depth/a.npy',
+        'depth/a.png',
+        'normal/a.npy',
+    }
     summary = json.loads((tmp_path / 'out/summary.json').read_text())
     assert 'relative, without unit' in summary['models']['multitask']['output']
     assert demo.main(['multitask', *options]) == 2  # no shipped config to tell from the checkpoint
@@ -199,29 +220,66 @@ def test_command(model, config, tmp_path, capsys):
 
 
 def test_convention_on_the_command_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, 'inferencer_class', lambda task: lambda *_, **options: options)
+    monkeypatch.setattr(TaskInfo, 'load', lambda task: lambda *_, **options: options)
     (tmp_path / 'a.pth').touch()
     arguments = ['normal', 'a.jpg', '--weights', str(tmp_path / 'a.pth'), '--model', 'a.py']
     built, _ = demo.build(demo.parse_args([*arguments, '--out', 'out', '--convention', 'opencv']))
     assert built[0]['convention'] == 'opencv'
 
 
-def test_inferencer(model, config, tmp_path):
-    torch.save({'state_dict': model.state_dict()}, tmp_path / 'multitask.pth')
-    multitask = MultitaskInferencer(config, tmp_path / 'multitask.pth', device='cpu', workers=1)
+def test_inferencer(weights, config, tmp_path):
+    multitask = MultitaskInferencer(config, weights, device='cpu', workers=1)
     image = sample_of()['img']
     whole = multitask(image)[0]
-    assert whole.labels.shape == whole.depth.shape == (80, 50)
-    assert whole.keypoints.shape == (1, 308, 2) and whole.scores.shape == (1, 308)
-    np.testing.assert_allclose(np.linalg.norm(whole.normal, axis=-1), 1, atol=1e-5)
-    boxes = np.array([[2, 2, 20, 40], [25, 30, 48, 78]], np.float32)
-    crops = multitask(image, boxes=boxes, out_dir=tmp_path / 'out')[0]
-    assert crops.keypoints.shape == (2, 308, 2)
-    low, high = crops.boxes[:, None, :2], crops.boxes[:, None, 2:]
+    assert whole['seg'].labels.shape == whole['depth'].depth.shape == (80, 50)
+    assert whole['pose'].keypoints.shape == (1, 308, 2) and whole['pose'].scores.shape == (1, 308)
+    assert whole['pose'].box_origin == 'whole image'
+    np.testing.assert_array_equal(whole['depth'].mask, whole['seg'].labels > 0)
+    np.testing.assert_allclose(np.linalg.norm(whole['normal'].normal, axis=-1), 1, atol=1e-5)
+    crops = multitask(image, boxes=BOXES, out_dir=tmp_path / 'out')[0]
+    pose = crops['pose']
+    assert pose.keypoints.shape == (2, 308, 2)
+    np.testing.assert_array_equal(pose.boxes, BOXES)
+    low, high = BOXES[:, None, :2] - 8, BOXES[:, None, 2:] + 8  # regions are larger than boxes
     # The weights are random, so a few of the refinement's Newton steps are long.
-    assert ((crops.keypoints > low - 8) & (crops.keypoints < high + 8)).mean() > 0.9
-    written = {path.suffix for path in (tmp_path / 'out/multitask').iterdir()}
-    assert {'.npz', '.jpg'} <= written
+    assert ((pose.keypoints > low - 8) & (pose.keypoints < high + 8)).mean() > 0.9
+    back = type(crops).from_dict(json.loads(json.dumps(crops.to_dict())))
+    np.testing.assert_array_equal(back['depth'].depth, crops['depth'].depth)
+    failed = multitask([np.zeros((3, 3, 3), np.uint8)])[0]
+    assert not failed.ok and failed['pose'].error == failed.error
+    assert failed['pose'].keypoints.shape == (0, 308, 2)
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_one_task_alone_gives_what_all_give_together(weights, config, task):
+    """Its own inferencer takes the multitask model by name, and returns the same numbers."""
+    image = sample_of(3)['img']
+    together = MultitaskInferencer(config, weights, device='cpu')(image, BOXES)[0][task]
+    alone = TASK_TABLE[task].load()(config, weights, device='cpu')(image, BOXES)[0]
+    assert type(alone) is type(together)
+    field = TASK_TABLE[task].result
+    np.testing.assert_allclose(getattr(alone, field), getattr(together, field), atol=1e-4)
+
+
+def test_smoothing_and_numbers_over_a_video(weights, config):
+    multitask = MultitaskInferencer(config, weights, device='cpu', keypoints='coco', kpt_thr=0.5)
+    video = Video('film', None, Fraction(10))
+    rough = [sample_of(0)['img'], sample_of(1)['img']]
+
+    def frames(smooth):
+        items = (
+            Item(n, 'film', image=image, frame=Frame(video, n, n / 10))
+            for n, image in enumerate(rough)
+        )
+        plan = make_plan([multitask], BOXES, smooth=smooth)
+        run = Pipeline(Inputs(items, 2), plan).run()
+        return [item.results['pose'] for item in run]
+
+    plain, smooth = frames(False), frames(True)
+    assert len(plain[0].names) == 17 and plain[1].track_ids.tolist() == [1, 2]
+    np.testing.assert_allclose(plain[0].keypoints, smooth[0].keypoints)
+    moved = [np.abs(two[1].keypoints - two[0].keypoints).mean() for two in (plain, smooth)]
+    assert 0 < moved[1] < moved[0]
 
 
 def test_errors(config):
@@ -295,3 +353,18 @@ def test_keypoints_weigh_by_group():
     assert weights[15] == weights[30] == weights[69] == 1 and (weights[70:] == 0.5).all()
     with pytest.raises(ValueError, match='at least 0.5 for body, foot, face'):
         WeighKeypoints(body=0.1)
+
+
+def test_what_a_model_does_not_have_is_refused(weights, config, model, tmp_path):
+    small = Config(config._cfg_dict.copy())
+    small.model = {**config.model, 'tasks': {'seg': config.model.tasks.seg}}
+    with pytest.raises(ValueError, match='a multitask model for seg; it has no depth'):
+        TASK_TABLE['depth'].load()(small, weights, device='cpu')
+    with pytest.raises(ValueError, match='speed: no option of seg, pose, depth, normal'):
+        MultitaskInferencer(config, weights, device='cpu', speed=3)
+    single = Config({**config._cfg_dict, 'model': {**config.model.tasks.seg}})
+    single.model.backbone = config.model.backbone
+    single.model.data_preprocessor = config.model.data_preprocessor
+    torch.save({'state_dict': model.task_state_dict('seg')}, tmp_path / 'seg.pth')
+    with pytest.raises(ValueError, match='BodyPartSegmentor, not a multitask model'):
+        MultitaskInferencer(single, tmp_path / 'seg.pth', device='cpu')

@@ -25,7 +25,7 @@ from sapiens_common.files.maps import read_array, read_mask, read_picture
 from sapiens_depth_normal.datasets import DenseFolderDataset
 from sapiens_inference.inputs.masks import find_masks
 from sapiens_inference.inputs.photos import read_photo
-from sapiens_inference.inputs.sources import decode, open_source
+from sapiens_inference.inputs.sources import decode, open_inputs
 from sapiens_inference.items import Item
 from sapiens_pose.datasets import CheckedCocoDataset
 from sapiens_pretrain.data.dataset import ImageSet
@@ -308,7 +308,7 @@ def test_bad_lists(tmp_path, task, content):
         'seg': lambda: BodyPartDataset('goliath', data_root=str(tmp_path), ann_file='list.txt'),
         'depth': lambda: DenseFolderDataset(str(tmp_path), ('depth',), ann_file='list.txt'),
         'MAE': lambda: ImageSet(str(path), []),
-        'inference': lambda: open_source(str(path)),
+        'inference': lambda: open_inputs(str(path)),
     }
     with pytest.raises(ValueError, match=r'list\.txt'):
         readers[task]()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sapiens_depth_normal.datasets import DenseFolderDataset
-from sapiens_inference.inputs.sources import open_source
+from sapiens_inference.inputs.sources import open_inputs
 from sapiens_pretrain.data.shards import ShardedImages, index_path
 from sapiens_pretrain.data.sources import open_images
 from sapiens_seg.datasets import BodyPartDataset
@@ -89,5 +89,5 @@ def test_lists_choose_among_the_files_of_their_folder(tmp_path):
 def test_results_of_a_list_stay_in_the_output_folder(tmp_path):
     # A list of inputs is the user's own choice of files; where results go is not the list's.
     (tmp_path / 'list.txt').write_text('../../a.jpg\n/etc/b.jpg\nsub/../../c.jpg\n')
-    names = [item.name for item in open_source(str(tmp_path / 'list.txt')).items]
+    names = [item.name for item in open_inputs(str(tmp_path / 'list.txt')).items]
     assert names == ['a', 'b', 'c']

@@ -138,9 +138,9 @@ def _engine(
     boxes = {path: xyxy.tolist() for path, xyxy in photos.items()}
 
     def job() -> dict[str, np.ndarray] | None:
-        predictions = infer(list(photos), boxes=boxes, batch_size=batch, draw=False)
-        found = {result.source.path: result.keypoints for result in predictions}
-        summary = predictions.summary
+        results = infer(list(photos), boxes=boxes, batch_size=batch)
+        found = {result.source.path: result.keypoints for result in results}
+        summary = infer.summary
         waiting.append(1 - summary.seconds['pose model'] / summary.wall_seconds)
         return found if comparable else None
 

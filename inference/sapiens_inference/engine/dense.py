@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 
 from sapiens_inference.engine.inferencer import Inferencer
@@ -30,19 +27,10 @@ class DenseInferencer(Inferencer):
     Arguments as :class:`Inferencer`.
     """
 
-    def __init__(
-        self,
-        model: str | Path | Config,
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
-        dtype: str | torch.dtype | None = None,
-        compile: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(model, weights, device, dtype, compile, **kwargs)
+    def setup(self) -> None:
+        """Build the test pipeline of the config."""
         self.pipeline = Compose(build_test_pipeline(self.loaded.config))
-        height, width = self.loaded.config.model.backbone.get('img_size', (1024, 768))
-        self.aspect = width / height
+        self.aspect = self.loaded.aspect
 
     def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
         """None for the whole image, or a person's region as int64 (4,) x1, y1, x2, y2."""
@@ -50,26 +38,44 @@ class DenseInferencer(Inferencer):
             return [None]
         return [crop_region(box, item.pixels.shape, self.aspect) for box in item.boxes.xyxy]
 
-    def prepare(self, item: Item, view: np.ndarray | None) -> Any:
+    def preprocess(self, item: Item, view: np.ndarray | None) -> Any:
         """The test pipeline of the config on the image or crop."""
-        image = item.pixels
-        if view is not None:
-            x1, y1, x2, y2 = view
-            image = np.ascontiguousarray(image[y1:y2, x1:x2])
-        shape = image.shape[:2]
-        return self.pipeline(
-            {'img': image, 'img_path': item.label, 'img_shape': shape, 'ori_shape': shape}
-        )
+        return run_on_crop(self.pipeline, item, view)
 
-    def predict(self, samples: list[Any]) -> Sequence[np.ndarray]:
-        """Maps of a batch, each at the size of its image or crop."""
+    def forward(self, samples: list[Any]) -> Sequence[Any]:
+        """Outputs of a batch, maps each at the size of its image or crop."""
         model: Any = self.loaded.model
         data = model.data_preprocessor(pseudo_collate(samples), False)
         return [self.extract(sample) for sample in model(**data, mode='predict')]
 
     @abstractmethod
-    def extract(self, sample: Any) -> np.ndarray:
+    def extract(self, sample: Any) -> Any:
         """The map (H, W[, C]) of a predicted data sample."""
+
+
+def run_on_crop(pipeline: Compose, item: Item, view: np.ndarray | None) -> Any:
+    """A test pipeline on an image or a region of it; keypoints come back in pixels of the image.
+
+    Args:
+        pipeline: Of the config.
+        item: The image.
+        view: x1, y1, x2, y2, or None for the whole image.
+    """
+    image = item.pixels
+    if view is not None:
+        x1, y1, x2, y2 = view
+        image = np.ascontiguousarray(image[y1:y2, x1:x2])
+    shape = image.shape[:2]
+    corner = (0, 0) if view is None else (view[0], view[1])
+    return pipeline(
+        {
+            'img': image,
+            'img_path': item.label,
+            'img_shape': shape,
+            'ori_shape': shape,
+            'crop_corner': corner,
+        }
+    )
 
 
 def crop_region(box: np.ndarray, shape: tuple[int, ...], aspect: float) -> np.ndarray:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
-from torch import nn
+from torch import Tensor, nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
 from sapiens_common.models.precision import compile_modules, lower_precision, parse_dtype
 from sapiens_common.weights import find_config, find_weights, is_published, sha256_of
 
 # Transforms of a test pipeline that read images or labels; inference has the image in memory, and no labels.
+WHOLE = 'multitask'
+"""The task that is a multitask model as a whole."""
 _READERS = ('Load', 'InferencerLoader')
 
 
@@ -34,6 +37,8 @@ class LoadedModel:
         device: Where it runs.
         dtype: Precision of the heavy modules.
         meta: Metadata of the checkpoint.
+        shared: Whether this is one task of a multitask model, whose input is the whole image or a region
+            of it, for keypoints too.
     """
 
     model: nn.Module
@@ -43,11 +48,24 @@ class LoadedModel:
     device: torch.device
     dtype: torch.dtype
     meta: dict[str, Any] = field(default_factory=dict)
+    shared: bool = False
     _hash: Future[str] | None = None
 
     def sha256(self) -> str:
         """SHA-256 of the checkpoint file; computed in the background since loading."""
         return sha256_of(self.weights) if self._hash is None else self._hash.result()
+
+    @property
+    def aspect(self) -> float:
+        """Width over height of the model's input."""
+        height, width = self.config.model.backbone.get('img_size', (1024, 768))
+        return width / height
+
+    def part(self, task: str) -> LoadedModel:
+        """One task of a multitask model; it shares the weights, and the encoder runs outside of it."""
+        model: Any = self.model
+        config = task_config(self.config, task)
+        return replace(self, model=model.tasks[task], config=config, shared=True)
 
     def describe(self) -> dict[str, Any]:
         """What ``summary.json`` says of the model."""
@@ -105,6 +123,7 @@ def load_model(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     compile: bool = False,
+    task: str = '',
 ) -> LoadedModel:
     """Build a model and load its weights, strictly.
 
@@ -115,9 +134,11 @@ def load_model(
         device: None picks CUDA if there is a GPU.
         dtype: Precision of the heavy modules: float32, float16 or bfloat16.
         compile: Whether to use ``torch.compile``; the first batches are slow then.
+        task: Of a multitask model, the task to load, without the others; all of it for :data:`WHOLE`
+            and for none.
 
     Raises:
-        ValueError: No weights, a config that does not exist, weights that do not fit it or are not finite.
+        ValueError: No weights, a multitask model without the task, a config that does not exist, weights that do not fit it or are not finite.
     """
     if weights is None:
         if isinstance(model, Config) or not is_published(str(model)):
@@ -130,8 +151,18 @@ def load_model(
     path = find_weights(weights)
     target, precision = pick_device(device), parse_dtype(dtype)
     content = read_checkpoint(path)
+    tensors = content.state_dict
+    tasks = config.model.get('tasks', {})
+    shared = task in tasks
+    if tasks and not shared and task not in ('', WHOLE):
+        raise ValueError(
+            f'{_name(model)} is a multitask model for {", ".join(tasks)}; it has no {task}'
+        )
+    if shared:
+        config = task_config(config, task)
+        tensors = task_tensors(tensors, task)
     built = build_model(config)
-    load_state_dict_strict(built, content.state_dict, str(path))
+    load_state_dict_strict(built, tensors, str(path))
     built.eval().requires_grad_(False).to(target)
     for name, value in built.state_dict().items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -142,11 +173,32 @@ def load_model(
     if compile:
         compile_modules(built)
     pool = ThreadPoolExecutor(1, 'sapiens-hash')
-    loaded = LoadedModel(built, config, _name(model), path, target, precision, content.meta)
+    loaded = LoadedModel(built, config, _name(model), path, target, precision, content.meta, shared)
     loaded._hash = pool.submit(sha256_of, path)
     pool.shutdown(wait=False)
     MMLogger.get_current_instance().info(f'{loaded.name} on {target}, {precision}')
     return loaded
+
+
+def task_config(config: Config, task: str) -> Config:
+    """The config of one task of a multitask model, as of a model of its own with the same encoder."""
+    alone = copy.deepcopy(config)
+    alone.model = {
+        **config.model.tasks[task],
+        'backbone': config.model.backbone,
+        'data_preprocessor': config.model.data_preprocessor,
+    }
+    return alone
+
+
+def task_tensors(tensors: dict[str, Tensor], task: str) -> dict[str, Tensor]:
+    """Weights of one task and of the encoder, named as a checkpoint of that task alone names them."""
+    prefix = f'tasks.{task}.'
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(('backbone.', prefix))
+    }
 
 
 def _name(model: str | Path | Config) -> str:

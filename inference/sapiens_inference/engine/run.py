@@ -1,9 +1,9 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""One pass of several tasks over the same inputs: decoded once, people found once."""
+"""One pass of one or several tasks over inputs: decoded once, people found once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +11,76 @@ import numpy as np
 
 from sapiens_common.visualization import sheet
 from sapiens_common.visualization.canvas import PAPER
-from sapiens_inference.engine.inferencer import Inferencer, make_plan, with_progress
 from sapiens_inference.engine.pipeline import Pipeline
-from sapiens_inference.inputs.sources import open_source
+from sapiens_inference.engine.plan import make_plan
+from sapiens_inference.engine.task import Task
+from sapiens_inference.inputs.sources import open_inputs
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.summary import Summary
-from sapiens_inference.outputs.writers import TaskFiles, Writer
+from sapiens_inference.outputs.writers import Writer
 
 BY_USER = 'by the user'
 """``Summary.stopped`` after Ctrl-C."""
 
 
+def open_run(
+    tasks: Sequence[Task],
+    inputs: Any,
+    out_dir: str | Path | None = None,
+    boxes: Any = None,
+    masks: Any = None,
+    *,
+    draw: bool = True,
+    save_frames: bool = False,
+    **options: Any,
+) -> Pipeline:
+    """Everything a run needs, checked before the work begins.
+
+    Args:
+        tasks: In the order of the sheet, which shows all pictures if there are several.
+        inputs: See :func:`sapiens_inference.inputs.sources.open_inputs`.
+        out_dir: Folder for files; results go to ``<out_dir>/<task>``. None writes nothing.
+        boxes: As in :func:`make_plan`, like ``masks``.
+        masks: Person masks.
+        draw: Whether to make pictures and videos in ``out_dir``.
+        save_frames: Whether video frames get data files of their own too.
+        **options: As :func:`make_plan`.
+
+    Raises:
+        ValueError: Inputs, boxes or masks of no known kind; nothing can be written in ``out_dir``.
+    """
+    plan = make_plan(tasks, boxes, masks, **options)
+    pipeline = Pipeline(open_inputs(inputs, out_dir), plan)
+    if out_dir is not None:
+        parts = [part for task in tasks for part in task.parts()]
+        plan.writers = [
+            Writer(out_dir, part.task, part.explained if draw else None, save_frames)
+            for part in parts
+        ]
+        if len(parts) > 1 and draw:
+            plan.writers.append(Writer(out_dir, 'sheet', sheet_of(parts)))
+    return pipeline
+
+
 def run_tasks(
-    tasks: Sequence[Inferencer],
+    tasks: Sequence[Task],
     inputs: Any,
     out_dir: str | Path,
     *,
-    boxes: Any = None,
-    masks: Any = None,
-    draw: bool = True,
-    save_frames: bool = False,
     progress: bool = False,
     **options: Any,
 ) -> Summary:
     """Run tasks and write their files, and with several tasks a sheet of all pictures.
 
+    Nothing but the summary stays in memory, however many inputs there are.
+
     Args:
         tasks: Inferencers, in the order of the sheet.
-        inputs: As in :meth:`Inferencer.__call__`.
+        inputs: As in :func:`open_run`.
         out_dir: Each task gets a folder in it; ``summary.json`` lies beside them.
-        boxes: As in :meth:`Inferencer.__call__`.
-        masks: As in :meth:`Inferencer.__call__`; True takes the mask of the segmentation among the tasks.
-        draw: Whether to make pictures and videos.
-        save_frames: Whether video frames get data files too.
         progress: Show a progress bar.
-        **options: As :func:`sapiens_inference.engine.inferencer.make_plan`.
+        **options: As :func:`open_run`: ``boxes``, ``masks``, ``draw``, ``save_frames``, and those of
+            :func:`sapiens_inference.engine.plan.make_plan`.
 
     Returns:
         What was done. An interrupt (Ctrl-C) ends the run early, with all files complete; ``stopped``
@@ -55,13 +90,7 @@ def run_tasks(
         ValueError: Inputs, boxes or masks of no known kind; nothing can be written in ``out_dir``; too
             large a share of the inputs failed.
     """
-    plan = make_plan(tasks, boxes, masks, **options)
-    source = open_source(inputs, out_dir)
-    files = [task.files() for task in tasks]
-    if len(tasks) > 1 and draw:
-        files.append(TaskFiles('sheet', save=None, draw=_sheet_of(list(files))))
-    plan.writers = [Writer(out_dir, entry, draw, save_frames) for entry in files]
-    pipeline = Pipeline(source, plan)
+    pipeline = open_run(tasks, inputs, out_dir, **options)
     items = with_progress(pipeline, progress)
     try:
         for _ in items:
@@ -73,12 +102,28 @@ def run_tasks(
     return pipeline.summary
 
 
-def _sheet_of(files: Sequence[TaskFiles]) -> Callable[[Item], np.ndarray]:
+def with_progress(pipeline: Pipeline, progress: bool) -> Generator[Item, None, None]:
+    """Items of a run under a progress bar."""
+    if not progress:
+        yield from pipeline.run()
+        return
+    from tqdm import tqdm
+
+    unit = pipeline.summary.task
+    with tqdm(total=pipeline.inputs.total, desc=unit, unit='image', dynamic_ncols=True) as bar:
+        for item in pipeline.run():
+            bar.update()
+            if pipeline.summary.failed:
+                bar.set_postfix(failed=len(pipeline.summary.failed))
+            yield item
+
+
+def sheet_of(tasks: Sequence[Task]) -> Callable[[Item], np.ndarray]:
     """A function that draws the sheet of an item: the photo once, every task, and one legend."""
 
     def draw(item: Item) -> np.ndarray:
-        tiles = [(entry.title or entry.task, (entry.tile or entry.draw)(item)) for entry in files]
-        groups = [entry.entries(item) for entry in files if entry.entries]
+        tiles = [(task.title or task.task, task.visualize(item)) for task in tasks]
+        groups = [entries for task in tasks if (entries := task.legend(item))]
         lines = [line for group in groups for line in (*group, ('', PAPER))][:-1]
         return sheet([('photo', item.pixels), *tiles], entries=lines)
 

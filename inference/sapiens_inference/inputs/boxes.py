@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sapiens_common.files.boxes import check_boxes, read_boxes_json
-from sapiens_inference.items import GIVEN, WHOLE_IMAGE, Boxes, Item
+from sapiens_inference.items import DETECTOR, GIVEN, NOBODY_FOUND, WHOLE_IMAGE, Boxes, Item
 
 BoxFinder = Callable[[list[Item]], None]
 """Sets ``item.boxes`` of a batch of decoded items. A detector is one; so is every class below."""
@@ -20,6 +20,14 @@ def whole_image(items: list[Item]) -> None:
     """Take every image as one box."""
     for item in items:
         item.boxes = Boxes.whole(item.pixels.shape, WHOLE_IMAGE)
+
+
+def mark_nobody(items: Iterable[Item]) -> None:
+    """Give items on which the detector found no one the whole image, and note it in the item."""
+    for item in items:
+        if item.boxes is not None and not len(item.boxes) and item.boxes.origin == DETECTOR:
+            item.boxes = Boxes.whole(item.pixels.shape, NOBODY_FOUND)
+            item.notes.append('nobody was detected; the whole image was used as the box')
 
 
 def find_boxes(boxes: Any, detector: BoxFinder | None) -> BoxFinder:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from sapiens_common.files.text import read_lines
-from sapiens_inference.engine.concurrency import newest
+from sapiens_inference.concurrency import newest
 from sapiens_inference.inputs.photos import PHOTO_SUFFIXES, read_photo, to_bgr
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video, read_video
 from sapiens_inference.items import Frame, Item, Video
@@ -39,7 +39,7 @@ class Inputs:
     live: bool = False
 
 
-def open_source(inputs: Any, out_dir: str | Path | None = None) -> Inputs:
+def open_inputs(inputs: Any, out_dir: str | Path | None = None) -> Inputs:
     """Open any input.
 
     Args:

@@ -1,11 +1,12 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What inference returns: typed results that turn into JSON and back."""
+"""What inference returns: typed results that write their files, turn into JSON and back."""
 
 from __future__ import annotations
 
 import base64
 import zlib
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -51,22 +52,60 @@ class Source:
             notes=list(item.notes),
         )
 
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Source:
+        """The source that ``dataclasses.asdict`` described."""
+        size = content['size']
+        return cls(**{**content, 'size': None if size is None else tuple(size)})
 
-@dataclass
+
+@dataclass(repr=False, eq=False)
 class Result:
     """Base of all results. Sub-classes add arrays; every field survives ``to_dict``.
 
+    An input that could not be processed has a result too: ``ok`` is False, ``error`` says why, and the
+    fields of its task are empty.
+
     Attributes:
         source: Which image this is.
-        ok: Class attribute, True; False for :class:`Failure`.
+        error: Why the input could not be processed, naming the file or item; empty if it was.
     """
 
     source: Source
-    ok: ClassVar[bool] = True
+    error: str = field(default='', kw_only=True)
     task: ClassVar[str] = ''
+
+    @property
+    def ok(self) -> bool:
+        """Whether the input was processed."""
+        return not self.error
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
     def person_mask(self) -> np.ndarray | None:
         """Mask (H, W), bool, True on people, of tasks that know; None for others."""
+        return None
+
+    def by_task(self) -> dict[str, Result]:
+        """This result by the name of its task; a result of several tasks has one entry for each."""
+        return {self.task: self}
+
+    def save(self, stem: Path) -> None:
+        """Write the data files ``<stem>.*`` of the task.
+
+        Args:
+            stem: Path without suffix, in a folder that exists.
+        """
+
+    def header(self) -> dict[str, Any]:
+        """What the JSON file of a video says once for all frames."""
+        return {'task': self.task}
+
+    def record(self) -> dict[str, Any] | None:
+        """Entry of a frame in the JSON file of a video; None for tasks that write no such file."""
         return None
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,33 +127,51 @@ class Result:
         Raises:
             ValueError: The content is of another task, or lacks a field.
         """
-        if content.get('task') != cls.task:
-            raise ValueError(f'expected a result of task {cls.task!r}, got {content.get("task")!r}')
+        cls.check_task(content)
         values: dict[str, Any] = {}
         for entry in fields(cls):
             if entry.name not in content:
                 raise ValueError(f'the {cls.task} result has no field {entry.name!r}')
             value = content[entry.name]
             if entry.name == 'source':
-                size = value['size']
-                value = Source(**{**value, 'size': None if size is None else tuple(size)})
+                value = Source.from_dict(value)
             elif isinstance(value, dict) and value.get('encoding') == _ENCODING:
                 value = unpack_array(value)
             values[entry.name] = value
         return cls(**values)
 
+    @classmethod
+    def check_task(cls, content: dict[str, Any]) -> None:
+        """Check that a dict describes a result of this class.
 
-@dataclass
-class Failure(Result):
-    """An input that could not be processed.
+        Raises:
+            ValueError: It is of another task.
+        """
+        if content.get('task') != cls.task:
+            raise ValueError(f'expected a result of task {cls.task!r}, got {content.get("task")!r}')
 
-    Attributes:
-        error: Why, naming the file or item.
-    """
+    def __repr__(self) -> str:
+        shown = [repr(self.source.name)]
+        if self.source.frame is not None:
+            shown.append(f'frame {self.source.frame}')
+        if self.error:
+            shown.append(f'error={self.error!r}')
+        else:
+            shown += [
+                f'{entry.name}={_shown(getattr(self, entry.name))}'
+                for entry in fields(self)
+                if entry.name not in ('source', 'error')
+            ]
+        return f'{type(self).__name__}({", ".join(shown)})'
 
-    error: str = ''
-    ok: ClassVar[bool] = False
-    task: ClassVar[str] = 'failure'
+
+def _shown(value: Any) -> str:
+    """A value in a line of text: arrays by type and shape, long lists by their length."""
+    if isinstance(value, np.ndarray):
+        return f'{value.dtype} {value.shape}'
+    if isinstance(value, (list, dict)) and len(value) > 3:
+        return f'{len(value)} entries'
+    return repr(value)
 
 
 _ENCODING = 'zlib+base64'

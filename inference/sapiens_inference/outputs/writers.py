@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,9 +13,7 @@ import cv2
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_common.visualization.canvas import Entries
 from sapiens_inference.items import Frame, Item, Video
-from sapiens_inference.outputs.results import Result
 from sapiens_inference.outputs.summary import Summary
 from sapiens_inference.outputs.video import VideoWriter
 
@@ -39,43 +36,18 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, allow_nan=False), encoding='utf-8')
 
 
-@dataclass
-class TaskFiles:
-    """How a task's results become files.
-
-    Attributes:
-        task: Its name, and the name of its folder.
-        save: Writes a result's data files; takes the result and the path without suffix. None for a task
-            that has only pictures.
-        draw: Makes the picture of an item (its results are set).
-        record: Entry of a result in a video's JSON file; None writes no such file.
-        header: What that file says once for all frames.
-        tile: The picture on a sheet of several tasks, where photo and legend are there already; None
-            takes ``draw``'s.
-        entries: Lines of the sheet's legend.
-        title: Title on the sheet; empty for the task's name.
-    """
-
-    task: str
-    save: Callable[[Result, Path], None] | None
-    draw: Callable[[Item], np.ndarray]
-    record: Callable[[Result], dict[str, Any]] | None = None
-    header: dict[str, Any] = field(default_factory=dict)
-    tile: Callable[[Item], np.ndarray] | None = None
-    entries: Callable[[Item], Entries] | None = None
-    title: str = ''
-
-
 class Writer:
     """Write the results of one task below ``<out_dir>/<task>``.
 
-    An image makes its task's data files and ``<stem>.jpg``; a video makes ``<stem>.mp4`` and, for tasks
-    with a record, ``<stem>.json``. Folders of the input are kept below the output folder.
+    An image makes the data files of its result (``Result.save``) and ``<stem>.jpg``; a video makes
+    ``<stem>.mp4`` and, if its results have records, ``<stem>.json``. Folders of the input are kept below the
+    output folder.
 
     Args:
         out_dir: Folder of all tasks.
-        files: How to write.
-        draw: Whether to make pictures and videos.
+        task: Whose results to write (``item.results[task]``), and the name of the folder; a name without
+            results makes pictures only.
+        draw: Makes the picture of an item, uint8 (H, W, 3) BGR; None makes no pictures and videos.
         save_frames: Whether the frames of videos get data files too, as ``<stem>/<number>``.
 
     Raises:
@@ -83,10 +55,14 @@ class Writer:
     """
 
     def __init__(
-        self, out_dir: str | Path, files: TaskFiles, draw: bool = True, save_frames: bool = False
+        self,
+        out_dir: str | Path,
+        task: str,
+        draw: Callable[[Item], np.ndarray] | None = None,
+        save_frames: bool = False,
     ) -> None:
-        self.folder = Path(out_dir) / files.task
-        self.files, self.draw, self.save_frames = files, draw, save_frames
+        self.folder = Path(out_dir) / task
+        self.task, self.draw, self.save_frames = task, draw, save_frames
         self._video: Video | None = None
         self._writer: VideoWriter | None = None
         self._records: Any = None
@@ -105,9 +81,9 @@ class Writer:
         Raises:
             ValueError: The files would replace the input.
         """
-        result = item.results.get(self.files.task)
-        if item.frame is not None and self.draw:
-            item.pictures[self.files.task] = self.files.draw(item)
+        result = item.results.get(self.task)
+        if item.frame is not None and self.draw is not None:
+            item.pictures[self.task] = self.draw(item)
         if item.frame is not None and not self.save_frames:
             return
         stem = self.folder / item.file_name
@@ -115,10 +91,10 @@ class Writer:
         stem.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix='.unfinished_', dir=stem.parent) as aside:
             part = Path(aside) / stem.name
-            if result is not None and self.files.save is not None:
-                self.files.save(result, part)
-            if self.draw and item.frame is None:
-                write_image(part.with_name(f'{part.name}.jpg'), self.files.draw(item))
+            if result is not None:
+                result.save(part)
+            if self.draw is not None and item.frame is None:
+                write_image(part.with_name(f'{part.name}.jpg'), self.draw(item))
             for path in sorted(Path(aside).iterdir()):
                 path.replace(stem.with_name(path.name))
 
@@ -126,27 +102,27 @@ class Writer:
         """Append a frame to its video. Runs in one thread, in order."""
         if item.frame is None:
             return
+        result = item.results.get(self.task)
         if self._video is not item.frame.video:
             self.close()
-            self._open(item.frame)
-        picture = item.pictures.pop(self.files.task, None)
+            self._open(item.frame, result)
+        picture = item.pictures.pop(self.task, None)
         if picture is not None and self._writer is not None:
             self._writer.write(picture, item.frame)
-        if self._records is not None and self.files.record is not None:
+        if self._records is not None and result is not None:
             entry = {'frame': item.frame.number, 'time': round(item.frame.time, 4)}
-            entry |= self.files.record(item.results[self.files.task])
-            self._records.add(entry)
+            self._records.add(entry | result.record())
 
-    def _open(self, frame: Frame) -> None:
+    def _open(self, frame: Frame, result: Any) -> None:
         self._video = frame.video
         stem = self.folder / frame.video.name
         _keep_apart(frame.video.path, stem)
         stem.parent.mkdir(parents=True, exist_ok=True)
-        if self.draw:
+        if self.draw is not None:
             self._writer = VideoWriter(stem.with_name(f'{stem.name}.mp4'), frame.video)
-        if self.files.record is not None:
+        if result is not None and result.record() is not None:
             path = stem.with_name(f'{stem.name}.json')
-            self._records = _Records(path, frame.video, self.files.header)
+            self._records = _Records(path, frame.video, result.header())
 
     def close(self) -> None:
         """Finish the open video, if any; one that cannot be finished is said, and no error.

@@ -20,7 +20,7 @@ from mmengine.logging import MMLogger
 from sapiens_common.engine.checkpoint_files import write_text_atomically
 from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_pretrain.data.shards import index_path, pack_shard
-from sapiens_pretrain.data.sources import ImageSource, open_images
+from sapiens_pretrain.data.sources import TrainingImages, open_images
 from sapiens_pretrain.run_settings import check_settings
 
 from .duplicates import DuplicateFinder, difference_hash
@@ -94,7 +94,7 @@ class Curation:
         return {k: v for k, v in vars(self).items() if k not in ('source', 'detect')}
 
     @cached_property
-    def source(self) -> ImageSource:
+    def source(self) -> TrainingImages:
         """The input.
 
         Raises:

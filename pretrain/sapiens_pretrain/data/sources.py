@@ -11,7 +11,7 @@ from sapiens_common.files.text import read_lines
 from .shards import ShardedImages
 
 
-class ImageSource(Protocol):
+class TrainingImages(Protocol):
     """A sequence of encoded images with names. The order is the same in every process."""
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ def _is_shard(path: Path) -> bool:
     return path.suffix.lower() == '.tar'
 
 
-def open_images(images: str | Path, max_bad_shards: float = 0.5) -> ImageSource:
+def open_images(images: str | Path, max_bad_shards: float = 0.5) -> TrainingImages:
     """Open images wherever they are.
 
     Args:

@@ -1,0 +1,104 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""From what a user asks for to the plan of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sapiens_inference.engine.pipeline import Plan
+from sapiens_inference.engine.task import Task
+from sapiens_inference.engine.tracking import FrameTracker
+from sapiens_inference.inputs.boxes import BoxFinder, find_boxes
+from sapiens_inference.inputs.masks import find_masks
+from sapiens_inference.outputs.writers import Writer
+
+
+def make_plan(
+    tasks: Sequence[Task],
+    boxes: Any = None,
+    masks: Any = None,
+    *,
+    crops: bool | None = None,
+    smooth: bool = False,
+    track: bool = True,
+    batch_size: int = 8,
+    max_bad_share: float = 1.0,
+    writers: Sequence[Writer] = (),
+) -> Plan:
+    """What a run of one or several tasks does.
+
+    Args:
+        tasks: In the order they run, but those that give a mask come before all where it is asked for.
+        boxes: See :func:`sapiens_inference.inputs.boxes.find_boxes`. None means the detector for tasks
+            that need boxes, the whole image for dense tasks.
+        masks: See :func:`sapiens_inference.inputs.masks.find_masks`; an inferencer of segmentation runs
+            first and gives the mask; True takes the mask of the segmentation among the tasks.
+        crops: Whether dense tasks run on people's boxes; None does so if boxes are given.
+        smooth: Smooth keypoints over the frames of a video (needs tracking).
+        track: Number people over the frames of a video.
+        batch_size: Model inputs (people or images) per batch; people of many images share one.
+        max_bad_share: Stop the run when more of its inputs have failed, after the first twenty; 1 goes on
+            whatever happens.
+        writers: What is written.
+
+    Raises:
+        ValueError: Boxes or masks of no known kind; a mask of a segmentation and there is none; a number
+            outside its range; two tasks with the same results.
+    """
+    tasks = list(tasks)
+    _check_numbers(batch_size, max(task.workers for task in tasks), max_bad_share)
+    mask_from_results = masks is True
+    if isinstance(masks, Task):
+        tasks, mask_from_results = [masks, *(task for task in tasks if task is not masks)], True
+    if mask_from_results:
+        tasks.sort(key=lambda task: not task.gives_mask)
+        if not tasks[0].gives_mask:
+            raise ValueError(
+                f'masks of a segmentation were asked for, and {", ".join(task.task for task in tasks)} '
+                'give none; pass masks=SegInferencer(...), or add one to the tasks'
+            )
+    names = [part.task for task in tasks for part in task.parts()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f'{", ".join(twice)}: more than one of the tasks has these results')
+    if crops is None:
+        crops = boxes is not None
+    finder: BoxFinder | None = None
+    if crops or any(task.needs_boxes for task in tasks):
+        wants_detector = boxes is None or (isinstance(boxes, str) and boxes == 'detector')
+        finder = find_boxes(boxes, _detector_of(tasks) if wants_detector else None)
+    tracker = FrameTracker() if track and finder is not None else None
+    return Plan(
+        tasks=tasks,
+        boxes=finder,
+        masks=None if mask_from_results else find_masks(masks),
+        mask_from_results=mask_from_results,
+        crops=crops,
+        batch_size=batch_size,
+        max_bad_share=max_bad_share,
+        workers=max(task.workers for task in tasks),
+        writers=writers,
+        trackers=[tracker] if tracker else [],
+        finishers=[step for task in tasks for step in task.finishers(smooth)],
+    )
+
+
+def _detector_of(tasks: Sequence[Task]) -> BoxFinder:
+    """The detector that a task was given, or the default of the first task that needs boxes."""
+    given = [task for task in tasks if task.detector is not None]
+    needy = [task for task in tasks if task.needs_boxes]
+    return (given or needy or list(tasks))[0].find_people()
+
+
+def _check_numbers(batch_size: int, workers: int, max_bad_share: float) -> None:
+    """Check the numbers of a run.
+
+    Raises:
+        ValueError: One is outside its range.
+    """
+    for name, value in (('batch_size', batch_size), ('workers', workers)):
+        if value < 1:
+            raise ValueError(f'{name} must be at least 1, got {value}')
+    if not 0 <= max_bad_share <= 1:
+        raise ValueError(f'max_bad_share must be between 0 and 1, got {max_bad_share}')

@@ -1,0 +1,103 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The tasks of the suite: the one table that commands, tests and the loading of models read.
+
+To add a task, write its inferencer and add its row here. Importing this module imports no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+_MAPS = 'decode_head.conv_seg.weight'
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """A task.
+
+    Attributes:
+        name: Of the task, its configs' folder and its output folder.
+        inferencer: ``module:class`` of its inferencer, imported when it is asked for.
+        data: Data of its published models: ``sapiens_1b/<name>_<data>``.
+        files: What one image makes in the output folder, beside the picture ``<stem>.jpg``.
+        heads: How a checkpoint of the task is recognised: the name of the last layer's weight, and by its
+            number of output channels the data that the shipped config is named after.
+        result: The array of the result, for tests and measurements.
+    """
+
+    name: str
+    inferencer: str
+    data: str
+    files: tuple[str, ...]
+    result: str
+    heads: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """The class of the inferencer."""
+        module, _, name = self.inferencer.partition(':')
+        return getattr(import_module(module), name)
+
+    def published(self, size: str) -> str:
+        """Name of a published model of a size such as ``sapiens_1b``."""
+        return f'{size}/{self.name}_{self.data}'
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        # Segmentation comes first, because others use its mask.
+        TaskInfo(
+            'seg',
+            'sapiens_seg.apis:SegInferencer',
+            'goliath',
+            ('<stem>.png',),
+            'labels',
+            {_MAPS: {28: 'goliath', 20: 'lip', 19: 'face', 2: 'foreground'}},
+        ),
+        TaskInfo(
+            'pose',
+            'sapiens_pose.apis:PoseInferencer',
+            'goliath',
+            ('<stem>.json',),
+            'keypoints',
+            {'head.final_layer.weight': {308: 'goliath', 133: 'coco_wholebody', 17: 'coco'}},
+        ),
+        TaskInfo(
+            'depth',
+            'sapiens_depth_normal.apis:DepthInferencer',
+            'render_people',
+            ('<stem>.npy', '<stem>.png'),
+            'depth',
+            {_MAPS: {1: 'render_people'}},
+        ),
+        TaskInfo(
+            'normal',
+            'sapiens_depth_normal.apis:NormalInferencer',
+            'render_people',
+            ('<stem>.npy',),
+            'normal',
+            {_MAPS: {3: 'render_people'}},
+        ),
+    )
+}
+"""Tasks by name, in the order in which they run together."""
+
+MULTITASK = TaskInfo(
+    'multitask', 'sapiens_multitask.apis:MultitaskInferencer', 'synthetic', (), 'results'
+)
+"""One model for several tasks; its results and files are those of the tasks themselves."""
+
+
+def find_task(name: str) -> TaskInfo:
+    """A task by name.
+
+    Raises:
+        ValueError: There is no such task.
+    """
+    known = {**TASKS, MULTITASK.name: MULTITASK}
+    if name not in known:
+        raise ValueError(f'{name!r} is none of {", ".join(known)}')
+    return known[name]
