@@ -3,7 +3,7 @@
 
 from .compat import check_versions, register_safe_globals
 
-check_versions('mmengine', 'mmcv')
+check_versions('torch', 'mmengine', 'mmcv')
 register_safe_globals()
 
 __version__ = '0.1.0'

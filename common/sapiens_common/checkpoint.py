@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.model.weight_init import PretrainedInit
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from .checkpoint_names import from_published
-from .compat import register_safe_globals
+from .unpickling import load_data
+from .weights import find_weights
 
 # Wrappers (DDP, torch.compile, FSDP, activation checkpointing) that leave a trace in parameter names.
 _WRAPPERS = ('module.', '_orig_mod.', '_fsdp_wrapped_module.', '_checkpoint_wrapped_module.')
@@ -30,11 +31,20 @@ _PARTS = ('backbone.', 'head.', 'decode_head.', 'neck.')
 
 @dataclass
 class Checkpoint:
-    """A file's content: tensors by name, the writer's metadata, and its training state if any."""
+    """A file's content.
+
+    Attributes:
+        state_dict: Tensors by name.
+        meta: The writer's metadata.
+        training: Training state, if any: optimizer, schedulers, message hub.
+        left_out: Entries that hold objects of unknown classes and were left out, such as
+            ``meta.author``, to the classes' names.
+    """
 
     state_dict: dict[str, Tensor]
     meta: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)  # optimizer, schedulers, message hub
+    training: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,25 +70,26 @@ def strip_wrappers(name: str) -> str:
     return name
 
 
-def _is_torchscript(path: Path) -> bool:
-    """Whether the file is a TorchScript archive: a zip with a ``constants.pkl``."""
-    try:
-        with ZipFile(path) as archive:
-            return any(name.endswith('/constants.pkl') for name in archive.namelist())
-    except BadZipFile:
-        return False
+def _archive(path: Path) -> Any:
+    """The reader of a zip file that torch itself uses; None for a file of another kind.
+
+    Another zip library may find other members in a crafted file than torch will.
+    """
+    with open(path, 'rb') as file:
+        if file.read(2) != b'PK':
+            return None
+    return torch._C.PyTorchFileReader(str(path))
 
 
-def _read_torchscript(path: Path) -> dict[str, Tensor]:
+def _read_torchscript(path: Path, archive: Any) -> dict[str, Tensor]:
     """Tensors of a TorchScript archive.
 
     Raises:
         ValueError: Its code has a ``__setstate__``, which loading would run; traced modules have none.
     """
-    with ZipFile(path) as archive:
-        sources = [entry for entry in archive.infolist() if entry.filename.endswith('.py')]
-        if any(b'__setstate__' in archive.read(entry) for entry in sources):
-            raise ValueError('it has code that would run while it is read (__setstate__)')
+    sources = [name for name in archive.get_all_records() if name.endswith('.py')]
+    if any(b'__setstate__' in archive.get_record(name) for name in sources):
+        raise ValueError('it has code that would run while it is read (__setstate__)')
     return torch.jit.load(str(path), map_location='cpu').state_dict()
 
 
@@ -92,20 +103,22 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read ``.pth``, TorchScript ``.pt2`` or ``.safetensors`` to CPU tensors. No code of the file runs.
 
+    What the metadata holds beside plain data and mmengine's own types is left out with a warning.
+
     Raises:
-        ValueError: The file is missing, is no checkpoint, or holds more than data.
+        ValueError: The file is missing, is not a checkpoint, or holds more than data among its weights.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'checkpoint {path} does not exist; pass the path of a downloaded file')
-    register_safe_globals()
+    left_out: dict[str, str] = {}
     try:
         if path.suffix == '.safetensors':
             content: Any = _read_safetensors(path)
-        elif _is_torchscript(path):
-            content = _read_torchscript(path)
+        elif (archive := _archive(path)) and 'constants.pkl' in archive.get_all_records():
+            content = _read_torchscript(path, archive)
         else:
-            content = torch.load(path, map_location='cpu', weights_only=True)
+            content, left_out = load_data(path)
     except UnpicklingError as error:
         raise ValueError(
             f'checkpoint {path} is damaged, or holds Python objects beside tensors, which are not '
@@ -119,17 +132,31 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     meta: dict[str, Any] = {}
     training: dict[str, Any] = {}
-    if isinstance(content, dict) and 'state_dict' in content:
+    if isinstance(content, dict) and ('state_dict' in content or 'state_dict' in left_out):
         training = {k: v for k, v in content.items() if k not in ('state_dict', 'meta')}
         meta = content.get('meta') or {}
-        content = content['state_dict']
+        content = content.get('state_dict')
+        weights_left_out = [name for name in left_out if name.split('.')[0] == 'state_dict']
+    else:
+        weights_left_out = list(left_out)
+    if weights_left_out:
+        name = weights_left_out[0]
+        raise ValueError(
+            f'checkpoint {path}: {name} is an object of {left_out[name]}, not a tensor; such objects are '
+            'not executed. Re-save its state_dict with a tool you trust'
+        )
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
         raise ValueError(f'checkpoint {path} holds no state dict: expected names mapped to tensors')
+    if left_out:
+        listed = ', '.join(f'{name} ({kind})' for name, kind in left_out.items())
+        MMLogger.get_current_instance().warning(
+            f'{path}: left out, as their classes are not known to hold data alone: {listed}'
+        )
     state_dict = {strip_wrappers(name): value for name, value in content.items()}
     state_dict = {name: value for name, value in state_dict.items() if name not in _BUFFERS}
-    return Checkpoint(state_dict, meta, training)
+    return Checkpoint(state_dict, meta, training, left_out)
 
 
 def load_state_dict_strict(
@@ -140,9 +167,23 @@ def load_state_dict_strict(
     Published names of Sapiens2 are understood (:mod:`~sapiens_common.checkpoint_names`).
 
     Raises:
-        ValueError: Names or shapes differ; the text lists them and says what to do.
+        ValueError: Names or shapes differ, or weights are quantised; the text lists them and says what
+            to do.
     """
     state_dict = from_published(state_dict)
+    own = dict(module.state_dict())
+    quantised = [
+        name
+        for name, value in state_dict.items()
+        # A copy would turn steps of a grid into weights without a word.
+        if name in own and own[name].is_floating_point() and not value.is_floating_point()
+    ]
+    if quantised:
+        kind = state_dict[quantised[0]].dtype
+        raise ValueError(
+            f'checkpoint {path} is quantised: {len(quantised)} of its tensors are {kind} and the like '
+            f'{_some(quantised)}, expected floating point. Take the file that it was made from'
+        )
     try:
         result = module.load_state_dict(dict(state_dict), strict=False)
     except RuntimeError as error:
@@ -169,45 +210,97 @@ def _some(names: list[str], limit: int = 6) -> str:
 
 
 def load_checkpoint(model: nn.Module, path: str | Path) -> Checkpoint:
-    """Load a whole task checkpoint into a model, strictly.
+    """Load a whole task checkpoint (a file, published name or URL) into a model, strictly.
 
     Raises:
-        ValueError: As :func:`read_checkpoint` and :func:`load_state_dict_strict`.
+        ValueError: As :func:`read_checkpoint`, :func:`load_state_dict_strict` and
+            :func:`~sapiens_common.weights.find_weights`.
     """
-    content = read_checkpoint(path)
+    content = read_checkpoint(find_weights(path))
     load_state_dict_strict(model, content.state_dict, str(path))
     return content
 
 
-def encoder_state_dict(content: Checkpoint, path: str) -> tuple[dict[str, Tensor], list[str]]:
+def encoder_state_dict(
+    content: Checkpoint, path: str, prefix: str = 'backbone.'
+) -> tuple[dict[str, Tensor], list[str]]:
     """The encoder's tensors of any checkpoint, unprefixed, and the names of all others.
+
+    Args:
+        content: The checkpoint.
+        path: Its name in messages.
+        prefix: What the encoder's names start with, where the file holds more than an encoder.
 
     Raises:
         ValueError: The checkpoint has no encoder.
     """
     names = list(content.state_dict)
-    if not any(name.startswith(_PARTS) for name in names):
+    if prefix == 'backbone.' and not any(name.startswith(_PARTS) for name in names):
         encoder, skipped = dict(content.state_dict), []
     else:
         encoder = {
-            name.removeprefix('backbone.'): value
+            name.removeprefix(prefix): value
             for name, value in content.state_dict.items()
-            if name.startswith('backbone.')
+            if name.startswith(prefix)
         }
-        skipped = [name for name in names if not name.startswith('backbone.')]
+        skipped = [name for name in names if not name.startswith(prefix)]
     if 'patch_embed.projection.weight' not in encoder:
         raise ValueError(
             f'checkpoint {path} holds no Sapiens encoder: expected "patch_embed.projection.weight" '
-            f'(with or without "backbone."), got {_some(names)}'
+            f'(with or without "{prefix}"), got {_some(names)}'
         )
     return encoder, skipped
 
 
-def load_encoder(encoder: nn.Module, path: str | Path) -> LoadReport:
+def load_encoder(encoder: nn.Module, path: str | Path, prefix: str = 'backbone.') -> LoadReport:
     """Load only the encoder of a MAE, ``_clean`` or task checkpoint, strictly; say what was left.
+
+    Args:
+        encoder: The module to load.
+        path: A file, published name or URL.
+        prefix: As in :func:`encoder_state_dict`.
 
     Raises:
         ValueError: As :func:`read_checkpoint`; no encoder in it; another size.
     """
-    state_dict, skipped = encoder_state_dict(read_checkpoint(path), str(path))
+    content = read_checkpoint(find_weights(path))
+    state_dict, skipped = encoder_state_dict(content, str(path), prefix)
     return load_state_dict_strict(encoder, state_dict, str(path), skipped)
+
+
+def load_pretrained(encoder: nn.Module, init_cfg: Any) -> bool:
+    """Load what mmengine's ``init_cfg`` of an encoder names, in each form that mmengine accepts.
+
+    Args:
+        encoder: The module to load.
+        init_cfg: A dict or a list of dicts. One of ``type='Pretrained'`` (or ``PretrainedInit``) loads
+            every parameter, so that the others of the list have nothing left to do.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        ValueError: As :func:`load_encoder`; or an option of ``PretrainedInit`` that does not apply.
+    """
+    configs = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
+    chosen = [config for config in configs if config and _is_pretrained(config.get('type'))]
+    if not chosen:
+        return False
+    options = dict(chosen[-1])  # mmengine applies them in turn: the last one stays
+    unknown = set(options) - {'type', 'checkpoint', 'prefix', 'map_location'}
+    if unknown or not options.get('checkpoint'):
+        raise ValueError(
+            "init_cfg: expected dict(type='Pretrained', checkpoint=..., prefix=...), got "
+            f'{chosen[-1]}; an encoder is loaded whole'
+        )
+    prefix = options.get('prefix') or 'backbone.'
+    load_encoder(encoder, options['checkpoint'], prefix if prefix.endswith('.') else f'{prefix}.')
+    return True
+
+
+def _is_pretrained(kind: Any) -> bool:
+    """Whether the type of an ``init_cfg`` is mmengine's loading of a checkpoint."""
+    return kind is PretrainedInit or str(kind).rsplit('.', 1)[-1] in (
+        'Pretrained',
+        'PretrainedInit',
+    )

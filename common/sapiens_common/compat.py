@@ -5,26 +5,32 @@ Each shim names its cause and its version range; ``tests/common/test_compat.py``
 no longer needed.
 """
 
+from __future__ import annotations
+
+import json
 from collections.abc import Callable
 from importlib import metadata
-from pickle import UnpicklingError
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-# module -> ((distribution, at least, below), ...). The first installed distribution decides. The
-# onedl-* forks keep upstream's import names and lifted the caps between their libraries.
-WINDOWS = {
-    'mmengine': (('mmengine', '0.10.7', '1.0.0'), ('onedl-mmengine', '0.10.9', '1.0.0')),
-    'mmcv': (
-        ('mmcv', '2.0.0rc4', '2.2.0'),
-        ('mmcv-lite', '2.0.0rc4', '2.2.0'),
-        ('onedl-mmcv', '2.3.0', '3.0.0'),
-    ),
-    'mmdet': (('mmdet', '3.3.0', '3.4.0'), ('onedl-mmdetection', '3.4.0', '4.0.0')),
-    'mmpose': (('mmpose', '1.3.2', '1.4.0'),),
-    'mmseg': (('mmsegmentation', '1.2.2', '1.3.0'), ('onedl-mmsegmentation', '1.3.0', '2.0.0')),
-    'mmpretrain': (('mmpretrain', '1.2.0', '1.3.0'), ('onedl-mmpretrain', '1.3.0', '2.0.0')),
-}
+if TYPE_CHECKING:  # what is missing is reported before it is imported
+    from torch import nn
+    from torch.amp import GradScaler
+
+
+def _read_windows() -> dict[str, list[tuple[str, ...]]]:
+    """Import name to (distribution, at least, below); setup.py and the doctor read the same file.
+
+    The first installed distribution decides. The onedl-* forks keep upstream's import names and
+    lifted the caps between their libraries.
+    """
+    text = files('sapiens_common').joinpath('data/version_windows.json').read_text('utf-8')
+    return {module: [tuple(row) for row in rows] for module, rows in json.loads(text).items()}
+
+
+WINDOWS = _read_windows()
 
 
 def check_versions(*modules: str) -> None:
@@ -58,35 +64,47 @@ def check_versions(*modules: str) -> None:
 
 
 def register_safe_globals() -> None:
-    """Let ``torch.load(weights_only=True)`` read the checkpoints that mmengine itself writes.
+    """Let upstream's readers, which call plain ``torch.load``, read what mmengine itself writes.
 
     Cause: since torch 2.6 ``torch.load`` refuses every global that is not allow-listed, and mmengine
-    <= 0.10.7 stores its message hub (``HistoryBuffer``) and NumPy scalars, so neither loading nor
-    resuming its own files works. The listed globals only rebuild data, they run no code of the file.
+    <= 0.10.7 stores its message hub (``HistoryBuffer``), NumPy scalars and parts of its configs. Earlier
+    versions of torch read these files. Our own reader is :mod:`sapiens_common.unpickling`.
     """
-    import numpy as np
     import torch
-    from mmengine.logging import HistoryBuffer
 
-    # The same functions live under both names; NumPy 1 and 2 pickle under different ones, and a
-    # file written by either must be readable. The pickle opcodes of an array name them.
-    array, scalar = np.zeros(1), np.float64(0)
-    reconstruct, make_scalar = array.__reduce__()[0], scalar.__reduce__()[0]
-    allowed: list = []
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed += [(reconstruct, f'{module}._reconstruct'), (make_scalar, f'{module}.scalar')]
-    allowed.append((_history_statistic, 'builtins.getattr'))
-    allowed += [HistoryBuffer, np.ndarray, np.dtype]
-    allowed += [type(np.dtype(code)) for code in ('f2', 'f4', 'f8', 'i4', 'i8', 'u1', 'u8', '?')]
-    torch.serialization.add_safe_globals(allowed)
+    from .unpickling import data_globals
+
+    if Version(torch.__version__).release >= (2, 6):
+        torch.serialization.add_safe_globals(
+            [(value, name) for name, value in data_globals().items()]
+        )
 
 
-def _history_statistic(owner: type, name: str) -> Callable:
-    """Stand-in for ``getattr`` in a checkpoint: only the statistics a message hub's buffer lists."""
-    from mmengine.logging import HistoryBuffer
+def add_load_hook(module: nn.Module, hook: Callable) -> None:
+    """Register a hook ``(module, state_dict, prefix, ...)`` that runs before a state dict is loaded.
 
-    # The class's table of statistics is empty until the first instance fills it.
-    methods = HistoryBuffer()._statistics_methods
-    if owner is not HistoryBuffer or name not in methods:
-        raise UnpicklingError(f'getattr({owner!r}, {name!r}) is not data')
-    return methods[name]
+    Cause: the method is private before torch 2.5, with an argument that says to pass the module.
+    """
+    if hasattr(module, 'register_load_state_dict_pre_hook'):
+        module.register_load_state_dict_pre_hook(hook)
+    else:
+        module._register_load_state_dict_pre_hook(hook, with_module=True)
+
+
+def grad_scaler(device: str, scale: float, enabled: bool) -> GradScaler:
+    """A loss scaler for a device type.
+
+    Cause: before torch 2.3 there is one for CUDA only.
+
+    Raises:
+        ValueError: An enabled scaler on another device with such a torch.
+    """
+    import torch
+
+    if hasattr(torch.amp, 'GradScaler'):
+        return torch.amp.GradScaler(device, scale, enabled=enabled)
+    if enabled and device != 'cuda':
+        raise ValueError(
+            f'float16 on {device} needs torch 2.3 or newer, found {torch.__version__}; use bfloat16'
+        )
+    return torch.cuda.amp.GradScaler(scale, enabled=enabled)

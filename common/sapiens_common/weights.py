@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.logging import MMLogger
 
 ORIGINAL = 'original'
@@ -96,14 +97,18 @@ def _licence(base: str) -> str:
 
 
 def find_weights(weights: str | Path) -> Path:
-    """The local file of a path or published name; downloads it if need be.
+    """The local file of a path, a URL or a published name; downloads it if need be.
 
-    ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the cache settings of huggingface_hub are respected.
+    URLs are ``http://...``, ``https://...`` (kept in torch's cache of checkpoints) and
+    ``hf://owner/repo/path[@revision]``. ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the cache settings of
+    huggingface_hub and torch are respected.
 
     Raises:
         ValueError: No such file or name; the file cannot be downloaded (the text says which file to put
             where); or its checksum is wrong.
     """
+    if '://' in str(weights):
+        return _fetch(str(weights))
     if Path(weights).is_file():
         return Path(weights)
     if not is_published(str(weights)):
@@ -116,6 +121,44 @@ def find_weights(weights: str | Path) -> Path:
         if local.is_file():
             return local
     return _download(entry)
+
+
+def _fetch(url: str) -> Path:
+    """The local copy of what a URL names.
+
+    Raises:
+        ValueError: A kind of URL that is not read, or the file cannot be downloaded.
+    """
+    scheme, _, rest = url.partition('://')
+    logger = MMLogger.get_current_instance()
+    try:
+        if scheme in ('http', 'https'):
+            local = Path(torch.hub.get_dir(), 'checkpoints', rest.partition('?')[0].split('/')[-1])
+            if not local.is_file():
+                logger.warning(f'downloading {url} to {local}')
+                local.parent.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(url, str(local))
+            return local
+        if scheme == 'hf' and rest.count('/') >= 2:
+            from huggingface_hub import hf_hub_download
+
+            owner, repo, path = rest.split('/', 2)
+            path, _, revision = path.partition('@')
+            endpoint = os.environ.get('HF_ENDPOINT') or None
+            return Path(
+                hf_hub_download(
+                    f'{owner}/{repo}', path, revision=revision or None, endpoint=endpoint
+                )
+            )
+    # Refused connections and HTTP errors are OSErrors; the hub's own may be ValueErrors.
+    except (OSError, ValueError, ImportError) as error:
+        raise ValueError(
+            f'{url} cannot be downloaded ({_first_line(error)}); get it elsewhere and pass its path'
+        ) from error
+    raise ValueError(
+        f'{url} is not a URL that weights are read from: expected http://..., https://... or '
+        'hf://owner/repo/path[@revision]. Download it and pass its path'
+    )
 
 
 def _download(entry: Published) -> Path:

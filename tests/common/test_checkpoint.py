@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.model.weight_init import PretrainedInit
 from safetensors.torch import save_file
 from torch import nn
 
@@ -108,6 +109,51 @@ def test_init_cfg_loads_the_encoder_strictly(tmp_path):
     wider = SapiensViT(arch='tiny', img_size=(64, 48), init_cfg=checkpoint)
     with pytest.raises(ValueError, match='the checkpoint is of another size'):
         wider.init_weights()
+
+
+@pytest.mark.parametrize(
+    'form',
+    [
+        lambda path: dict(type='Pretrained', checkpoint=path),
+        lambda path: [dict(type='Pretrained', checkpoint=path)],
+        lambda path: dict(type=PretrainedInit, checkpoint=path, map_location='cpu'),
+        lambda path: [dict(type='TruncNormal', layer='Linear'), dict(type='Pretrained', checkpoint=path)],
+        lambda path: dict(type='Pretrained', checkpoint=path, prefix='backbone'),
+        lambda path: dict(type='Pretrained', checkpoint=path, prefix='backbone.'),
+    ],
+)
+def test_every_form_of_init_cfg_loads_everything(tmp_path, form):
+    model = Model()
+    torch.nn.init.normal_(model.backbone.pos_embed)
+    _save_pth(model, tmp_path / 'a.pth')
+    encoder = SapiensViT(arch=ARCH, img_size=(64, 48), init_cfg=form(str(tmp_path / 'a.pth')))
+    encoder.init_weights()
+    for name, value in model.backbone.state_dict().items():
+        assert torch.equal(encoder.state_dict()[name], value), name
+
+
+def test_the_encoder_under_another_name(tmp_path):
+    content = {f'teacher.{name}': value for name, value in Model().backbone.state_dict().items()}
+    torch.save(content, tmp_path / 'a.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'), prefix='teacher')
+    encoder = SapiensViT(arch=ARCH, img_size=(64, 48), init_cfg=init_cfg)
+    encoder.init_weights()
+    assert torch.equal(encoder.pos_embed, content['teacher.pos_embed'])
+
+
+def test_options_of_init_cfg_that_do_not_apply():
+    init_cfg = dict(type='Pretrained', checkpoint='a.pth', override=dict(name='ln1'))
+    with pytest.raises(ValueError, match='an encoder is loaded whole'):
+        SapiensViT(arch=ARCH, img_size=(64, 48), init_cfg=init_cfg).init_weights()
+
+
+@pytest.mark.parametrize('kind', [torch.int8, torch.uint8])
+def test_quantised_weights_are_refused(tmp_path, kind):
+    content = Model().state_dict()
+    content['backbone.layers.0.attn.qkv.weight'] = torch.ones(96, 32, dtype=kind)
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'is quantised: 1 of its tensors .*qkv.weight'):
+        load_checkpoint(Model(), tmp_path / 'a.pth')
 
 
 def _without_head(content):

@@ -69,7 +69,7 @@ class MeanInferencer(Inferencer):
 
     def forward(self, samples):
         if self.oom_above is not None and len(samples) > self.oom_above:
-            raise torch.OutOfMemoryError('fake memory is full')
+            raise torch.cuda.OutOfMemoryError('fake memory is full')
         self.batches.append(len(samples))
         return [sample.mean(axis=0) for sample in samples]
 

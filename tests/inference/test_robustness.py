@@ -123,7 +123,7 @@ def test_a_detector_out_of_memory_gets_smaller_batches(mean_task, photo):
     def detector(items):
         sizes.append(len(items))
         if len(items) > 3:
-            raise torch.OutOfMemoryError('fake memory is full')
+            raise torch.cuda.OutOfMemoryError('fake memory is full')
         for item in items:
             item.boxes = Boxes.whole(item.pixels.shape)
 
@@ -134,7 +134,7 @@ def test_a_detector_out_of_memory_gets_smaller_batches(mean_task, photo):
 @pytest.mark.parametrize(
     ('error', 'expected'),
     [
-        (torch.OutOfMemoryError('x'), True),
+        (torch.cuda.OutOfMemoryError('x'), True),
         (MemoryError(), True),
         (RuntimeError('MPS backend out of memory (MPS allocated: 9 GB)'), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."), True),

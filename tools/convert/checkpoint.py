@@ -2,13 +2,15 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Rewrite a checkpoint, or list the names and shapes that one of a model has.
 
-    python tools/convert/checkpoint.py IN OUT [--encoder] [--layout published]
+    python tools/convert/checkpoint.py IN OUT [--layout published]
+    python tools/convert/checkpoint.py IN [OUT] --encoder
     python tools/convert/checkpoint.py keys CONFIG [--layout published] [--json]
 
-IN may be an mmengine .pth (task, MAE or _clean), a TorchScript .pt2 or a .safetensors file, OUT is .safetensors
-or .pth. Values stay as they are, and are compared bit by bit after writing; optimizer state is left out. Names
+IN may be an mmengine .pth (task, MAE or _clean; of a sharded run too), a TorchScript .pt2 or a .safetensors
+file, OUT is .safetensors or .pth. Values stay as they are, and are compared bit by bit after writing; optimizer state is left out. Names
 stay too, unless --layout asks for those of the published files or for those of this suite; they differ for
-Sapiens2 alone. The listing is made without memory for the weights, for models of any size.
+Sapiens2 alone. With --encoder the file holds what model.backbone.init_cfg of every task takes, as the published
+_clean files do. The listing is made without memory for the weights, for models of any size.
 """
 
 import argparse
@@ -45,16 +47,24 @@ def convert(argv: list[str]) -> None:
     """Rewrite one checkpoint."""
     parser = _parser()
     parser.add_argument('source', help='checkpoint to read, or the word keys')
-    parser.add_argument('target', help='.safetensors or .pth file to write')
+    parser.add_argument(
+        'target',
+        nargs='?',
+        help='.safetensors or .pth file to write (default with --encoder: <name>_clean.pth beside it)',
+    )
     parser.add_argument(
         '--encoder', action='store_true', help='keep only the encoder, without a prefix (_clean)'
     )
     parser.add_argument('--layout', choices=LAYOUTS, help='names to write; default: as they are')
     args = parser.parse_args(argv)
+    source = Path(args.source)
+    if args.target is None and not args.encoder:
+        parser.error('name the file to write')
+    target = args.target or source.with_name(f'{source.stem}_clean.pth')
     from sapiens_inference.outputs.export import convert_checkpoint
 
-    count = convert_checkpoint(args.source, args.target, args.encoder, args.layout)
-    print(f'{args.target}: {count} tensors, all equal')
+    count = convert_checkpoint(source, target, args.encoder, args.layout)
+    print(f'{target}: {count} tensors, all equal')
 
 
 def list_keys(argv: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import torch
 from mmengine.logging import MMLogger
 
-from sapiens_common.compat import register_safe_globals
+from sapiens_common.unpickling import load_data
 
 PARTIAL_SUFFIX = '.partial'
 """Ending of a file that is being written; what a killed process leaves is never read."""
@@ -93,10 +93,9 @@ def read_progress(path: str | Path) -> tuple[int, int] | None:
     Raises:
         ValueError: The file is torn or no checkpoint.
     """
-    register_safe_globals()
     try:
         # Mapped: only the index of the file is read, not its tensors.
-        content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+        content, _ = load_data(path, mmap=True)
         if 'optimizer' not in content or 'message_hub' not in content:
             return None
         return int(content['meta']['iter']), int(content['meta']['epoch'])

@@ -10,10 +10,10 @@ from mmengine.dist import all_gather_object, all_reduce
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from sapiens_common.compat import grad_scaler
 from sapiens_common.registry import OPTIM_WRAPPERS
 
 _DTYPES = ('float32', 'bfloat16', 'float16')
@@ -66,7 +66,7 @@ class SapiensOptimWrapper(OptimWrapper):
         self.describe_batch: Callable[[], list[str]] | None = None
         self._bad_loss: Tensor | None = None
         device = optimizer.param_groups[0]['params'][0].device.type
-        self.scaler = torch.amp.GradScaler(device, loss_scale, enabled=dtype == 'float16')
+        self.scaler = grad_scaler(device, loss_scale, dtype == 'float16')
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -94,7 +94,7 @@ class SapiensOptimWrapper(OptimWrapper):
         """
         self.scaler.unscale_(self.optimizer)
         norm = self._clip_and_measure()
-        if isinstance(norm, DTensor):  # sharded gradients: put the ranks' parts together
+        if hasattr(norm, 'full_tensor'):  # sharded gradients: put the ranks' parts together
             norm = norm.full_tensor()
         bad_loss = self._bad_loss if self._bad_loss is not None else torch.zeros((), dtype=bool)
         self._bad_loss = None

@@ -18,6 +18,7 @@ from torch import nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
 from sapiens_common.registry import RUNNERS
+from sapiens_common.weights import find_weights
 
 from .checkpoint_files import (
     find_newest_checkpoint,
@@ -91,8 +92,18 @@ class SapiensRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location: str | Callable = 'default',
     ) -> None:
-        """Restore model, optimizer, schedulers and the position in the training data."""
+        """Restore model, optimizer, schedulers and the position in the training data.
+
+        Raises:
+            ValueError: The training state holds objects of unknown classes.
+        """
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+        lost = [name for name in self._left_out if name.split('.')[0] != 'meta']
+        if lost:
+            raise ValueError(
+                f'{filename} cannot be resumed from, as objects of its training state are not known to '
+                f'be data ({", ".join(lost)}); start from its weights with load_from instead'
+            )
         if isinstance(self.train_loop, _RESUMABLE):
             self.train_loop.restore(self._loaded_meta.get('samples_in_epoch'))
 
@@ -105,10 +116,13 @@ class SapiensRunner(Runner):
     ) -> dict[str, Any]:
         """Load a checkpoint strictly, of any form that :mod:`sapiens_common.checkpoint` reads.
 
+        ``filename`` may be a published name or a URL.
+
         Raises:
             ValueError: The file cannot be read or does not fit the model.
         """
-        content = read_checkpoint(filename)
+        content = read_checkpoint(find_weights(filename))
+        self._left_out = content.left_out
         checkpoint = {'state_dict': content.state_dict, 'meta': content.meta, **content.training}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         self._load_model(checkpoint['state_dict'], str(filename))

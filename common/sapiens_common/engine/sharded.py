@@ -11,21 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from mmengine.device import get_device
 from mmengine.dist import broadcast, is_main_process
 from torch import distributed as dist
 from torch import nn
-from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from sapiens_common.checkpoint import Checkpoint, read_checkpoint
 from sapiens_common.checkpoint_names import from_published
@@ -33,6 +22,23 @@ from sapiens_common.registry import RUNNERS
 
 from .checkpoint_files import PARTIAL_SUFFIX, save_checkpoint_file
 from .runner import SapiensRunner, _state_dicts, _to_cpu
+
+try:
+    import torch.distributed.checkpoint as dcp
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.state_dict import (
+        StateDictOptions,
+        get_model_state_dict,
+        get_optimizer_state_dict,
+        set_model_state_dict,
+        set_optimizer_state_dict,
+    )
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    HAS_FSDP2 = True
+except ImportError:  # before torch 2.6; everything else works there
+    HAS_FSDP2 = False
 
 _SHARDS = '.shards'
 
@@ -51,9 +57,11 @@ class ShardedRunner(SapiensRunner):
         """Initialise the model, alike on all ranks, and split it.
 
         Raises:
+            ImportError: torch is older than 2.6.
             ValueError: There is no process group, a wrapper is configured, or ``blocks`` names no
                 module list.
         """
+        _require_fsdp2()
         if not self.distributed:
             raise ValueError(
                 'ShardedRunner splits a model over processes; start it with tools/dist_train.sh CONFIG '
@@ -207,6 +215,18 @@ def shard_model(
     fully_shard(model, **options)
 
 
+def _require_fsdp2() -> None:
+    """Say which torch is needed.
+
+    Raises:
+        ImportError: It is older.
+    """
+    if not HAS_FSDP2:
+        raise ImportError(
+            f'training and reading sharded models needs torch 2.6 or newer, found {torch.__version__}'
+        )
+
+
 def shards_of(path: str | Path) -> Path:
     """The folder of a checkpoint's shards."""
     return Path(path).with_suffix(_SHARDS)
@@ -224,11 +244,13 @@ def read_whole_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         ValueError: It cannot be read.
+        ImportError: It is sharded, and torch is older than 2.6.
     """
     content = read_checkpoint(path)
     shards = shards_of(path)
     if content.state_dict or not shards.is_dir():
         return content
+    _require_fsdp2()
     prefix = 'model.'
     stored = dcp.FileSystemReader(shards).read_metadata().state_dict_metadata
     state = {

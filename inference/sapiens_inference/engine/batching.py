@@ -18,7 +18,7 @@ _SIGNS = ('out of memory', "can't allocate memory", 'ALLOC_FAILED', 'not enough 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory is full: torch's own type, or a library's or another device's."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sapiens_common.checkpoint import read_checkpoint
+from sapiens_common.checkpoint import encoder_state_dict, read_checkpoint
+from sapiens_common.checkpoint_names import from_published, to_published
+from sapiens_common.engine.sharded import read_whole_checkpoint
 
 TOLERANCE = 1e-4
 """Largest allowed difference from eager, as a share of the largest output."""
@@ -169,7 +171,8 @@ def convert_checkpoint(
     can hold is kept.
 
     Args:
-        source: Any checkpoint that :func:`sapiens_common.checkpoint.read_checkpoint` reads.
+        source: Any checkpoint that :func:`sapiens_common.checkpoint.read_checkpoint` reads, or one of a
+            sharded run.
         target: File to write; its suffix is the format.
         encoder_only: Keep only the encoder, without the prefix ``backbone.`` (a ``_clean`` file).
         layout: ``published`` writes the names that Meta's file of such a model has, ``ours`` those of this
@@ -182,15 +185,12 @@ def convert_checkpoint(
         ValueError: Unknown suffix; the source cannot be read, has no encoder, or no published layout; the
             target differs.
     """
-    from sapiens_common.checkpoint import encoder_state_dict
-    from sapiens_common.checkpoint_names import from_published, to_published
-
     target = Path(target)
     if target.suffix not in ('.safetensors', '.pth'):
         raise ValueError(f'{target}: expected a .safetensors or .pth file to write')
     if target.resolve() == Path(source).resolve():
         raise ValueError(f'{target}: is the file to read; name another one to write')
-    content = read_checkpoint(source)
+    content = read_whole_checkpoint(source)
     tensors, meta = content.state_dict, content.meta
     if encoder_only:
         tensors, _ = encoder_state_dict(content, str(source))

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
-from sapiens_common.checkpoint import load_encoder
+from sapiens_common.checkpoint import load_pretrained
+from sapiens_common.compat import add_load_hook
 from sapiens_pretrain.registry import MODELS
 
 from .base import PatchEmbed, PlainViT, find_arch
@@ -196,7 +197,7 @@ class SapiensViT(PlainViT):
             for index in range(self.num_layers)
         )
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6) if final_norm else nn.Identity()
-        self.register_load_state_dict_pre_hook(adapt_pos_embed)
+        add_load_hook(self, adapt_pos_embed)
         self.freeze()
 
     def init_weights(self) -> None:
@@ -205,8 +206,7 @@ class SapiensViT(PlainViT):
         Anew means truncated normal weights (std 0.02) and the sine-cosine table that the published
         encoders were pretrained with.
         """
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
-            load_encoder(self, self.init_cfg['checkpoint'])
+        if load_pretrained(self, self.init_cfg):
             return
         super().init_weights()
         table = sincos_pos_embed(self.grid, self.embed_dims, self.num_extra_tokens)
