@@ -268,39 +268,43 @@ def load_encoder(encoder: nn.Module, path: str | Path, prefix: str = 'backbone.'
     return load_state_dict_strict(encoder, state_dict, str(path), skipped)
 
 
+def find_pretrained(init_cfg: Any) -> dict[str, Any] | None:
+    """The part of mmengine's ``init_cfg`` that loads a checkpoint, in each form that mmengine accepts.
+
+    Args:
+        init_cfg: None, a dict or a list of dicts. ``type`` is ``'Pretrained'`` or ``PretrainedInit``.
+    """
+    configs = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
+    for config in reversed(configs):  # mmengine applies them in turn: the last one stays
+        kind = config.get('type') if config else None
+        if kind is PretrainedInit or str(kind).rsplit('.', 1)[-1] == 'Pretrained':
+            return dict(config)
+    return None
+
+
 def load_pretrained(encoder: nn.Module, init_cfg: Any) -> bool:
-    """Load what mmengine's ``init_cfg`` of an encoder names, in each form that mmengine accepts.
+    """Load an encoder as its ``init_cfg`` says.
 
     Args:
         encoder: The module to load.
-        init_cfg: A dict or a list of dicts. One of ``type='Pretrained'`` (or ``PretrainedInit``) loads
-            every parameter, so that the others of the list have nothing left to do.
+        init_cfg: As in :func:`find_pretrained`. All parameters are loaded, so that other
+            initialisers of the list have nothing left to do.
 
     Returns:
-        Whether there was one.
+        Whether it names a checkpoint.
 
     Raises:
         ValueError: As :func:`load_encoder`; or an option of ``PretrainedInit`` that does not apply.
     """
-    configs = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
-    chosen = [config for config in configs if config and _is_pretrained(config.get('type'))]
-    if not chosen:
+    options = find_pretrained(init_cfg)
+    if options is None:
         return False
-    options = dict(chosen[-1])  # mmengine applies them in turn: the last one stays
     unknown = set(options) - {'type', 'checkpoint', 'prefix', 'map_location'}
     if unknown or not options.get('checkpoint'):
         raise ValueError(
             "init_cfg: expected dict(type='Pretrained', checkpoint=..., prefix=...), got "
-            f'{chosen[-1]}; an encoder is loaded whole'
+            f'{options}; an encoder is loaded whole'
         )
     prefix = options.get('prefix') or 'backbone.'
     load_encoder(encoder, options['checkpoint'], prefix if prefix.endswith('.') else f'{prefix}.')
     return True
-
-
-def _is_pretrained(kind: Any) -> bool:
-    """Whether the type of an ``init_cfg`` is mmengine's loading of a checkpoint."""
-    return kind is PretrainedInit or str(kind).rsplit('.', 1)[-1] in (
-        'Pretrained',
-        'PretrainedInit',
-    )

@@ -7,7 +7,8 @@ other object becomes an inert :class:`LeftOut`, and nothing is ever imported or 
 """
 
 import pickle
-from collections import Counter, OrderedDict, defaultdict
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -49,7 +50,7 @@ _TORCH_GLOBALS |= {
     },
 }
 # What may receive a state; on anything else (a class, say) a state would change the program.
-_STATEFUL = (np.ndarray, np.dtype, OrderedDict, defaultdict, HistoryBuffer, Config)
+_STATEFUL = (np.ndarray, np.dtype, OrderedDict, HistoryBuffer, Config)
 
 
 @cache
@@ -66,6 +67,7 @@ def data_globals() -> dict[str, Any]:
     found: dict[str, Any] = {
         'builtins.getattr': _history_statistic,
         '_codecs.encode': _encode_latin1,  # bytes, in pickles of protocol 2
+        'collections.defaultdict': _dict_without_default,  # torch fills no other dictionaries
         'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
         'mmengine.config.config.ConfigDict': ConfigDict,
         'mmengine.config.config.Config': Config,
@@ -94,16 +96,11 @@ def data_globals() -> dict[str, Any]:
         str,
         tuple,
     )
-    for kind in (*plain, range, PurePosixPath, PosixPath, Counter, OrderedDict, defaultdict):
+    for kind in (*plain, range, PurePosixPath, PosixPath, Counter, OrderedDict):
         found[f'{kind.__module__}.{kind.__name__}'] = kind
     for kind in (date, datetime, timedelta):
         found[f'datetime.{kind.__name__}'] = kind
-    # Python 2's name of the module, which pickles of protocol 2 use.
-    return found | {
-        name.replace('builtins', '__builtin__'): value
-        for name, value in found.items()
-        if name.startswith('builtins.')
-    }
+    return found
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:
@@ -111,6 +108,11 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     if encoding != 'latin1':
         raise UnpicklingError(f'bytes in the encoding {encoding!r} are not data')
     return text.encode('latin1')
+
+
+def _dict_without_default(*_factory: Any) -> dict:
+    """Stand-in for ``defaultdict``: its entries."""
+    return {}
 
 
 def _history_statistic(owner: type, name: str) -> Callable:
@@ -154,12 +156,14 @@ class DataUnpickler(pickle._Unpickler):
         Raises:
             UnpicklingError: The name is one that attacks use.
         """
+        # As Python's own method does: protocol 2 writes the names of Python 2.
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         full = f'{module}.{name}'
         known = data_globals().get(full, _TORCH_GLOBALS.get(full))
         if known is not None:
             return known
         if module.split('.')[0] in _ATTACKS or (
-            module in ('builtins', '__builtin__', 'io') and name in _BUILTIN_ATTACKS
+            module in ('builtins', 'io') and name in _BUILTIN_ATTACKS
         ):
             raise UnpicklingError(f'it asks for a call of {full}')
         return type('LeftOut', (LeftOut,), {'origin': full})

@@ -117,7 +117,10 @@ def test_init_cfg_loads_the_encoder_strictly(tmp_path):
         lambda path: dict(type='Pretrained', checkpoint=path),
         lambda path: [dict(type='Pretrained', checkpoint=path)],
         lambda path: dict(type=PretrainedInit, checkpoint=path, map_location='cpu'),
-        lambda path: [dict(type='TruncNormal', layer='Linear'), dict(type='Pretrained', checkpoint=path)],
+        lambda path: [
+            dict(type='TruncNormal', layer='Linear'),
+            dict(type='Pretrained', checkpoint=path),
+        ],
         lambda path: dict(type='Pretrained', checkpoint=path, prefix='backbone'),
         lambda path: dict(type='Pretrained', checkpoint=path, prefix='backbone.'),
     ],

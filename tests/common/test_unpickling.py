@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, MMLogger
 
 from sapiens_common.checkpoint import read_checkpoint
 from sapiens_common.unpickling import data_globals, load_data
@@ -64,6 +64,8 @@ def equal(a, b):
         return a.dtype == b.dtype and a.tolist() == b.tolist()
     if isinstance(a, Config):
         return a.to_dict() == b.to_dict()
+    if isinstance(b, defaultdict):
+        return a == b  # read as a plain dictionary
     return type(a) is type(b) and a == b
 
 
@@ -95,7 +97,9 @@ def test_tensors_of_every_kind(tmp_path, zipped):
     assert all(content[name].dtype == value.dtype for name, value in tensors.items())
 
 
-def test_unknown_objects_are_left_out_and_named(tmp_path, capsys):
+def test_unknown_objects_are_left_out_and_named(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', said.append)
     meta = {'epoch': 3, 'who': Author('a'), 'deep': {'list': [1, [Author('b')]], 'kept': 1}}
     meta['hook'] = np.array([Author('c')], dtype=object)
     content = {'state_dict': {'w': torch.ones(2)}, 'meta': meta, 'extra': Author('d')}
@@ -105,8 +109,7 @@ def test_unknown_objects_are_left_out_and_named(tmp_path, capsys):
     assert found.meta == {'epoch': 3, 'deep': {'kept': 1}}
     assert set(found.left_out) == {'meta.who', 'meta.deep.list', 'meta.hook', 'extra'}
     assert found.left_out['meta.who'].endswith('test_unpickling.Author')
-    warned = capsys.readouterr().out
-    assert 'a.pth: left out' in warned and 'meta.deep.list' in warned
+    assert 'a.pth: left out' in said[0] and 'meta.deep.list' in said[0]
 
 
 def test_unknown_functions_are_left_out_and_not_called(tmp_path):
@@ -158,7 +161,7 @@ def test_the_list_holds_no_way_to_run_code():
     # Whoever adds a name here must see that calling it with anything runs no code of the file.
     modules = {name.rsplit('.', 1)[0] for name in data_globals()}
     assert modules <= {
-        'builtins', '__builtin__', '_codecs', 'collections', 'datetime', 'pathlib', 'numpy',
+        'builtins', '_codecs', 'collections', 'datetime', 'pathlib', 'numpy',
         'numpy.dtypes', 'numpy.core.multiarray', 'numpy._core.multiarray', 'numpy._core.numeric',
         'numpy.core.numeric', 'addict.addict', 'mmengine.config.config',
         'mmengine.logging.history_buffer',

@@ -2,6 +2,8 @@
 """Features from any checkpoint equal the encoder's own output; the tools around a checkpoint."""
 
 import json
+import runpy
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,12 +17,17 @@ from sapiens_pretrain.models.vit import SapiensViT
 
 
 @pytest.fixture
-def clean(checkpoint, run_tool, tmp_path):
+def clean(checkpoint, tmp_path):
     """The encoder alone."""
     out = tmp_path / 'clean.pth'
-    text = run_tool('tools/export_encoder.py', checkpoint, '--out', out)
-    assert 'left out (neck)' in text
+    assert run_convert(checkpoint, out, '--encoder') == 0
     return out
+
+
+def run_convert(*arguments):
+    """The exit code of tools/convert/checkpoint.py, run in this process."""
+    path = Path(__file__).parents[2] / 'tools/convert/checkpoint.py'
+    return runpy.run_path(str(path))['main']([str(argument) for argument in arguments])
 
 
 def reference(checkpoint, image, **options):
@@ -119,14 +126,14 @@ def test_errors(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize('form', ['full', 'clean', 'safetensors'])
-def test_initialises_every_task_config(checkpoint, clean, root, run_tool, form):
+def test_initialises_every_task_config(checkpoint, clean, root, form):
     """Class token dropped, square table fitted to the task's grid, with a report."""
     from mmengine.config import Config
 
     path = {'full': checkpoint, 'clean': clean}.get(form)
     if path is None:
         path = clean.with_suffix('.safetensors')
-        run_tool('tools/export_encoder.py', checkpoint, '--out', path)
+        assert run_convert(checkpoint, path, '--encoder') == 0
     weights = read_checkpoint(checkpoint).state_dict
     name = 'layers.5.ffn.layers.1.weight'
     found = {}
@@ -143,9 +150,13 @@ def test_initialises_every_task_config(checkpoint, clean, root, run_tool, form):
     assert {'pose', 'seg', 'depth', 'normal'} <= set(found), found
 
 
-def test_export_does_not_overwrite_its_input(clean, run_tool):
-    with pytest.raises(SystemExit, match='error: .* is the input; choose another --out'):
-        run_tool('tools/export_encoder.py', clean, '--out', clean)
+def test_export_does_not_overwrite_its_input(clean, capsys):
+    assert run_convert(clean, clean, '--encoder') == 2
+    assert 'is the file to read; name another one' in capsys.readouterr().err
+    assert run_convert(clean, '--encoder') == 0
+    assert clean.with_name('clean_clean.pth').is_file()
+    assert run_convert('none.pth', '--encoder') == 2
+    assert 'none.pth does not exist' in capsys.readouterr().err
 
 
 def test_extraction_tool(checkpoint, pictures, run_tool, tmp_path):
@@ -223,7 +234,6 @@ def test_extraction_of_a_list_in_low_precision(checkpoint, pictures, run_tool, t
         ('visualize_mae', ('{f}', '{c}', 'nowhere'), 'nowhere: expected a folder'),
         ('visualize_mae', ('{f}', '{c}', '{p}', '--ratios', '1.5'), 'mask_ratio 1.5 of 16 patches'),
         ('visualize_mae', ('{f}', '{c}', '{p}', '--count', '0'), '--count must be at least 1'),
-        ('export_encoder', ('none.pth',), 'none.pth'),
         ('probe_encoder', ('nowhere', '--checkpoint', '{c}'), 'nowhere'),
     ],
 )

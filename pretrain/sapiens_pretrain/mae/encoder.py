@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.init import normal_, xavier_uniform_
 
+from sapiens_common.checkpoint import find_pretrained
 from sapiens_pretrain.models.sincos import sincos_pos_embed
 from sapiens_pretrain.models.vit import SapiensViT
 from sapiens_pretrain.registry import MODELS
@@ -50,7 +51,7 @@ class MaskedSapiensViT(MaskRatio, SapiensViT):
     def init_weights(self) -> None:
         """Initialise as MAE does, or load the checkpoint that ``init_cfg`` names."""
         super().init_weights()
-        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
+        if find_pretrained(self.init_cfg):
             return
         self.pos_embed.data.copy_(sincos_pos_embed(self.grid, self.embed_dims))
         weight = self.patch_embed.projection.weight.data

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.init import normal_, xavier_uniform_
 
+from sapiens_common.checkpoint import find_pretrained
 from sapiens_pretrain.models.rope import Tables
 from sapiens_pretrain.models.sapiens2 import Sapiens2ViT
 from sapiens_pretrain.registry import MODELS
@@ -46,7 +47,7 @@ class MaskedSapiens2ViT(MaskRatio, Sapiens2ViT):
     def init_weights(self) -> None:
         """Initialise as MAE does, or load the checkpoint that ``init_cfg`` names."""
         super().init_weights()
-        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
+        if find_pretrained(self.init_cfg):
             return
         weight = self.patch_embed.projection.weight.data
         xavier_uniform_(weight.flatten(1))  # a view: the patch convolution is a linear layer

@@ -125,8 +125,8 @@ class PlainViT(BaseModule):
         if any(side % self.unit for side in x.shape[2:]):
             raise ValueError(
                 f'an image of {tuple(x.shape[2:])} is no multiple of '
-                f'{self._unit_text(self.unit, self.patch_size)}; resize it, or set size_divisor of '
-                'the data preprocessor'
+                f'{self._unit_text(self.unit, self.patch_size)}; resize it, or let the data '
+                f'preprocessor pad it: model.data_preprocessor.test_cfg=dict(size_divisor={self.unit})'
             )
 
     def run_block(self, index: int, x: Tensor, *context: Any) -> Tensor:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sapiens_common.compat import add_load_hook
+
 DTYPES = {'bfloat16': torch.bfloat16, 'float32': torch.float32}
 COORDS = ('separate', 'min', 'max')
 _MOST_GRIDS = 32  # tables kept; images of ever new sizes must not fill the memory
@@ -65,7 +67,7 @@ class GridRotaryEmbedding(nn.Module):
         self.dtype = DTYPES[dtype]
         self._cache: dict[tuple, Tables] = {}
         self.register_buffer('periods', self.initial_periods())
-        self.register_load_state_dict_pre_hook(_before_load)
+        add_load_hook(self, _before_load)
 
     def initial_periods(self) -> Tensor:
         """The d / 4 periods that the arguments ask for, float32 (with ``bfloat16``: rounded)."""

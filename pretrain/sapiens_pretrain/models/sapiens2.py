@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
-from sapiens_common.checkpoint import load_encoder
+from sapiens_common.checkpoint import load_pretrained
 from sapiens_pretrain.registry import MODELS
 
 from .base import Grid, PatchEmbed, PlainViT, find_arch
@@ -96,7 +96,8 @@ class Sapiens2ViT(PlainViT):
         frozen_stages: -1 trains everything; n >= 0 freezes the stem and the first n blocks, and
             the final norm too when n is the number of blocks.
         with_cp: Whether each block recomputes its activations in the backward pass (less memory).
-        init_cfg: ``dict(type='Pretrained', checkpoint=PATH)`` loads an encoder strictly and reports it.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads the encoder of a file, published name or
+            URL strictly and reports it; alone or in a list, as mmengine accepts it.
 
     Raises:
         ValueError: Unknown arch, out_type or override, an image size that is not whole patches, an index
@@ -178,8 +179,7 @@ class Sapiens2ViT(PlainViT):
 
     def init_weights(self) -> None:
         """Load the checkpoint that ``init_cfg`` names, or start anew (truncated normal, std 0.02)."""
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
-            load_encoder(self, self.init_cfg['checkpoint'])
+        if load_pretrained(self, self.init_cfg):
             return
         super().init_weights()
         for name, parameter in self.named_parameters():

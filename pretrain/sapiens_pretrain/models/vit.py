@@ -137,7 +137,8 @@ class SapiensViT(PlainViT):
             the final norm too when n is the number of blocks.
         with_cp: Whether each block recomputes its activations in the backward pass (less memory).
         pretrained_grid: (h, w) patch grid of the position table to be loaded. None infers it.
-        init_cfg: ``dict(type='Pretrained', checkpoint=PATH)`` loads an encoder strictly and reports it.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads the encoder of a file, published name or
+            URL strictly and reports it; alone or in a list, as mmengine accepts it.
 
     Raises:
         ValueError: Unknown arch or out_type, an image size that is not whole patches, an index or
