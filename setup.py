@@ -6,11 +6,21 @@ suite (``pip install -e .``), whatever distribution (upstream or a maintained fo
 ``mmengine`` or ``mmcv``. The version windows are checked at import, see ``sapiens_common.compat``.
 """
 
+import json
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+WINDOWS = json.loads((ROOT / 'common/sapiens_common/data/version_windows.json').read_text('utf-8'))
+
+
+def window(module):
+    """Requirement of a library's first distribution, from the ranges that are checked at import."""
+    name, low, high = WINDOWS[module][0]
+    return f'{name}>={low},<{high}'
+
+
 FOLDERS = (
     'common',
     'inference',
@@ -35,27 +45,27 @@ package_dir['sapiens_configs'] = 'configs'
 
 mmlab = [
     'setuptools<81',  # mmengine 0.10.7 imports pkg_resources, which newer setuptools dropped
-    'mmengine>=0.10.7,<1.0.0',  # 0.10.6 and older clash with torch.optim.Adafactor
-    'mmcv>=2.0.0rc4,<2.2.0',  # the window of mmdet 3.3.0 and mmsegmentation 1.2.2
+    window('mmengine'),  # 0.10.6 and older clash with torch.optim.Adafactor
+    window('mmcv'),  # the window of mmdet 3.3.0 and mmsegmentation 1.2.2
 ]
 pose = [
     *mmlab,
-    'mmpose>=1.3.2,<1.4.0',
-    'mmdet>=3.3.0,<3.4.0',  # mmpose.models imports it at top level (RTMO head)
+    window('mmpose'),
+    window('mmdet'),  # mmpose.models imports it at top level (RTMO head)
     'xtcocotools>=1.14.3',  # COCO evaluation with given sigmas; build it against your numpy
     'albumentations>=1.4.20,<2.0.0',  # mmpose's wrapper breaks on 2.x; new argument names from 1.4.20
 ]
 seg = [
     *mmlab,
-    'mmsegmentation>=1.2.2,<1.3.0',
+    window('mmseg'),
     'ftfy',  # mmseg imports it (its text tokenizer)
     'regex',
 ]
 depth_normal = [*seg, 'OpenEXR>=3.3']  # exr maps; OpenCV's wheels are built without
-det = [*mmlab, 'mmdet>=3.3.0,<3.4.0']
+det = [*mmlab, window('mmdet')]
 pretrain = [
     *mmlab,
-    'mmpretrain>=1.2.0,<1.3.0',  # MAE pretraining only; the tasks do not import it
+    window('mmpretrain'),  # MAE pretraining only; the tasks do not import it
 ]
 synth = [
     'trimesh>=4.4',  # mesh reading and the ray caster's interface
@@ -106,10 +116,13 @@ setup(
         'sapiens_configs': ['**/*.py', '**/*.yml', '**/*.md'],
         '': ['py.typed', 'data/*.json'],
     },
-    # torch, torchvision and mmcv are not required by pip: their builds must match each other and the
-    # machine. What stands here is light and used by every task.
+    # torch (2.1 to the newest; 2.6 for sharded training), torchvision and mmcv are not required by pip:
+    # their builds must match each other and the machine. What stands here is light and used by every
+    # task. OpenCV 5 warps with other rounding than the reference (docs/parity.md).
     install_requires=[
-        *('numpy', 'opencv-python', 'packaging', 'pillow', 'safetensors', 'tqdm'),
+        window('numpy'),
+        window('opencv'),
+        *('packaging', 'pillow', 'safetensors', 'tqdm'),
         'simplejpeg>=1.8',  # libjpeg-turbo with its warnings: damaged JPEGs are refused
     ],
     extras_require={

@@ -2,14 +2,13 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Look at this environment and machine: ``python tools/doctor.py``.
 
-Names each known trap with its mend. Exit code 0: nothing would fail; 1: something would. Warnings
+Names each known trap with its fix, and imports nothing of the suite, which would end on the very
+environment to be examined. Exit code 0: nothing would fail; 1: something would. Warnings
 (a feature that is missing, a limit that is near) do not count.
 """
 
 import argparse
 import sys
-from importlib.util import find_spec
-from types import ModuleType
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
@@ -19,11 +18,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--json', action='store_true', help='print a list of objects instead')
     args = parser.parse_args()
-
-    # Importing sapiens_common checks versions and would end on the very environment to be examined.
-    package = ModuleType('sapiens_common')
-    package.__path__ = list(find_spec('sapiens_common').submodule_search_locations)
-    sys.modules['sapiens_common'] = package
     import doctor_checks as doctor
 
     findings = []

@@ -53,18 +53,28 @@ tag=$("$venv/bin/python" -c 'import sys, torch; print(f"cp{sys.version_info[0]}{
 cache=${SAPIENS_CACHE:-$HOME/.cache/sapiens-openmmlab}/wheels/$tag
 mkdir -p "$cache"
 
-# build NAME NOTE: a wheel of NAME compiled against this torch and numpy, from the cache if it is there.
+# build NAME NOTE [PATCH]: a wheel of NAME compiled against this torch and numpy, from the cache if it is
+# there. PATCH, a command, is run in the folder of the source first, and the version gets "+sapiens".
 build() {
-    local spec name wanted
+    local spec name wanted source
     spec=$(pinned "$1")
     name=${spec%%==*}
     wanted=${spec##*==}
+    [ -z "${3:-}" ] || wanted=$wanted+sapiens
     if ! compgen -G "$cache/$name-$wanted-*.whl" >/dev/null; then
         command -v c++ >/dev/null || fail "no C++ compiler: install g++ (or clang)"
         say "building $spec from source: $2. It is cached in $cache"
+        source=$spec
+        if [ -n "${3:-}" ]; then
+            "$venv/bin/python" -m pip download "$spec" --no-deps --no-build-isolation --no-binary "$name" \
+                --dest "$scratch" --disable-pip-version-check --quiet
+            tar -xzf "$scratch"/"$name"-*.tar.gz -C "$scratch"
+            source=$scratch/${spec/==/-}
+            (cd "$source" && "$3")
+        fi
         # Without build isolation, so that the extension is compiled against the installed torch; without
         # a cache, so that a wheel built elsewhere (perhaps with no ops) is never picked up.
-        (cd "$cache" && MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} "$venv/bin/python" -m pip wheel "$spec" \
+        (cd "$cache" && MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} "$venv/bin/python" -m pip wheel "$source" \
             --no-deps --no-build-isolation --no-binary "$name" --no-cache-dir --wheel-dir "$cache.partial" \
             --disable-pip-version-check --progress-bar off)
         mv "$cache.partial"/*.whl "$cache/"
@@ -72,7 +82,12 @@ build() {
     fi
     install --no-deps "$cache/$name-$wanted"-*.whl
 }
-build xtcocotools "half a minute"
+# numpy 2.4 dropped the old name of a flag, which decoding a mask asks for; the new one is as old as numpy 1.7.
+patch_xtcocotools() {
+    sed -i 's/np\.NPY_OWNDATA/np.NPY_ARRAY_OWNDATA/' xtcocotools/_mask.pyx
+    sed -i "s/^__version__ = .*/__version__ = '$wanted'/" xtcocotools/version.py
+}
+build xtcocotools "half a minute" patch_xtcocotools
 build mmcv "6 to 12 minutes on two cores"
 
 say "installing the OpenMMLab libraries, this suite (editable) and the tools for tests"

@@ -38,6 +38,44 @@ def test_forks_have_their_own_window(monkeypatch):
     compat.check_versions('mmcv')
 
 
+def test_opencv_that_warps_otherwise(monkeypatch):
+    compat.warn_of_opencv()  # silent here
+    monkeypatch.setattr(compat.metadata, 'version', lambda name: '5.0.0')
+    with pytest.warns(UserWarning, match='opencv-python 5.0.0: its warpAffine differs'):
+        compat.warn_of_opencv()
+
+
+def test_torch_that_is_too_old(monkeypatch):
+    monkeypatch.setattr(compat.metadata, 'version', lambda name: '2.0.1')
+    with pytest.raises(ImportError, match='torch 2.0.1 is installed.*torch>=2.1.0'):
+        compat.check_versions('torch')
+
+
+def test_load_hooks_of_every_torch():
+    class Old(torch.nn.Linear):
+        register_load_state_dict_pre_hook = None
+
+        def __getattribute__(self, name):
+            if name == 'register_load_state_dict_pre_hook':
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    for kind in (Old, torch.nn.Linear):
+        module, seen = kind(1, 1), []
+        compat.add_load_hook(module, lambda *args, seen=seen: seen.append((args[0], args[2])))
+        torch.nn.Sequential(module).load_state_dict(
+            {'0.weight': torch.ones(1, 1), '0.bias': torch.ones(1)}
+        )
+        assert seen == [(module, '0.')]
+
+
+def test_loss_scaler_of_a_torch_that_has_one_for_cuda_alone(monkeypatch):
+    monkeypatch.delattr(torch.amp, 'GradScaler')
+    assert not compat.grad_scaler('cpu', 2.0, False).is_enabled()
+    with pytest.raises(ValueError, match='float16 on cpu needs torch 2.3'):
+        compat.grad_scaler('cpu', 2.0, True)
+
+
 def _not_found(name):
     raise compat.metadata.PackageNotFoundError(name)
 

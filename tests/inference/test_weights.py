@@ -9,6 +9,7 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
+import torch
 
 from sapiens_common.weights import (
     find_config,
@@ -130,6 +131,35 @@ def test_a_file_the_hub_does_not_have_is_an_error_of_ours(hub, fresh_cache, monk
     monkeypatch.setenv('HF_ENDPOINT', hub.url)
     with pytest.raises(ValueError, match=r'sapiens_0\.3b/seg_goliath: cannot be downloaded'):
         find_weights('sapiens_0.3b/seg_goliath')
+
+
+def test_urls(hub, fresh_cache, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'torch'))
+    found = find_weights(hub.url + ROUTE)
+    assert found.read_bytes() == CONTENT and found.name == FILE
+    asked = len(hub.asked)
+    assert find_weights(hub.url + ROUTE) == found and len(hub.asked) == asked  # kept
+    monkeypatch.setenv('HF_ENDPOINT', hub.url)
+    found = find_weights(f'hf://facebook/sapiens-pose-1b/{FILE}@main')
+    assert found.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ('url', 'message'),
+    [
+        ('s3://bucket/a.pth', 's3://bucket/a.pth is not a URL that weights are read from'),
+        ('hf://a.pth', 'hf://a.pth is not a URL that weights are read from'),
+        ('{hub}/none.pth', 'none.pth cannot be downloaded .*404.*pass its path'),
+        ('http://127.0.0.1:9/a.pth', 'a.pth cannot be downloaded .*refused'),
+        ('hf://facebook/sapiens-pose-1b/none.pth', 'none.pth cannot be downloaded'),
+    ],
+)
+def test_urls_that_fail(hub, fresh_cache, monkeypatch, tmp_path, url, message):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'torch'))
+    monkeypatch.setenv('HF_ENDPOINT', hub.url)
+    with pytest.raises(ValueError, match=message):
+        find_weights(url.format(hub=hub.url))
+    assert not list(tmp_path.rglob('*.pth'))
 
 
 def test_names_files_and_formats():

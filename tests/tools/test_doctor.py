@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The doctor names every known trap with its mend, in any environment."""
+"""The doctor names every known trap with its fix, in any environment."""
 
 import json
 import subprocess
@@ -87,7 +87,7 @@ def test_runs_where_nothing_is_installed(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('versions', 'name', 'status', 'mend'),
+    ('versions', 'name', 'status', 'fix'),
     [
         ({'mmcv': '2.2.0'}, 'mmcv', Status.ERROR, 'refuse mmcv 2.2.0'),
         ({'mmengine': '0.8.4'}, 'mmengine', Status.ERROR, 'mmengine>=0.10.7'),
@@ -102,18 +102,18 @@ def test_runs_where_nothing_is_installed(root, tmp_path):
         ({'mmengine': None, 'onedl_mmengine': '0.10.12'}, 'mmengine', Status.OK, ''),
     ],
 )
-def test_version_windows(installed, versions, name, status, mend):
+def test_version_windows(installed, versions, name, status, fix):
     installed(**versions)
     finding = only(libraries.check_windows(), name)
     assert finding.status is status
-    assert mend in finding.mend
+    assert fix in finding.fix
 
 
 def test_shadowed_by_another_copy(installed):
     installed(mmengine='0.8.4')
     (finding,) = libraries.check_shadowed_libraries()
     assert finding.status is Status.ERROR
-    assert 'edited' in finding.mend
+    assert 'edited' in finding.fix
 
 
 def test_setuptools_without_pkg_resources(monkeypatch, installed):
@@ -121,7 +121,7 @@ def test_setuptools_without_pkg_resources(monkeypatch, installed):
     monkeypatch.setattr(libraries, 'find_spec', lambda name: None)
     (finding,) = libraries.check_setuptools()
     assert finding.status is Status.ERROR
-    assert 'setuptools<81' in finding.mend
+    assert 'setuptools<81' in finding.fix
     installed(onedl_mmengine='0.10.12')
     assert exit_code(libraries.check_setuptools()) == 0
 
@@ -135,21 +135,74 @@ def test_torchvision_of_another_build(monkeypatch):
     monkeypatch.setattr(torchvision.ops, 'nms', missing)
     finding = only(libraries.check_torch(), 'torchvision')
     assert finding.status is Status.ERROR
-    assert 'different builds' in finding.mend
+    assert 'different builds' in finding.fix
 
 
-def test_checkpoint_that_torch_refuses(monkeypatch):
-    monkeypatch.setattr(libraries, 'register_safe_globals', lambda: None)
+def answers(monkeypatch, *returns):
+    """Let the processes that the doctor starts end so, one after the other: (return code, stderr)."""
+    left = list(returns)
+
+    def run(command, **options):
+        code, error = left.pop(0)
+        return SimpleNamespace(
+            returncode=code, stderr=error if 'text' in options else error.encode()
+        )
+
+    monkeypatch.setattr(libraries.subprocess, 'run', run)
+
+
+@pytest.mark.parametrize(
+    ('returns', 'status', 'said'),
+    [
+        ([(0, '')], Status.OK, 'what mmengine writes is read'),
+        ([(1, 'x'), (0, '')], Status.WARNING, 'until a package of the suite is imported'),
+        ([(1, 'x'), (1, 'a\nUnpicklingError: no')], Status.ERROR, 'UnpicklingError: no'),
+    ],
+)
+def test_checkpoints_that_torch_refuses(monkeypatch, returns, status, said):
+    answers(monkeypatch, *returns)
+    (finding,) = libraries.check_checkpoints()
+    assert finding.status is status and said in finding.found
+
+
+def test_checkpoints_here():
     import torch
 
-    with torch.serialization.safe_globals([]):
-        saved = torch.serialization.get_safe_globals()
-        torch.serialization.clear_safe_globals()
-        try:
-            (finding,) = libraries.check_checkpoints()
-        finally:
-            torch.serialization.add_safe_globals(saved)
+    (finding,) = libraries.check_checkpoints()
+    refused = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 6)
+    assert finding.status is (Status.WARNING if refused else Status.OK)
+    assert ('custom_imports' in finding.fix) == refused
+
+
+def test_nothing_of_the_suite_is_imported(root):
+    """It would end on the very environment to be examined."""
+    code = (
+        'import sys\n'
+        f'sys.path[:0] = [{str(root / "tools")!r}, {str(root / "common")!r}]\n'
+        'import doctor_checks\n'
+        'list(doctor_checks.run_checks(doctor_checks.CHECKS))\n'
+        "print([name for name in sys.modules if name.startswith('sapiens')])\n"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.strip() == '[]', done.stderr
+
+
+def test_torch_outside_the_range(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch, '__version__', '2.0.1+cu118')
+    finding = only(libraries.check_torch(), 'torch')
     assert finding.status is Status.ERROR
+    assert '2.0.1+cu118 is outside 2.1.0 <= version' in finding.found
+
+
+def test_opencv_that_warps_otherwise(monkeypatch):
+    import cv2
+
+    monkeypatch.setattr(cv2, '__version__', '5.0.0')
+    (finding,) = machine.check_opencv()
+    assert finding.status is Status.WARNING
+    assert 'opencv-python<5' in finding.fix
 
 
 def test_mmcv_without_operators(monkeypatch):
@@ -158,24 +211,41 @@ def test_mmcv_without_operators(monkeypatch):
     (finding,) = libraries.check_mmcv_ops()
     assert finding.status is Status.ERROR
     assert 'mmcv._ext' in finding.found
-    assert '--no-build-isolation' in finding.mend
+    assert '--no-build-isolation' in finding.fix
 
 
-def test_mend_of_the_fork_is_the_fork(monkeypatch, installed):
+def test_fix_of_the_fork_is_the_fork(monkeypatch, installed):
     installed(onedl_mmcv='2.3.6')
     broken_import(monkeypatch, 'mmcv.ops', ModuleNotFoundError("No module named 'mmcv._ext'"))
     (finding,) = libraries.check_mmcv_ops()
-    assert '--no-binary onedl-mmcv onedl-mmcv==2.3.6' in finding.mend
+    assert '--no-binary onedl-mmcv onedl-mmcv==2.3.6' in finding.fix
 
 
-def test_xtcocotools_of_another_numpy(monkeypatch):
-    def fail(name):
-        raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')
-
-    monkeypatch.setattr(libraries.importlib, 'import_module', fail)
+@pytest.mark.parametrize(
+    ('error', 'status', 'fix'),
+    [
+        (
+            'ValueError: numpy.dtype size changed, may indicate binary incompatibility',
+            Status.ERROR,
+            '--no-binary xtcocotools',
+        ),
+        (
+            "AttributeError: module 'numpy' has no attribute 'NPY_OWNDATA'",
+            Status.WARNING,
+            'builds a corrected one',
+        ),
+    ],
+)
+def test_xtcocotools_of_another_numpy(monkeypatch, error, status, fix):
+    answers(monkeypatch, (1, f'Traceback\n{error}'))
     (finding,) = libraries.check_xtcocotools()
-    assert finding.status is Status.ERROR
-    assert '--no-binary xtcocotools' in finding.mend
+    assert finding.status is status
+    assert fix in finding.fix and error in finding.found
+
+
+def test_xtcocotools_here_decodes_masks():
+    (finding,) = libraries.check_xtcocotools()
+    assert finding.status is Status.OK, finding
 
 
 @pytest.mark.parametrize(
@@ -201,7 +271,7 @@ def test_transformers_beside_mmpretrain(monkeypatch, installed):
     monkeypatch.setattr(libraries.subprocess, 'run', lambda *args, **kwargs: answer)
     (finding,) = libraries.check_transformers()
     assert finding.status is Status.WARNING
-    assert 'transformers<=4.49' in finding.mend
+    assert 'transformers<=4.49' in finding.fix
 
 
 def test_machine_limits(monkeypatch):
@@ -209,13 +279,13 @@ def test_machine_limits(monkeypatch):
     monkeypatch.setattr(machine.shutil, 'disk_usage', lambda path: usage(2**26, 0, 2**26))
     (shared,) = machine.check_shared_memory()
     assert shared.status is Status.WARNING
-    assert '--shm-size' in shared.mend
+    assert '--shm-size' in shared.fix
     (disk,) = machine.check_disk()
     assert disk.status is Status.WARNING
     monkeypatch.setattr('resource.getrlimit', lambda which: (1024, 524288))
     (files,) = machine.check_open_files()
     assert files.status is Status.WARNING
-    assert 'ulimit -n 65536' in files.mend
+    assert 'ulimit -n 65536' in files.fix
 
 
 def test_gpu_that_torch_was_not_built_for(monkeypatch):
@@ -232,7 +302,7 @@ def test_gpu_that_torch_was_not_built_for(monkeypatch):
     monkeypatch.setattr(torch, 'ones', fail)
     (finding,) = machine.check_gpu()
     assert finding.status is Status.ERROR
-    assert 'sm_80, sm_90' in finding.mend
+    assert 'sm_80, sm_90' in finding.fix
 
 
 def test_apple_gpu(monkeypatch):
@@ -241,7 +311,7 @@ def test_apple_gpu(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: True)
     (finding,) = machine.check_gpu()
     assert finding.status is Status.WARNING
-    assert 'detector on the CPU' in finding.mend
+    assert 'detector on the CPU' in finding.fix
 
 
 def test_opencv_without_system_libraries(monkeypatch):
@@ -249,7 +319,7 @@ def test_opencv_without_system_libraries(monkeypatch):
     broken_import(monkeypatch, 'cv2', error)
     (finding,) = machine.check_opencv()
     assert finding.status is Status.ERROR
-    assert 'headless' in finding.mend
+    assert 'headless' in finding.fix
 
 
 def test_a_failing_check_is_a_finding():
@@ -270,7 +340,7 @@ def test_reports():
         'name': 'b',
         'status': 'warning',
         'found': '2',
-        'mend': 'do that',
+        'fix': 'do that',
     }
     assert exit_code(findings) == 0
     assert exit_code([Finding('c', Status.ERROR, '')]) == 1

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Looks at an environment and names each known trap with its mend; needs none of the libraries."""
+"""Looks at an environment and names each known trap with its fix; needs none of the libraries."""
 
 from doctor_checks.libraries import LIBRARY_CHECKS
 from doctor_checks.machine import MACHINE_CHECKS

@@ -2,6 +2,7 @@
 """Checks of Python, torch and the OpenMMLab libraries: versions, and whether their parts work."""
 
 import importlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from pathlib import Path
 from packaging.version import Version
 
 from doctor_checks.report import Finding, Status
-from sapiens_common.compat import WINDOWS, register_safe_globals
 
 OK, WARNING, ERROR, SKIPPED = Status.OK, Status.WARNING, Status.ERROR, Status.SKIPPED
 
@@ -26,6 +26,20 @@ _NEEDED_FOR = {
     'mmpretrain': 'MAE pretraining',
 }
 _REQUIRED = ('mmengine', 'mmcv')
+
+
+def _read_windows() -> dict[str, list[tuple[str, str, str]]]:
+    """Import name to (distribution, at least, below), from the file that the suite reads too."""
+    spec = find_spec('sapiens_common')
+    assert spec is not None and spec.submodule_search_locations
+    path = Path(spec.submodule_search_locations[0], 'data/version_windows.json')
+    return {
+        module: [(name, low, high) for name, low, high in rows]
+        for module, rows in json.loads(path.read_text('utf-8')).items()
+    }
+
+
+WINDOWS = _read_windows()
 # Why the window of a distribution ends where it does.
 _REASONS = {
     'mmcv': '. mmdet 3.3.0 and mmsegmentation 1.2.2 refuse mmcv 2.2.0; mmcv 2.1.0 also builds with newer '
@@ -47,8 +61,8 @@ def check_python() -> Iterator[Finding]:
     """The interpreter's version."""
     found = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info >= (3, 13):
-        mend = 'use Python 3.10 to 3.12: mmcv 2.1.0 does not build on 3.13'
-        yield Finding('python', WARNING, found, mend)
+        fix = 'use Python 3.10 to 3.12: mmcv 2.1.0 does not build on 3.13'
+        yield Finding('python', WARNING, found, fix)
     else:
         yield Finding('python', OK, found)
 
@@ -60,7 +74,14 @@ def check_torch() -> Iterator[Finding]:
     except ImportError as error:
         yield Finding('torch', ERROR, str(error), 'run "bash tools/install.sh"')
         return
-    yield Finding('torch', OK, torch.__version__)
+    (_, low, high), *_ = WINDOWS['torch']
+    if Version(low).release <= Version(torch.__version__).release < Version(high).release:
+        yield Finding('torch', OK, torch.__version__)
+    else:
+        fix = f'install torch {low} or newer; docs/parity.md lists the tested versions'
+        yield Finding(
+            'torch', ERROR, f'{torch.__version__} is outside {low} <= version < {high}', fix
+        )
     try:
         import torchvision
 
@@ -79,13 +100,14 @@ def check_torch() -> Iterator[Finding]:
 
 def check_windows() -> Iterator[Finding]:
     """Versions of the OpenMMLab libraries against the tested windows, forks included."""
-    for module, choices in WINDOWS.items():
+    for module in _NEEDED_FOR:
+        choices = WINDOWS[module]
         installed = [(name, low, high) for name, low, high in choices if version_of(name)]
         missing = ERROR if module in _REQUIRED else WARNING
         if not installed:
             name, low, high = choices[0]
-            mend = f'pip install "{name}>={low},<{high}"'
-            yield Finding(module, missing, f'not installed (for {_NEEDED_FOR[module]})', mend)
+            fix = f'pip install "{name}>={low},<{high}"'
+            yield Finding(module, missing, f'not installed (for {_NEEDED_FOR[module]})', fix)
             continue
         if len(installed) > 1:
             names = ' and '.join(name for name, _, _ in installed)
@@ -101,9 +123,9 @@ def check_windows() -> Iterator[Finding]:
         if Version(low) <= Version(found) < Version(high):
             yield Finding(module, OK, f'{name} {found}')
         else:
-            mend = f'pip install "{name}>={low},<{high}"' + _REASONS.get(name, '')
+            fix = f'pip install "{name}>={low},<{high}"' + _REASONS.get(name, '')
             yield Finding(
-                module, ERROR, f'{name} {found} is outside {low} <= version < {high}', mend
+                module, ERROR, f'{name} {found} is outside {low} <= version < {high}', fix
             )
 
 
@@ -133,31 +155,44 @@ def check_setuptools() -> Iterator[Finding]:
     elif version_of('onedl-mmengine'):
         yield Finding('pkg_resources', OK, f'not there, not needed (setuptools {found})')
     else:
-        mend = 'pip install "setuptools<81": mmengine <= 0.10.7 imports it when it reads a config'
-        yield Finding('pkg_resources', ERROR, f'gone (setuptools {found})', mend)
+        fix = 'pip install "setuptools<81": mmengine <= 0.10.7 imports it when it reads a config'
+        yield Finding('pkg_resources', ERROR, f'gone (setuptools {found})', fix)
+
+
+_SAVE_AND_LOAD = """
+import sys, torch
+from mmengine.config import ConfigDict
+from mmengine.logging import HistoryBuffer
+torch.save({'message_hub': HistoryBuffer([1.0], [1]), 'meta': ConfigDict(a=1)}, sys.argv[1])
+if len(sys.argv) > 2:
+    __import__(sys.argv[2])
+torch.load(sys.argv[1])
+"""
 
 
 def check_checkpoints() -> Iterator[Finding]:
-    """Whether a checkpoint as mmengine writes it can be read with ``weights_only``."""
-    import torch
-    from mmengine.logging import HistoryBuffer
-
-    register_safe_globals()
+    """Whether upstream's tools can read a checkpoint as mmengine writes it: before and after ours."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'checkpoint.pth'
-        torch.save({'message_hub': {'loss': HistoryBuffer([1.0], [1])}}, path)
-        try:
-            torch.load(path, weights_only=True)
-        # torch reports a refused object as UnpicklingError or as a RuntimeError around it.
-        except Exception as error:
-            yield Finding(
-                'checkpoints',
-                ERROR,
-                f'torch {torch.__version__} refuses what mmengine writes: {error}',
-                f'install a torch within the tested range; report this with torch {torch.__version__}',
-            )
-        else:
-            yield Finding('checkpoints', OK, 'mmengine checkpoints load with weights_only=True')
+        for module in ('', 'sapiens_common'):
+            command = [sys.executable, '-c', _SAVE_AND_LOAD, str(Path(folder, 'a.pth'))]
+            result = subprocess.run([*command, *([module] if module else [])], capture_output=True)
+            if result.returncode == 0:
+                break
+    if result.returncode:
+        error = result.stderr.decode().strip().splitlines()[-1]
+        fix = f'reinstall with "bash tools/install.sh"; if this stays, report it with torch {version_of("torch")}'
+        yield Finding('checkpoints', ERROR, f'what mmengine writes cannot be read: {error}', fix)
+    elif module:
+        yield Finding(
+            'checkpoints',
+            WARNING,
+            f'torch {version_of("torch")} refuses what mmengine writes until a package of the suite is '
+            'imported',
+            "the suite's own commands are not affected; in upstream's tools import one first: "
+            "custom_imports=dict(imports=['sapiens_common']) in the config, or import sapiens_common",
+        )
+    else:
+        yield Finding('checkpoints', OK, 'what mmengine writes is read')
 
 
 def check_mmcv_ops() -> Iterator[Finding]:
@@ -176,8 +211,8 @@ def check_mmcv_ops() -> Iterator[Finding]:
     except ImportError as error:
         if version_of('mmcv-lite'):
             rebuild = 'mmcv-lite has no operators: ' + rebuild
-        mend = f'{rebuild}. Needed by the RTMDet detector and by mmpose.models'
-        yield Finding('mmcv operators', ERROR, str(error), mend)
+        fix = f'{rebuild}. Needed by the RTMDet detector and by mmpose.models'
+        yield Finding('mmcv operators', ERROR, str(error), fix)
         return
     devices = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
     for device in devices:
@@ -185,47 +220,72 @@ def check_mmcv_ops() -> Iterator[Finding]:
         try:
             nms(boxes, torch.ones(1, device=device), 0.5)
         except RuntimeError as error:
-            mend = f'{rebuild}, with FORCE_CUDA=1 and nvcc of the CUDA version torch was built with'
-            yield Finding(f'mmcv operators on {device}', ERROR, str(error).split('\n')[0], mend)
+            fix = f'{rebuild}, with FORCE_CUDA=1 and nvcc of the CUDA version torch was built with'
+            yield Finding(f'mmcv operators on {device}', ERROR, str(error).split('\n')[0], fix)
         else:
             yield Finding(f'mmcv operators on {device}', OK, 'nms runs')
 
 
+_USE_XTCOCOTOOLS = """
+import numpy as np
+from xtcocotools import mask
+from xtcocotools.coco import COCO
+square = np.zeros((4, 6), np.uint8, order='F')
+square[1:3, 2:5] = 1
+assert (mask.decode(mask.encode(square)) == square).all()
+assert mask.iou([mask.encode(square)], [mask.encode(square)], [0])[0, 0] == 1
+"""
+
+
 def check_xtcocotools() -> Iterator[Finding]:
-    """The wheel of xtcocotools is built against numpy 1 and does not load with numpy 2."""
+    """Whether the compiled part of xtcocotools fits numpy, by using it.
+
+    Its wheel is built against numpy 1 and does not load with numpy 2. Built against numpy 2.4 or newer it
+    loads, but decoding a mask asks for a constant that numpy dropped.
+    """
     found = version_of('xtcocotools')
     if found is None:
-        mend = 'pip install --no-build-isolation --no-binary xtcocotools cython xtcocotools'
-        yield Finding('xtcocotools', WARNING, 'not installed (for pose)', mend)
+        fix = 'pip install --no-build-isolation --no-binary xtcocotools cython xtcocotools'
+        yield Finding('xtcocotools', WARNING, 'not installed (for pose)', fix)
         return
-    try:
-        importlib.import_module('xtcocotools._mask')
-    # "numpy.dtype size changed, may indicate binary incompatibility" is a ValueError.
-    except (ImportError, ValueError) as error:
+    result = subprocess.run(
+        [sys.executable, '-c', _USE_XTCOCOTOOLS], capture_output=True, text=True
+    )
+    beside = f'{found} with numpy {version_of("numpy")}'
+    if result.returncode == 0:
+        yield Finding('xtcocotools', OK, f'{beside}: masks and boxes work')
+        return
+    error = result.stderr.strip().splitlines()[-1]
+    if 'NPY_OWNDATA' in error:
         yield Finding(
             'xtcocotools',
-            ERROR,
-            f'{found} with numpy {version_of("numpy")}: {error}',
-            'build it against your numpy: pip install --force-reinstall --no-deps '
-            '--no-build-isolation --no-binary xtcocotools xtcocotools (needs cython and a compiler)',
+            WARNING,
+            f'{beside}: boxes work, decoding a mask fails ({error})',
+            'COCO annotations with masks cannot be scored: "bash tools/install.sh" builds a corrected one',
         )
-    else:
-        yield Finding('xtcocotools', OK, f'{found} with numpy {version_of("numpy")}')
+        return
+    yield Finding(
+        'xtcocotools',
+        ERROR,
+        f'{beside}: {error}',
+        'build it against your numpy: pip install --force-reinstall --no-deps '
+        '--no-build-isolation --no-binary xtcocotools xtcocotools (needs cython and a compiler)',
+    )
 
 
 def check_albumentations() -> Iterator[Finding]:
     """The wrapper of mmpose breaks on albumentations 2; argument names changed in 1.4.20."""
     found = version_of('albumentations')
-    mend = 'pip install "albumentations>=1.4.20,<2"'
+    fix = 'pip install "albumentations>=1.4.20,<2"'
     if found is None:
-        yield Finding('albumentations', WARNING, 'not installed (for pose training)', mend)
+        yield Finding('albumentations', WARNING, 'not installed (for pose training)', fix)
     elif not Version('1.4.20') <= Version(found) < Version('2'):
         why = (
             "mmpose's Albumentation transform fails"
             if Version(found) >= Version('2')
             else 'too old'
         )
-        yield Finding('albumentations', ERROR, f'{found}: {why}', mend)
+        yield Finding('albumentations', ERROR, f'{found}: {why}', fix)
     else:
         yield Finding('albumentations', OK, found)
 

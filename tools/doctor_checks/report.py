@@ -23,13 +23,13 @@ class Finding(NamedTuple):
         name: What was looked at.
         status: How it ended.
         found: What is there.
-        mend: What to do about it; empty when nothing is.
+        fix: What to do about it; empty when nothing is.
     """
 
     name: str
     status: Status
     found: str
-    mend: str = ''
+    fix: str = ''
 
 
 Check = Callable[[], Iterable[Finding]]
@@ -57,16 +57,16 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def to_text(findings: Iterable[Finding]) -> str:
-    """The report for people: one line per finding, mends below."""
+    """The report for people: one line per finding, fixes below."""
     lines = []
     for finding in findings:
         lines.append(f'{finding.status.value:8} {finding.name}: {finding.found}')
-        if finding.mend:
-            lines.append(f'{"":8} -> {finding.mend}')
+        if finding.fix:
+            lines.append(f'{"":8} -> {finding.fix}')
     return '\n'.join(lines)
 
 
 def to_json(findings: Iterable[Finding]) -> str:
-    """The report for scripts: a list of objects with name, status, found and mend."""
+    """The report for scripts: a list of objects with name, status, found and fix."""
     items = [{**finding._asdict(), 'status': finding.status.value} for finding in findings]
     return json.dumps(items, indent=2)
