@@ -21,7 +21,7 @@ done
 [ -n "$python" ] || fail "Python 3.10, 3.11 or 3.12 is needed, found ${PYTHON:-python3} $(version "${PYTHON:-python3}"); set PYTHON=/path/to/python3.11"
 
 # The stamp holds everything the environment depends on; equal stamps mean nothing to do.
-stamp=$(cat "$constraints" "$root/setup.py" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
+stamp=$(cat "$constraints" "$root/setup.py" "$root/common/sapiens_common/data/version_windows.json" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$venv/.sapiens-stamp" 2>/dev/null)" = "$stamp" ]; then
     say "environment is up to date: $venv"
     exit 0
