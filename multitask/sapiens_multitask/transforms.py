@@ -160,8 +160,7 @@ class CropPerson(BaseTransform):
 class WeighKeypoints(BaseTransform):
     """Let some of the 308 keypoints weigh more in the loss than others.
 
-    Of the 308, 238 lie on the face; without weights they have three quarters of the loss. The loss multiplies
-    heatmaps by the weights before it squares their difference, so a weight of 2 counts fourfold.
+    Of the 308, 238 lie on the face; without weights they have three quarters of the loss.
 
     Modified key: ``keypoints_visible`` (N, 308).
 

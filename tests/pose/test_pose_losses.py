@@ -4,7 +4,7 @@ import torch
 from mmpose.models.losses import KeypointMSELoss
 from mmpose.models.losses import KeypointOHKMMSELoss as MMPoseOHKM
 
-from sapiens_pose.models import HardKeypointMSELoss
+from sapiens_pose.models import HardKeypointMSELoss, PeakedMSELoss
 
 
 @pytest.mark.parametrize('use_target_weight', [False, True])
@@ -38,3 +38,43 @@ def test_more_keypoints_asked_than_there_are():
         HardKeypointMSELoss(topk=128)(maps, maps, torch.ones(1, 17))
     with pytest.raises(ValueError, match='topk must be positive, got 0'):
         HardKeypointMSELoss(topk=0)
+
+
+def gaussians(places, size=(16, 12), sigma=1.5):
+    """Heatmaps (1, K, H, W) with peaks at (x, y)."""
+    rows, columns = torch.meshgrid(*(torch.arange(n) for n in size), indexing='ij')
+    maps = [torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)) for x, y in places]
+    return torch.stack(maps)[None]
+
+
+def test_peaked_mse_is_mse_and_divergence():
+    target = gaussians([(3, 5), (9, 12)])
+    output = 0.3 * gaussians([(4, 4), (8, 12)]).requires_grad_(True)
+    weights = torch.tensor([[1.0, 2.0]])
+    mse = KeypointMSELoss(use_target_weight=True)(output, target, weights)
+    torch.testing.assert_close(PeakedMSELoss(peak_weight=0)(output, target, weights), mse)
+    # The divergence by hand, with torch.distributions.
+    expected = 0
+    for i in range(2):
+        wanted = torch.distributions.Categorical(target[0, i].flatten())
+        found = torch.distributions.Categorical(logits=10 * output[0, i].flatten())
+        divergence = torch.distributions.kl_divergence(wanted, found)
+        expected = expected + divergence * weights[0, i] / 3
+    loss = PeakedMSELoss(mse_weight=0)(output, target, weights)
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+    first = PeakedMSELoss(mse_weight=0, first=1)(output, target, weights)
+    alone = PeakedMSELoss(mse_weight=0)(output[:, :1], target[:, :1], weights[:, :1])
+    torch.testing.assert_close(first, alone)
+
+
+def test_peaked_mse_without_labels_is_zero_and_pulls_from_an_empty_map():
+    target = gaussians([(3, 5)])
+    output = torch.zeros_like(target, requires_grad=True)
+    loss = PeakedMSELoss()(output, target, torch.zeros(1, 1))
+    assert loss == 0
+    mse = torch.autograd.grad(PeakedMSELoss(peak_weight=0)(output, target, torch.ones(1, 1)), output)[0]  # fmt: skip
+    both = torch.autograd.grad(PeakedMSELoss()(output, target, torch.ones(1, 1)), output)[0]
+    assert both[0, 0, 5, 3] < 10 * mse[0, 0, 5, 3] < 0  # up at the peak, and much stronger
+    assert both[0, 0, 15, 11] > 0  # down where it should be empty
+    nowhere = PeakedMSELoss()(output, torch.zeros_like(target), torch.ones(1, 1))
+    assert nowhere == 0  # a point outside of the map has no place to be pulled to

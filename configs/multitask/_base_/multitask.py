@@ -8,7 +8,7 @@ max_iters = 4000
 warmup = 200
 size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
 # Chosen so that the four losses weigh about the same at the end of training.
-loss_weights = dict(pose=60.0, seg=1.0, depth=1.0, normal=1.0)
+loss_weights = dict(pose=1.0, seg=0.5, depth=0.5, normal=0.5)
 
 # ---- what follows from it ----
 shared = dict(type='sapiens_multitask.SharedFeatures')
@@ -32,7 +32,7 @@ model = dict(
                 out_channels=308,
                 deconv_out_channels=(64, 64),
                 conv_out_channels=(64, ),
-                loss=dict(type='mmpose.KeypointMSELoss', use_target_weight=True),
+                loss=dict(type='sapiens_pose.PeakedMSELoss', mse_weight=100.0, first=70),
                 decoder=dict(
                     type='sapiens_pose.BatchedUDPHeatmap',
                     input_size=(96, 128),
@@ -80,7 +80,7 @@ train_pipeline = [
         map_stride=2,
         rotate_prob=0.4,
         max_angle=30),
-    dict(type='sapiens_multitask.WeighKeypoints', body=3.0, foot=1.5, face=0.5),
+    dict(type='sapiens_multitask.WeighKeypoints', body=9.0, foot=2.0, face=0.5),
     dict(type='sapiens_depth_normal.NormalizeDepth'),
     dict(type='sapiens_common.ColourDistortion'),
     dict(type='sapiens_multitask.PackMultitask')]
