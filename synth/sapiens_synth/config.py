@@ -85,6 +85,15 @@ class RenderConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
+# THuman2.0 protocol of the paper: each scan is seen in three framings, from all around.
+_SCANS = RenderConfig(
+    framings=(1.0, 1.0, 1.0),
+    yaw=180.0,
+    pitch=(-10.0, 15.0),
+    every_framing=True,
+    image_format='png',
+)
+
 PRESETS: dict[str, RenderConfig] = {
     'default': RenderConfig(),
     # Small, single, mostly frontal people in moderate poses: learnable in minutes by a tiny model.
@@ -97,14 +106,8 @@ PRESETS: dict[str, RenderConfig] = {
         variety=0.5,
         detail='low',
     ),
-    # THuman2.0 protocol of the paper: each scan is seen in three framings, from all around.
-    'thuman2': RenderConfig(
-        framings=(1.0, 1.0, 1.0),
-        yaw=180.0,
-        pitch=(-10.0, 15.0),
-        every_framing=True,
-        image_format='png',
-    ),
+    'thuman2': _SCANS,
+    '2k2k': _SCANS,
     # People as photographs show them; what models that meet photographs are trained on.
     'photos': RenderConfig(
         size=(256, 256),

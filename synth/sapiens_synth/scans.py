@@ -140,6 +140,32 @@ def _appearance(mesh: trimesh.Trimesh, path: str) -> tuple[np.ndarray, np.ndarra
     return _linear(colors), None
 
 
+def read_mesh(path: str, appearance: bool = True) -> trimesh.Trimesh:
+    """Read a mesh as it is, in the coordinates of its file.
+
+    Args:
+        path: Mesh file.
+        appearance: Whether materials and textures are read too.
+
+    Raises:
+        ValueError: If the file cannot be read as a mesh with finite triangles.
+    """
+    try:
+        loaded = trimesh.load(path, force='mesh', process=False, skip_materials=not appearance)
+    except Exception as error:  # trimesh raises whatever its parsers raise
+        raise ValueError(f'scan {path} cannot be read as a mesh: {error}') from error
+    if not isinstance(loaded, trimesh.Trimesh) or not len(loaded.faces):
+        raise ValueError(f'scan {path} holds no triangles')
+    if not np.isfinite(loaded.vertices).all():
+        raise ValueError(f'scan {path} has vertices that are not finite numbers')
+    if loaded.faces.min() < 0 or loaded.faces.max() >= len(loaded.vertices):
+        raise ValueError(
+            f'scan {path} has faces that point at missing vertices '
+            f'(largest index {loaded.faces.max()}, vertices {len(loaded.vertices)})'
+        )
+    return loaded
+
+
 @lru_cache(maxsize=4)
 def load_scan(path: str) -> ScanMesh:
     """Read a scan, put it upright on the floor at the origin, in metres.
@@ -154,19 +180,7 @@ def load_scan(path: str) -> ScanMesh:
     Raises:
         ValueError: If the file cannot be read as a mesh with finite triangles, or its texture cannot.
     """
-    try:
-        loaded = trimesh.load(path, force='mesh', process=False)
-    except Exception as error:  # trimesh raises whatever its parsers raise
-        raise ValueError(f'scan {path} cannot be read as a mesh: {error}') from error
-    if not isinstance(loaded, trimesh.Trimesh) or not len(loaded.faces):
-        raise ValueError(f'scan {path} holds no triangles')
-    if not np.isfinite(loaded.vertices).all():
-        raise ValueError(f'scan {path} has vertices that are not finite numbers')
-    if loaded.faces.min() < 0 or loaded.faces.max() >= len(loaded.vertices):
-        raise ValueError(
-            f'scan {path} has faces that point at missing vertices '
-            f'(largest index {loaded.faces.max()}, vertices {len(loaded.vertices)})'
-        )
+    loaded = read_mesh(path)
     try:
         rest, texture = _appearance(loaded, path)
     except Exception as error:  # Pillow reads the texture only now, and raises anything

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sapiens_common.files.maps import read_mask
 from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
-from sapiens_depth_normal.datasets import DenseFolderDataset, Hi4DRenders, THuman2Renders
+from sapiens_depth_normal.datasets import DenseFolderDataset, THuman2Renders
 from sapiens_depth_normal.datasets.exr import choose_channels
 from sapiens_depth_normal.datasets.files import read_depth, read_normal
 from sapiens_depth_normal.transforms import LoadMaps, NormalizeDepth, PackMaps
@@ -108,18 +108,6 @@ def test_scan_layouts(tmp_path):
     (tmp_path / 'th/annotations/val.json').write_text(json.dumps(dict(images=images[2:])))
     found = THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     assert [found.get_data_info(i)['framing'] for i in range(3)] == ['face', 'upper', 'full']
-    folders = ('images/4', 'seg/img_seg_mask/4/all', 'depth/4', 'normal/4')
-    for action in ('pair28/dance28', 'pair32_1/hug32', 'pair32_2/hug32'):
-        for frame in ('000002', '000001'):
-            write_sample(tmp_path / 'hi4d' / action, frame, folders, '.jpg')
-    hi4d = Hi4DRenders(data_root=str(tmp_path / 'hi4d'), targets=['normal'], pairs=(28, 32))
-    assert ids(hi4d)[::2] == [
-        'pair28/dance28/000001',
-        'pair32_1/hug32/000001',
-        'pair32_2/hug32/000001',
-    ]
-    with pytest.raises(ValueError, match=r'no pair37\*/<action>/images/4'):
-        Hi4DRenders(data_root=str(tmp_path / 'hi4d'), targets=['normal'])
 
 
 def test_two_processes_see_disjoint_samples_that_cover_the_set(tmp_path):
@@ -372,5 +360,5 @@ def test_folder_errors(tmp_path):
 
 
 def test_registered():
-    for name in ('DenseFolderDataset', 'THuman2Renders', 'Hi4DRenders'):
+    for name in ('DenseFolderDataset', 'THuman2Renders'):
         assert DATASETS.get(f'sapiens_depth_normal.{name}').__name__ == name

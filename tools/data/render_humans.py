@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         '--count',
         type=int,
         default=None,
-        help='images (default 2000; with --preset thuman2 three per scan)',
+        help='images (default 2000; with --preset thuman2 or 2k2k three per scan)',
     )
     parser.add_argument('--preset', default='default', choices=sorted(PRESETS))
     parser.add_argument(
@@ -89,8 +89,8 @@ def main() -> None:
     if args.format:
         changes['image_format'] = args.format
     config = get_preset(args.preset, **changes)
-    if args.preset == 'thuman2' and not args.scans:
-        raise ValueError('--preset thuman2 renders scans; give their folder with --scans')
+    if config.every_framing and not args.scans:
+        raise ValueError(f'--preset {args.preset} renders scans; give their folder with --scans')
     count = args.count
     if count is None:
         count = 3 * len(config.scans) if config.every_framing else 2000

@@ -3,12 +3,11 @@
 
 from .folders import DenseFolderDataset
 from .p3m import P3MDataset
-from .scans import Hi4DRenders, THuman2Renders
+from .scans import THuman2Renders
 from .synthhuman import SynthHumanDataset
 
 __all__ = [
     'DenseFolderDataset',
-    'Hi4DRenders',
     'P3MDataset',
     'SynthHumanDataset',
     'THuman2Renders',
