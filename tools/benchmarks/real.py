@@ -96,7 +96,8 @@ def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
         if not result.ok:
             raise ValueError(f'{image["file_name"]}: {result.error}')
         annotations = by_image[image['id']]
-        points = to_coco(result.keypoints, result.scores)
+        pose = result.by_task()['pose']
+        points = to_coco(pose.keypoints, pose.scores)
         for annotation, box, found in zip(annotations, own, points, strict=True):
             truth = np.reshape(annotation['keypoints'], (17, 3)).astype(float)
             people.append(Person(np.array(box, float), truth, found.astype(float), annotation))
@@ -146,14 +147,14 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
         mask = item['mask'] > 0
         rows, columns = np.nonzero(mask)
         box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-        result = next(iter(inferencer([item['img']], boxes=[[box]], crops=True)))
+        (result,) = inferencer([item['img']], boxes=[[box]], crops=True)
         if not result.ok:
             raise ValueError(f'{item["img_path"]}: {result.error}')
         sample = {'img_path': item['img_path'], 'framing': item.get('framing', 'all')}
         sample['gt_mask'] = {'data': torch.from_numpy(mask[None])}
         for name in metrics:
             truth = np.atleast_3d(item[f'gt_{name}_map']).transpose(2, 0, 1)
-            found = np.atleast_3d(getattr(result, name)).transpose(2, 0, 1)
+            found = np.atleast_3d(getattr(result.by_task()[name], name)).transpose(2, 0, 1)
             # Off the crop nothing is predicted; the mask does not ask for it.
             sample[f'gt_{name}_map'] = {'data': torch.from_numpy(np.ascontiguousarray(truth))}
             sample[f'pred_{name}_map'] = {'data': torch.from_numpy(np.nan_to_num(found))}

@@ -2,15 +2,12 @@
 """Learned or fixed 2-D position tables: inferring their grid, resizing, adapting at load time."""
 
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from .vit import SapiensViT
 
 Grid = tuple[int, int]
 
@@ -42,10 +39,8 @@ def infer_grid(length: int, target: Grid) -> tuple[Grid, int] | None:
     return None
 
 
-def adapt_pos_embed(
-    module: 'SapiensViT', state_dict: dict[str, Tensor], prefix: str, *_: Any
-) -> None:
-    """Load hook: fit ``pos_embed`` of a state dict (and its class token) to the encoder.
+def adapt_pos_embed(module: Any, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Load hook of ``SapiensViT``: fit ``pos_embed`` of a state dict (and its class token) to the encoder.
 
     Raises:
         ValueError: The table's width is another encoder's, its grid cannot be inferred, or the
