@@ -1,0 +1,250 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The analysis tools, run as a user runs them, on invented runs and data."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from analysis import analyze_logs, compare_runs, get_flops, run_logs, visualize_scheduler
+from analysis.pose_errors import rows_of
+from invented_data import invent_data
+from mmengine.config import Config
+
+from sapiens_inference.engine.models import build_model
+
+
+def run_tool(root, name, *arguments):
+    command = [sys.executable, str(root / f'tools/analysis/{name}.py'), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Work directories of two runs; the first was killed and resumed at step 2."""
+    entries = {
+        'a/1': [
+            {'loss': 3.0, 'time': 0.5, 'data_time': 0.1, 'step': 1, 'iter': 1},
+            {'loss': 9.0, 'time': 0.5, 'data_time': 0.1, 'step': 2, 'iter': 2},
+        ],
+        'a/2': [
+            {'loss': 2.0, 'time': 0.3, 'data_time': 0.0, 'step': 2, 'iter': 2},
+            {'coco/AP': 0.4, 'step': 2},
+        ],
+        'b/1': [
+            {'loss': 1.0, 'time': 0.1, 'data_time': 0.05, 'step': 1, 'iter': 1},
+            {'loss': 1.5, 'time': 0.1, 'data_time': 0.05, 'step': 2, 'iter': 2},
+        ],
+    }
+    for name, lines in entries.items():
+        folder = tmp_path / name / 'vis_data'
+        folder.mkdir(parents=True)
+        text = '\n'.join(json.dumps(line) for line in lines)
+        (folder / 'scalars.json').write_text(text + '\n{"loss": 1')  # torn by a kill
+    (tmp_path / 'a/config.py').write_text("optim = dict(lr=0.1, type='Adam')\nsteps = [1, 2]\n")
+    (tmp_path / 'b/config.py').write_text("optim = dict(lr=0.2, type='Adam')\nsteps = [1, 2]\n")
+    return [str(tmp_path / 'a'), str(tmp_path / 'b')]
+
+
+def test_curves_of_a_resumed_run(runs):
+    curves = run_logs.read_curves(runs[0])
+    assert curves['loss'].steps.tolist() == [1, 2] and curves['loss'].values.tolist() == [3.0, 2.0]
+    assert run_logs.run_names(runs) == ['a', 'b']
+    assert '| a | 2 | 0.4000 |' in analyze_logs.time_table({'a': curves})
+    assert '50.0%' in analyze_logs.time_table({'b': run_logs.read_curves(runs[1])})
+
+
+def test_bad_logs_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r'no vis_data/scalars.json'):
+        run_logs.read_curves(tmp_path)
+    (tmp_path / 'scalars.json').write_text('{"loss": \n{"loss": 1, "step": 1}\n')
+    with pytest.raises(ValueError, match=r'scalars.json:1: expected a JSON object'):
+        run_logs.read_curves(tmp_path)
+
+
+def test_the_curves_are_drawn(root, runs, tmp_path):
+    out = tmp_path / 'curves.png'
+    done = run_tool(root, 'analyze_logs', *runs, '--keys', 'loss', '--out', out)
+    assert done.returncode == 0, done.stderr
+    assert cv2.imread(str(out)).std() > 5
+    done = run_tool(root, 'analyze_logs', *runs, '--keys', 'nothing')
+    assert done.returncode == 1 and "no run has logged ['nothing']" in done.stderr
+
+
+def test_runs_side_by_side(runs):
+    rows = compare_runs.config_rows([compare_runs.read_config(run) for run in runs])
+    assert rows == [['optim.lr', '0.1', '0.2']]
+    rows = dict(
+        (row[0], row[1:]) for row in compare_runs.metric_rows(list(map(run_logs.read_curves, runs)))
+    )
+    assert rows['loss'] == ['2 (best 2 at 2)', '1.5 (best 1 at 1)']
+    assert rows['coco/AP'] == ['0.4 (best 0.4 at 2)', '']
+    assert compare_runs.is_less_better('depth/rmse') and not compare_runs.is_less_better('coco/AP')
+
+
+def test_print_config(root):
+    recipe = 'configs/pose/sapiens_tiny_synthetic.py'
+    done = run_tool(root, 'print_config', recipe, '--key', 'model.backbone.arch')
+    assert done.stdout.strip() == "arch = 'tiny'", done.stderr
+    done = run_tool(root, 'print_config', recipe, '--cfg-options', 'model.backbone.arch=0.3b')
+    assert "arch='0.3b'" in done.stdout
+    done = run_tool(root, 'print_config', recipe, '--key', 'model.nothing')
+    assert done.returncode == 1 and "model has no 'nothing'" in done.stderr
+
+
+def test_operations_of_a_known_model(root):
+    config = Config.fromfile(str(root / 'configs/pose/sapiens_tiny_synthetic.py'))
+    shape = get_flops.input_shape(config)
+    rows = get_flops.count(get_flops.build_on_meta(config), shape, depth=3)
+    found = {name: operations for name, operations, _ in rows}
+    width = 192
+    grid = get_flops.build_on_meta(config).backbone
+    padding = config.model.backbone.get('patch_padding', 2)
+    tokens = ((shape[0] + 2 * padding - 16) // 16 + 1) * ((shape[1] + 2 * padding - 16) // 16 + 1)
+    assert found['backbone.patch_embed'] == 2 * tokens * width * 3 * 16 * 16
+    # Per layer: qkv and projection 4 d^2, feed-forward 8 d^2, two products of attention n d each.
+    layer = 2 * tokens * (12 * width**2 + 2 * tokens * width)
+    assert found['backbone.layers.0'] == layer
+    assert found['backbone.layers'] == layer * len(grid.layers)
+    assert rows[0][1] >= found['backbone'] + found['head']
+
+
+def test_schedules_are_those_of_training(root):
+    config = Config.fromfile(str(root / 'configs/pose/sapiens_tiny_synthetic.py'))
+    values = visualize_scheduler.trace(config, per_epoch=10)['lr']
+    assert len(values) == 10 * config.train_cfg.max_epochs
+    assert values[0] == pytest.approx(config.optim_wrapper.optimizer.lr * 0.01)
+    assert max(values) <= config.optim_wrapper.optimizer.lr and values[-1] < 0.01 * max(values)
+
+
+def test_rows_of_keypoint_errors():
+    errors = np.array([[1.0, np.nan], [3.0, 20.0]])
+    flags = np.array([[2, 0], [1, 2]])
+    rows = rows_of(['eye', 'toe'], errors, flags, np.array([10.0, 100.0]))
+    assert rows[0] == [
+        'eye',
+        2,
+        '2.000',
+        '2.000',
+        '0.5000',
+        '1.0000',
+        '1.0000',
+        1,
+        '0.1000',
+        1,
+        '0.0300',
+    ]
+    assert rows[1] == [
+        'toe',
+        1,
+        '20.000',
+        '20.000',
+        '0.0000',
+        '0.0000',
+        '1.0000',
+        1,
+        '0.2000',
+        0,
+        '',
+    ]
+
+
+@pytest.fixture
+def small(root, tmp_path):
+    """A recipe's config at its own size on invented data, and a checkpoint of its random model."""
+    invent_data(tmp_path / 'data')
+
+    def make(recipe):
+        config = Config.fromfile(str(root / 'configs' / recipe))
+        path = tmp_path / 'random.pth'
+        model = build_model(config)
+        torch.save({'state_dict': model.state_dict(), 'meta': {'cfg': 'answer = 42\n'}}, path)
+        return str(root / 'configs' / recipe), path, f'data_root={tmp_path}/data'
+
+    return make
+
+
+@pytest.mark.slow
+def test_pose_errors(root, small, tmp_path):
+    config, checkpoint, data = small('pose/sapiens_tiny_synthetic.py')
+    out = tmp_path / 'out'
+    arguments = [
+        config,
+        checkpoint,
+        '--out',
+        out,
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        data,
+    ]
+    done = run_tool(root, 'pose_errors', *arguments)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with (out / 'errors.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 308 and int(rows[0]['count']) > 0 and float(rows[0]['mean_px']) > 0
+    assert (
+        cv2.imread(str(out / 'worst.png')) is not None
+        and cv2.imread(str(out / 'pck.png')) is not None
+    )
+
+
+@pytest.mark.slow
+def test_confusion_matrix(root, small, tmp_path):
+    config, checkpoint, data = small('seg/sapiens_tiny_synthetic.py')
+    out = tmp_path / 'out'
+    arguments = [
+        config,
+        checkpoint,
+        '--out',
+        out,
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        data,
+    ]
+    done = run_tool(root, 'confusion_matrix', *arguments)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with (out / 'confusion.csv').open(newline='') as file:
+        table = np.array([row[1:] for row in list(csv.reader(file))[1:]], int)
+    assert table.shape == (28, 28) and table.sum() > 0
+    assert cv2.imread(str(out / 'confusion.png')) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('mode', ['transformed', 'original', 'pipeline'])
+def test_browse_dataset(root, small, tmp_path, mode):
+    config, _, data = small('pose/sapiens_tiny_synthetic.py')
+    out = tmp_path / 'out'
+    arguments = [config, '--mode', mode, '--out', out, '--count', 2, '--cfg-options', data]
+    done = run_tool(root, 'browse_dataset', *arguments)
+    assert done.returncode == 0, done.stderr[-2000:]
+    pictures = [cv2.imread(str(path)) for path in sorted(out.glob('*.png'))]
+    assert len(pictures) == 2
+    if mode == 'original':
+        assert pictures[0].shape == (64, 48, 3)
+
+
+def test_publish_model(root, small, tmp_path):
+    _, checkpoint, _ = small('pose/sapiens_tiny_synthetic.py')
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({**content, 'optimizer': {'state': torch.zeros(10_000)}}, checkpoint)
+    done = run_tool(
+        root, 'publish_model', checkpoint, tmp_path / 'out', '--name', 'mine', '--dtype', 'float16'
+    )
+    assert done.returncode == 0, done.stderr
+    from sapiens_common.weights import sha256_of
+
+    [path] = (tmp_path / 'out').glob('*.safetensors')
+    assert path.stem == f'mine-{sha256_of(path)[:8]}'
+    assert path.with_suffix('.py').read_text() == 'answer = 42\n'
+    from safetensors.torch import load_file
+
+    published = load_file(path)
+    assert published.keys() == content['state_dict'].keys()
+    name = 'backbone.pos_embed'
+    torch.testing.assert_close(published[name], content['state_dict'][name].half())
