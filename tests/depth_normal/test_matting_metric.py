@@ -13,8 +13,9 @@ H, W = 40, 50
 
 
 def sample(pred, truth, trimap=None, framing=None):
-    maps = {'pred_alpha_map': pred, 'gt_alpha_map': truth}
-    found = {key: {'data': torch.from_numpy(np.float32(v))[None]} for key, v in maps.items()}
+    matte = np.stack([0 * pred] * 3 + [pred])  # red, green, blue, alpha
+    maps = {'pred_matting_map': matte, 'gt_alpha_map': truth[None]}
+    found = {key: {'data': torch.from_numpy(np.float32(v))} for key, v in maps.items()}
     if trimap is not None:
         found['gt_trimap'] = {'data': torch.from_numpy(np.uint8(trimap))[None]}
     return {'img_path': 'photo.jpg', 'framing': framing, **found}
@@ -111,6 +112,6 @@ def test_errors():
         with pytest.raises(ValueError, match=message):
             evaluate(sample(pred, truth))
     item = sample(truth, truth)
-    del item['pred_alpha_map']
-    with pytest.raises(ValueError, match='has no pred_alpha_map'):
+    del item['pred_matting_map']
+    with pytest.raises(ValueError, match='has no pred_matting_map'):
         evaluate(item)

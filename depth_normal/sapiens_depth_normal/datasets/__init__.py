@@ -1,12 +1,14 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Readers of image, mask, depth and normal folders."""
 
+from .bedlam import BedlamDataset
 from .folders import DenseFolderDataset
 from .p3m import P3MDataset
 from .scans import THuman2Renders
 from .synthhuman import SynthHumanDataset
 
 __all__ = [
+    'BedlamDataset',
     'DenseFolderDataset',
     'P3MDataset',
     'SynthHumanDataset',

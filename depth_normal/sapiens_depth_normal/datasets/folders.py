@@ -37,6 +37,9 @@ SUFFIXES = {
 }
 
 
+Files = dict[str, Path | list[Path]]
+"""Files of one kind by sample name; several where they are put together (masks of several people)."""
+
 ANNOTATIONS = 'annotations'
 """Folder of COCO files in sets of tools/data/render_humans.py."""
 
@@ -154,25 +157,25 @@ class DenseFolderDataset(BaseDataset):
             {
                 'sample_id': prefix + name,
                 'img_path': str(files['image'][name]),
-                **{f'{kind}_path': str(files[kind][name]) for kind in self.kinds[1:]},
+                **{f'{kind}_path': _as_text(files[kind][name]) for kind in self.kinds[1:]},
                 **({'map_format': self.MAP_FORMAT} if self.MAP_FORMAT else {}),
             }
             for name in names
         ]
 
-    def index(self, root: Path, folders: dict[str, str]) -> dict[str, dict[str, Path]]:
+    def index(self, root: Path, folders: dict[str, str]) -> dict[str, Files]:
         """Files by kind and name."""
         return {kind: index_folder(root, kind, folders.get(kind)) for kind in self.kinds}
 
 
-def index_folder(root: Path, kind: str, folder: str | None) -> dict[str, Path]:
+def index_folder(root: Path, kind: str, folder: str | None) -> Files:
     """Files of one kind by name: the path below their folder, without suffix."""
     candidates = [root / name for name in ([folder] if folder else FOLDERS[kind])]
     found = next((path for path in candidates if path.is_dir()), None)
     if found is None:
         looked = ' or '.join(str(path) for path in candidates)
         raise ValueError(f'no folder of {kind} files: expected {looked}')
-    files: dict[str, Path] = {}
+    files: Files = {}
     for path in sorted(found.rglob('*')):
         if path.suffix.lower() not in SUFFIXES[kind]:
             continue
@@ -181,6 +184,11 @@ def index_folder(root: Path, kind: str, folder: str | None) -> dict[str, Path]:
             raise ValueError(f'{files[name]} and {path} have the same name; keep one of them')
         files[name] = path
     return files
+
+
+def _as_text(path: Path | list[Path]) -> str | list[str]:
+    """Paths for a sample, which travels between processes."""
+    return [str(one) for one in path] if isinstance(path, list) else str(path)
 
 
 def sibling_of(image: str | Path, kind: str) -> Path:

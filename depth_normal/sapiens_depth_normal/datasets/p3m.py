@@ -6,7 +6,7 @@ from typing import Any
 
 from sapiens_depth_normal.registry import DATASETS
 
-from .folders import DenseFolderDataset, index_folder
+from .folders import DenseFolderDataset, Files, index_folder
 
 # Folder and image folder of each part; the photos of P3M-500-NP show faces that may be shown.
 PARTS = {
@@ -40,7 +40,7 @@ class P3MDataset(DenseFolderDataset):
         targets = ['alpha'] if part == 'train' else ['alpha', 'trimap']
         super().__init__(**{'targets': targets, **kwargs})
 
-    def index(self, root: Path, folders: dict[str, str]) -> dict[str, dict[str, Path]]:
+    def index(self, root: Path, folders: dict[str, str]) -> dict[str, Files]:
         """Files by kind and name."""
         place, images = PARTS[self.part]
         alphas = index_folder(root / place, 'alpha', folders.get('alpha', 'mask'))

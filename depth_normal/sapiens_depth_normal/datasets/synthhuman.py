@@ -8,7 +8,7 @@ from typing import Any
 
 from sapiens_depth_normal.registry import DATASETS
 
-from .folders import DenseFolderDataset
+from .folders import DenseFolderDataset, Files
 
 FILES = {
     'image': 'rgb_{}.png',
@@ -57,12 +57,12 @@ class SynthHumanDataset(DenseFolderDataset):
             raise ValueError(f'SynthHuman has no {sorted(unknown)}; it has {list(FILES)}')
         super().__init__(targets=targets, **kwargs)
 
-    def index(self, root: Path, folders: dict[str, str]) -> dict[str, dict[str, Path]]:
+    def index(self, root: Path, folders: dict[str, str]) -> dict[str, Files]:
         """Files by kind and id of the split."""
         if not root.is_dir():
             raise ValueError(f'{root} does not exist; expected a folder of rgb_0000000.png, ...')
         patterns = {kind: re.compile(FILES[kind].format(r'(\d{7})')) for kind in self.kinds}
-        files: dict[str, dict[str, Path]] = {kind: {} for kind in self.kinds}
+        files: dict[str, Files] = {kind: {} for kind in self.kinds}
         for name in os.listdir(root):  # a million and a half of them: no stat, no sorting
             for kind, pattern in patterns.items():
                 match = pattern.fullmatch(name)

@@ -23,7 +23,8 @@ class AlphaMatteMetric(FramingMetric):
     alpha is hard and has no trimap does not count in ``unknown``.
     The trivial prediction is the mean true alpha of each image everywhere.
 
-    Needs ``pred_alpha_map`` and ``gt_alpha_map`` in [0, 1] at one size; reads ``gt_trimap`` if there is one.
+    Needs ``pred_matting_map`` (4, H, W), alpha last, and ``gt_alpha_map``, in [0, 1] and at one size; reads
+    ``gt_trimap`` if there is one.
 
     Args:
         radius: Pixels around partly transparent ones that count as unknown without a trimap.
@@ -54,7 +55,7 @@ class AlphaMatteMetric(FramingMetric):
         Raises:
             ValueError: A map is missing, of another size, or not within [0, 1].
         """
-        pred = read_field(sample, 'pred_alpha_map')[0]
+        pred = read_field(sample, 'pred_matting_map')[-1]
         truth = read_field(sample, 'gt_alpha_map')[0]
         where = sample.get('img_path', 'a sample')
         if pred.shape != truth.shape:

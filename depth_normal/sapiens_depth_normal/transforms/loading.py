@@ -40,7 +40,8 @@ DEFAULT_FORMAT: dict[str, Any] = {
 class LoadMaps(BaseTransform):
     """Read whatever paths a sample has into arrays of one size.
 
-    Required keys: ``img_path`` (not read if there is an ``img``); optional ``mask_path``, ``depth_path``,
+    Required keys: ``img_path`` (not read if there is an ``img``); optional ``mask_path`` (or several, which are
+    put together), ``depth_path``,
     ``normal_path``, ``alpha_path``, ``trimap_path``, ``camera_path``, ``segmentation_path``. Depth and normals
     need a mask.
     A data set that knows how its files are written says so in ``map_format``, a dict of the arguments
@@ -120,8 +121,11 @@ class LoadMaps(BaseTransform):
         """Read the mask and what is defined on it."""
         how = {**DEFAULT_FORMAT, **results.get('map_format', {}), **self.format}
         path = results['mask_path']
-        mask = read_mask(path, how['mask_threshold'])
-        check_same_size(path, mask.shape, shape)
+        mask = np.zeros(shape, bool)
+        for one in [path] if isinstance(path, str) else path:
+            part = read_mask(one, how['mask_threshold'])
+            check_same_size(one, part.shape, shape)
+            mask |= part
         depth = normals = None
         if 'depth_path' in results:
             depth = read_depth(results['depth_path'])
