@@ -11,9 +11,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
 
+from sapiens_pretrain.models.attention import attend
 from sapiens_pretrain.models.rope import GridRotaryEmbedding, rotate
 from sapiens_pretrain.models.sapiens2 import SAPIENS2_ZOO, Sapiens2ViT, resolve_arch
-from sapiens_pretrain.models.swiglu import grouped_attention
 from sapiens_pretrain.models.tokenizer import WindowTokenizer, to_windows
 
 ARCH = dict(
@@ -416,7 +416,7 @@ def test_casts_leave_the_tables_alone():
 
 def test_grouped_heads_are_shared_by_neighbours():
     q, k, v = torch.randn(2, 6, 5, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
-    found = grouped_attention(q, k, v)
+    found = attend(q, k, v)
     for head in range(6):
         scores = (q[:, head] @ k[:, head // 3].transpose(1, 2) / 2).softmax(-1)
         torch.testing.assert_close(found[:, head], scores @ v[:, head // 3])
@@ -438,6 +438,16 @@ def test_chunks_of_windows_change_nothing(monkeypatch):
     whole = tokenizer(windows)
     monkeypatch.setattr('sapiens_pretrain.models.tokenizer._CHUNK', 5)
     torch.testing.assert_close(tokenizer(windows), whole)
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_attention_under_autocast_on_a_cpu(training):
+    """Training computes in float32, inference in bfloat16; both are close to the exact result."""
+    q, k, v = (torch.randn(1, heads, 5, 8, requires_grad=training) for heads in (4, 2, 2))
+    with torch.autocast('cpu', torch.bfloat16):
+        found = attend(q, k, v)
+    assert found.dtype == (torch.float32 if training else torch.bfloat16)
+    torch.testing.assert_close(found.float(), attend(q, k, v), rtol=0, atol=2e-2)
 
 
 def test_autocast_attends_in_bfloat16():

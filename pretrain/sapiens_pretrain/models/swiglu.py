@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .attention import attend
 from .rope import Tables, rotate
 
 EPS = 1e-6
@@ -48,21 +49,6 @@ class LayerScale(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scale x (..., D)."""
         return x * self.weight
-
-
-def grouped_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Softmax attention of queries (B, h, N, d) on keys and values (B, k, N, d).
-
-    Query head i reads key-value head i // (h / k). CUDA's half-precision kernels read shared heads in
-    place; the others would fall back to the slow composite and get copies instead.
-    """
-    groups = q.shape[1] // k.shape[1]
-    if groups == 1:
-        return F.scaled_dot_product_attention(q, k, v)
-    if q.is_cuda and q.dtype in (torch.float16, torch.bfloat16):
-        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
-    k, v = (x[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for x in (k, v))
-    return F.scaled_dot_product_attention(q, k, v)
 
 
 class GroupedQueryAttention(nn.Module):
@@ -108,7 +94,7 @@ class GroupedQueryAttention(nn.Module):
         k = self.k_norm(self._heads(self.wk(x))).transpose(1, 2)
         if rope is not None:
             q, k = rotate(q, rope), rotate(k, rope)
-        x = grouped_attention(q.to(v.dtype), k.to(v.dtype), v)
+        x = attend(q.to(v.dtype), k.to(v.dtype), v)
         return self.gamma(self.proj(x.transpose(1, 2).flatten(2)))
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
@@ -20,6 +19,7 @@ from sapiens_common.checkpoint import load_pretrained
 from sapiens_common.compat import add_load_hook
 from sapiens_pretrain.registry import MODELS
 
+from .attention import attend
 from .base import PatchEmbed, PlainViT, find_arch
 from .pos_embed import adapt_pos_embed, resize_pos_embed
 from .sincos import sincos_pos_embed
@@ -66,12 +66,7 @@ class Attention(nn.Module):
         b, n, d = x.shape
         qkv = self.qkv(x).view(b, n, 3, self.num_heads, d // self.num_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, N, D / heads)
-        if torch.is_autocast_enabled('cpu') and q.device.type == 'cpu':
-            # In training, PyTorch's attention on CPUs is three times as fast in float32 as in bfloat16.
-            with torch.autocast('cpu', enabled=False):
-                x = F.scaled_dot_product_attention(q.float(), k.float(), v.float())
-        else:
-            x = F.scaled_dot_product_attention(q, k, v)
+        x = attend(q, k, v)
         return self.proj(x.transpose(1, 2).reshape(b, n, d))
 
 
