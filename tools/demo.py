@@ -96,6 +96,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='SHARE',
         help='stop when more of the inputs have failed (default: 1, never)',
     )
+    run.add_argument(
+        '--export',
+        nargs='+',
+        default=[],
+        metavar='FORMAT',
+        help='also write the results in other formats (python tools/export_results.py --list)',
+    )
     run.add_argument('--quiet', action='store_true', help='no progress bar')
     return parser.parse_args(argv)
 
@@ -192,7 +199,9 @@ def main(argv: list[str] | None = None) -> int:
         tasks, masks = build(args)
         set_detector(args, tasks)
         from sapiens_inference.engine.run import run_tasks
+        from sapiens_inference.outputs.exports import check_formats, export_run
 
+        check_formats(args.export)
         single = args.input[0] if len(args.input) == 1 else args.input
         if isinstance(single, str) and single.isdecimal() and not Path(single).exists():
             single = int(single)
@@ -210,6 +219,8 @@ def main(argv: list[str] | None = None) -> int:
             save_frames=args.save_frames,
             progress=not args.quiet,
         )
+        if args.export and summary.done:
+            export_run(args.out, args.export, images=single if isinstance(single, str) else None)
     except (ValueError, ImportError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

@@ -125,6 +125,13 @@ class MultitaskInferencer(DenseInferencer):
         needy = [part for part in self.tasks.values() if part.needs_boxes]
         return needy[0].default_detector() if needy else super().default_detector()
 
+    def describe(self) -> dict[str, Any]:
+        """The model, and what its tasks add, for ``summary.json``."""
+        content: dict[str, Any] = {}
+        for part in self.tasks.values():
+            content |= part.describe()
+        return content | super().describe()
+
     def parts(self) -> list[Task]:
         """The tasks' own inferencers."""
         return list(self.tasks.values())

@@ -91,6 +91,10 @@ class SegInferencer(DenseInferencer):
                 f'{self.vocabulary.name} {classes}'
             )
 
+    def describe(self) -> dict[str, Any]:
+        """The model and its classes, for ``summary.json``."""
+        return {**super().describe(), 'classes': list(self.vocabulary.classes)}
+
     def extract(self, sample: Any) -> np.ndarray:
         """Class ids (H, W) of a predicted data sample."""
         return sample.pred_sem_seg.data.squeeze(0).to('cpu').numpy().astype(np.uint8)

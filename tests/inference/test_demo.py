@@ -44,6 +44,27 @@ def test_all_tasks_on_a_folder_of_odd_files(models, odd_folder, tmp_path, capsys
     assert np.load(out / 'depth/rotated.npy').shape == (64, 48)
 
 
+def test_exports_of_the_command(models, tmp_path, photo):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
+    out = tmp_path / 'out'
+    arguments = ['all', str(tmp_path / 'a.png'), '--out', str(out), '--boxes', 'image', *models]
+    assert demo.main([*arguments, '--export', 'parts', 'glb', 'csv']) == 0
+    found = {path.relative_to(out / 'exports').parts[0] for path in out.glob('exports/*/*')}
+    assert found == {'parts', 'glb', 'csv'}
+    # The classes' names come from the summary.
+    names = json.loads((out / 'seg/summary.json').read_text())['models']['seg']['classes']
+    ids = {int(path.stem.split('_')[1]): path.stem for path in out.glob('exports/parts/*.png')}
+    assert ids and all(stem.endswith(names[number]) for number, stem in ids.items())
+
+
+def test_an_unknown_export_costs_no_work(models, tmp_path, photo, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
+    arguments = ['pose', str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out'), *models]
+    assert demo.main([*arguments, '--boxes', 'image', '--export', 'docx']) == 2
+    assert "unknown export formats ['docx']" in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 def test_a_video_with_people_smoothed_and_numbered(models, tmp_path, photo):
     path = tmp_path / 'film.mp4'
     with av.open(str(path), 'w') as container:

@@ -11,7 +11,7 @@ Each format is a function registered by name. To add one::
         return [path]
 """
 
-from .registry import EXPORTS, Export, export_run, register_export
+from .registry import EXPORTS, Export, check_formats, export_run, register_export
 from .run_folder import Person, Record, RunFolder
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     'Person',
     'Record',
     'RunFolder',
+    'check_formats',
     'export_run',
     'register_export',
 ]

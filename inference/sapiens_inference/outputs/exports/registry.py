@@ -60,6 +60,19 @@ def known_exports() -> dict[str, Export]:
     return EXPORTS
 
 
+def check_formats(formats: Sequence[str]) -> dict[str, Export]:
+    """The known formats, once it is sure that these are among them.
+
+    Raises:
+        ValueError: One is not.
+    """
+    known = known_exports()
+    unknown = [name for name in formats if name not in known]
+    if unknown:
+        raise ValueError(f'unknown export formats {unknown}; there are {sorted(known)}')
+    return known
+
+
 def export_run(
     folder: str | Path,
     formats: Sequence[str],
@@ -82,10 +95,7 @@ def export_run(
         ValueError: An unknown format, no results of the kind that a format needs, or results that
             cannot be read.
     """
-    known = known_exports()
-    unknown = [name for name in formats if name not in known]
-    if unknown:
-        raise ValueError(f'unknown export formats {unknown}; there are {sorted(known)}')
+    known = check_formats(formats)
     run = RunFolder(folder, images)
     target = Path(out) if out is not None else run.folder / 'exports'
     written: dict[str, list[Path]] = {}

@@ -175,7 +175,7 @@ class RunFolder:
         """Names of the classes of the labels, from the run's summary; empty where it does not say."""
         path = self.folder / 'seg' / 'summary.json'
         models = read_json(path).get('models', {}) if path.is_file() else {}
-        return list(models.get('seg', {}).get('classes', []))
+        return next((list(model['classes']) for model in models.values() if 'classes' in model), [])
 
     def _files(self, task: str) -> Iterator[Path]:
         for path in sorted((self.folder / task).rglob(f'*{_SUFFIXES[task]}')):
