@@ -336,7 +336,7 @@ def test_folder_errors(tmp_path):
         dataset(tmp_path)
     write_sample(tmp_path, 'a')
     with pytest.raises(ValueError, match='expected some of depth, normal'):
-        dataset(tmp_path, targets=('albedo',))
+        dataset(tmp_path, targets=('colour',))
     write(tmp_path / 'rgb/a.jpg', np.zeros((H, W, 3), np.uint8))
     with pytest.raises(ValueError, match=r'a\.jpg and .*a\.png have the same name'):
         dataset(tmp_path)

@@ -1,12 +1,16 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Sapiens2's segmentation: head, losses, sums of the head and metrics equal the reference's."""
 
+import numpy as np
 import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 from mmseg.models.utils import resize
 
+from sapiens_common.transforms import Stretch
+from sapiens_seg.datasets.transforms import SwapFlip
 from sapiens_seg.models import BodyPartDice, SapiensSegHead, WeightedCrossEntropy
+from sapiens_seg.models.labels import labels_at_size
 
 
 def classes_of(weights=None):
@@ -116,3 +120,31 @@ def test_golden_metrics(golden):
             if key.startswith(f'{case["name"]}/')
         }
         assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_golden_training_geometry(golden):
+    data = golden('sapiens2/transforms')
+    case = next(case for case in data['meta']['cases'] if case['name'] == 'seg')
+    flip, resize_step = case['pipeline']
+    results = {'img': data['img'], 'gt_seg_map': data['gt_seg'], 'seg_fields': ['gt_seg_map']}
+    results |= {'swap_pairs': flip['swap_seg_labels'], 'img_shape': data['img'].shape[:2]}
+    results = SwapFlip(prob=1.0).transform(results)
+    size = resize_step['height'], resize_step['width']
+    results = Stretch(size, targets=True).transform(results)
+    np.testing.assert_array_equal(results['img'], data['seg/img'])
+    np.testing.assert_array_equal(results['gt_seg_map'], data['seg/gt_seg'])
+
+
+def test_golden_inference(golden):
+    data = golden('sapiens2/inference_seg')
+    step = data['meta']['pipeline'][0]
+    mean, std = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    for case in data['meta']['cases']:
+        image = data[f'{case["name"]}/image']
+        results = Stretch((step['height'], step['width'])).transform({'img': image})
+        found = (results['img'][..., ::-1] - mean) / std
+        expected = data[f'{case["name"]}/model_input'][0].transpose(1, 2, 0)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        logits = torch.from_numpy(data[f'{case["name"]}/raw'])[0]
+        labels = labels_at_size(logits, [image.shape[:2]])
+        np.testing.assert_array_equal(labels, data[f'{case["name"]}/labels'])

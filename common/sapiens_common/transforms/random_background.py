@@ -62,7 +62,7 @@ class RandomBackground(BaseTransform):
         image = results['img']
         person = _person(results)
         picture = read_image(self.pictures[np.random.randint(len(self.pictures))])
-        picture = _random_cover(picture, image.shape[0], image.shape[1])
+        picture = random_cover(picture, image.shape[0], image.shape[1])
         if person.any() and self.match_colors:
             image = _match_colors(image, person, picture)
         results['img'] = np.where(person[..., None], image, picture)
@@ -87,7 +87,7 @@ def _person(results: dict[str, Any]) -> np.ndarray:
     return labels > 0 if key == 'mask' else (labels > 0) & (labels != IGNORE_INDEX)
 
 
-def _random_cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+def random_cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale a picture, aspect kept, until it covers (height, width), and cut a random window."""
     scale = max(height / picture.shape[0], width / picture.shape[1])
     size = (

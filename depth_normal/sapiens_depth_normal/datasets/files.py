@@ -8,7 +8,7 @@ import numpy as np
 
 from sapiens_common.files.images import read_ids
 from sapiens_common.files.maps import ARRAY_SUFFIXES, check_suffix, read_array, read_picture
-from sapiens_common.files.text import read_lines
+from sapiens_common.files.text import read_json, read_lines
 from sapiens_common.layouts.body_parts import BODY_PART_NAMES, IGNORE_INDEX
 from sapiens_depth_normal.geometry import convert_normals
 
@@ -98,6 +98,22 @@ def parse_order(order: str) -> tuple[list[int], list[int]]:
     ]
 
 
+def read_albedo(path: str | Path) -> np.ndarray:
+    """Read an albedo map: an 8- or 16-bit png of colours whose whole range stands for [0, 1].
+
+    Returns:
+        float32 (H, W, 3) sRGB in [0, 1], red first.
+
+    Raises:
+        ValueError: The file cannot be read or is grey.
+    """
+    check_suffix(Path(path), ('.png',))
+    values = read_picture(path)
+    if values.ndim != 3:
+        raise ValueError(f'albedo {path}: expected colours, got a grey picture')
+    return values[..., 2::-1].astype(np.float32) / np.iinfo(values.dtype).max
+
+
 def read_alpha(path: str | Path) -> np.ndarray:
     """Read the alpha of a matting set: a grey 8- or 16-bit png whose whole range stands for [0, 1].
 
@@ -133,7 +149,8 @@ def read_trimap(path: str | Path) -> np.ndarray:
 
 
 def read_intrinsics(path: str | Path) -> np.ndarray:
-    """Read a camera matrix in pixels: nine numbers, row by row, separated by whitespace.
+    """Read a camera matrix in pixels: a txt file of nine numbers, row by row, separated by whitespace, or
+    the json record of an image of tools/data/render_humans.py.
 
     Returns:
         float64 (3, 3).
@@ -141,7 +158,15 @@ def read_intrinsics(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: The file cannot be read, or is not a camera matrix.
     """
-    text = ' '.join(read_lines(path))
+    if Path(path).suffix.lower() == '.json':
+        try:
+            camera = read_json(path)['image']['camera']
+            fx, fy, cx, cy = (float(camera[key]) for key in ('fx', 'fy', 'cx', 'cy'))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f'camera {path}: expected image.camera with fx, fy, cx, cy') from error
+        text = f'{fx!r} 0 {cx!r} 0 {fy!r} {cy!r} 0 0 1'
+    else:
+        text = ' '.join(read_lines(path))
     try:
         matrix = np.array([float(number) for number in text.split()]).reshape(3, 3)
     except ValueError as error:

@@ -20,9 +20,10 @@ FOLDERS = {
     'mask': ('mask', 'masks'),
     'depth': ('depth', 'depths'),
     'normal': ('normal', 'normals'),
+    'albedo': ('albedo', 'albedos'),
     'alpha': ('alpha', 'alphas'),
     'trimap': ('trimap', 'trimaps'),
-    'camera': ('camera_intrinsics', 'cameras'),
+    'camera': ('camera_intrinsics', 'cameras', 'records'),
     'segmentation': ('segmentations',),
 }
 SUFFIXES = {
@@ -30,9 +31,10 @@ SUFFIXES = {
     'mask': MASK_SUFFIXES,
     'depth': MAP_SUFFIXES,
     'normal': MAP_SUFFIXES,
+    'albedo': ('.png',),
     'alpha': ('.png',),
     'trimap': ('.png',),
-    'camera': ('.txt',),
+    'camera': ('.txt', '.json'),
     'segmentation': ('.png',),
 }
 
@@ -55,8 +57,8 @@ class DenseFolderDataset(BaseDataset):
 
     Args:
         data_root: Folder of the set.
-        targets: What to read beside image and mask: ``depth``, ``normal``, ``alpha``, ``trimap``, ``camera``
-            (3 x 3 intrinsics as text), ``segmentation``.
+        targets: What to read beside image and mask: ``depth``, ``normal``, ``albedo``, ``alpha``, ``trimap``,
+            ``camera`` (3 x 3 intrinsics as text, or records of rendered people), ``segmentation``.
         ann_file: Text file in ``data_root`` with one name per line that selects samples (``train.txt``).
         folders: Folder per kind (``image``, ``mask``, ``depth``, ...) where the usual names do not fit;
             relative to ``data_root`` or absolute, so masks may come from any source.

@@ -80,6 +80,8 @@ class MapHead(BaseDecodeHead):
     def store(self, maps: Tensor, samples: Sequence[BaseDataElement]) -> None:
         """Put each image's result, at its ``ori_shape``, into its sample as ``pred_<target>_map``.
 
+        Of a matte, ``pred_alpha_map`` is the alpha alone.
+
         Args:
             maps: Raw maps (B, T, H, W) at the size of the network's input.
             samples: One per image; ``padding_size`` (left, right, top, bottom) is what was added to it.
@@ -89,6 +91,8 @@ class MapHead(BaseDecodeHead):
             padding = tuple(sample.metainfo.get('padding_size', (0, 0, 0, 0)))
             result = self.restore(one.float(), size, padding)
             sample.set_data({f'pred_{self.target}_map': PixelData(data=result)})
+            if self.target == 'matting':
+                sample.set_data({'pred_alpha_map': PixelData(data=result[3:])})
 
     def restore(self, maps: Tensor, size: tuple[int, int], padding: Padding) -> Tensor:
         """Turn one image's raw maps (T, h, w) into its result (T, H, W).

@@ -25,8 +25,8 @@ class PixelShuffleHead(MapHead):
 
     Outputs are raw: normals have any length, albedo any value; ``matting`` (premultiplied foreground in
     red, green, blue, then alpha) goes through a sigmoid. Parameters are named as in Sapiens2's published
-    checkpoints, the output layer apart: ``conv_seg`` here (mmseg's name), ``conv_<target>`` there; the
-    published name loads too.
+    checkpoints, the output layer apart: ``conv_seg`` here (mmseg's name), ``conv_<target>`` there, see
+    :mod:`sapiens_common.checkpoint_names`.
 
     Args:
         target: ``normal`` (unit vectors XYZ), ``albedo`` (sRGB of 0..1, red first) or ``matting``.

@@ -14,6 +14,7 @@ from sapiens_depth_normal.datasets.files import (
     check_same_size,
     is_no_surface,
     parse_order,
+    read_albedo,
     read_alpha,
     read_depth,
     read_intrinsics,
@@ -41,16 +42,16 @@ class LoadMaps(BaseTransform):
     """Read whatever paths a sample has into arrays of one size.
 
     Required keys: ``img_path`` (not read if there is an ``img``); optional ``mask_path`` (or several, which are
-    put together), ``depth_path``,
-    ``normal_path``, ``alpha_path``, ``trimap_path``, ``camera_path``, ``segmentation_path``. Depth and normals
-    need a mask.
+    put together), ``depth_path``, ``normal_path``, ``albedo_path``, ``alpha_path``, ``trimap_path``, ``camera_path``,
+    ``segmentation_path``. Depth, normals and albedo need a mask.
     A data set that knows how its files are written says so in ``map_format``, a dict of the arguments
     below; arguments given here go before it.
     Added keys: ``img`` uint8 BGR (H, W, 3), ``mask`` uint8 (H, W) of 0 and 1, ``gt_depth_map`` float32 (H, W),
-    ``gt_normal_map`` float32 (H, W, 3) unit vectors XYZ, ``gt_alpha_map`` float32 (H, W) in [0, 1],
+    ``gt_normal_map`` float32 (H, W, 3) unit vectors XYZ, ``gt_albedo_map`` float32 (H, W, 3) sRGB in [0, 1],
+    red first, ``gt_alpha_map`` float32 (H, W) in [0, 1],
     ``trimap`` uint8 (H, W) of 0, 128 (unknown) and 255, ``intrinsics`` float64 (3, 3) in pixels, ``gt_seg_map`` uint8 (H, W) with the mirror pairs of
     its labels as ``swap_pairs``, ``img_shape`` and ``ori_shape`` (height, width).
-    Depth and normals are zero off the mask.
+    Depth, normals and albedo are zero off the mask.
 
     Args:
         mask_threshold: Largest background value of a mask file (0).
@@ -149,3 +150,8 @@ class LoadMaps(BaseTransform):
             if self.plausible:
                 check_normals(path, normals, mask, depth, results.get('intrinsics'))
             results['gt_normal_map'] = normals
+        if 'albedo_path' in results:
+            albedo = read_albedo(results['albedo_path'])
+            check_same_size(results['albedo_path'], albedo.shape, shape)
+            albedo[~mask] = 0
+            results['gt_albedo_map'] = albedo

@@ -37,8 +37,9 @@ class PackMaps(BaseTransform):
     """Pack an image and whatever maps a sample has for the model.
 
     Result: ``inputs`` uint8 (3, H, W) BGR and ``data_samples`` with the fields ``gt_mask`` uint8 (1, H, W),
-    ``gt_depth_map`` and ``gt_alpha_map`` float32 (1, H, W), ``gt_normal_map`` float32 (3, H, W), ``gt_trimap`` uint8
-    and ``gt_sem_seg`` int64 (1, H, W), each if the sample has it, at its own size.
+    ``gt_depth_map`` and ``gt_alpha_map`` float32 (1, H, W), ``gt_normal_map`` and ``gt_albedo_map`` float32 (3, H, W),
+    ``gt_matting_map`` float32 (4, H, W), ``gt_trimap`` uint8 and ``gt_sem_seg`` int64 (1, H, W), each if the sample has
+    it, at its own size.
 
     Args:
         meta_keys: What to carry along beside the tensors.
@@ -46,7 +47,16 @@ class PackMaps(BaseTransform):
 
     def __init__(
         self,
-        meta_keys: tuple[str, ...] = ('img_path', 'ori_shape', 'img_shape', 'sample_id', 'framing'),
+        meta_keys: tuple[str, ...] = (
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'padding_size',
+            'sample_id',
+            'framing',
+            'intrinsics',
+            'input_intrinsics',
+        ),
     ) -> None:
         self.meta_keys = meta_keys
 
@@ -59,7 +69,9 @@ class PackMaps(BaseTransform):
             ('mask', 'gt_mask'),
             ('gt_depth_map', 'gt_depth_map'),
             ('gt_normal_map', 'gt_normal_map'),
+            ('gt_albedo_map', 'gt_albedo_map'),
             ('gt_alpha_map', 'gt_alpha_map'),
+            ('gt_matting_map', 'gt_matting_map'),
             ('trimap', 'gt_trimap'),
             ('gt_seg_map', 'gt_sem_seg'),
         ):

@@ -2,8 +2,8 @@
 """Geometric augmentation of an image together with everything that is drawn over it.
 
 Scale, crop, stretch, rotation and mirroring are one affine map, applied once: the image bilinearly,
-the maps by their nearest pixel (alpha bilinearly). Under it depth values stay (relative depth does not depend on the
-lens), while normals turn with the image: they are vectors of the camera, and rolling the
+the maps by their nearest pixel (alpha and albedo bilinearly). Under it depth values stay (relative depth does
+not depend on the lens), while normals turn with the image: they are vectors of the camera, and rolling the
 camera rotates X and Y. Stretching is a change of focal lengths and leaves them alone.
 """
 
@@ -20,11 +20,15 @@ MAPS = {
     'mask': 0,
     'gt_depth_map': 0,
     'gt_normal_map': 0,
+    'gt_albedo_map': 0,
     'gt_alpha_map': 0,
     'trimap': 0,
     'gt_seg_map': 255,
 }
-BLENDED = ('gt_alpha_map',)  # resampled as the image is; the others by their nearest pixel
+BLENDED = (
+    'gt_albedo_map',
+    'gt_alpha_map',
+)  # resampled as the image is; the others by their nearest pixel
 
 
 class Warp(NamedTuple):
@@ -144,6 +148,7 @@ class RandomWarp(BaseTransform):
         if 'keypoints' in results:
             self._warp_keypoints(results, matrix, warp.flip)
         results['img_shape'] = self.size
+        results.pop('intrinsics', None)  # after a rotation no such matrix describes the camera
         return results
 
     def warp_maps(self, results: dict[str, Any], warp: Warp) -> dict[str, Any]:
