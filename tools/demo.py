@@ -88,6 +88,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument('--compile', action='store_true', help='use torch.compile')
     run.add_argument('--workers', type=int, default=4, help='threads beside the model')
     run.add_argument('--no-draw', action='store_true', help='write data files only')
+    run.add_argument(
+        '--legend',
+        action='store_true',
+        help='wider pictures: with a legend, and depth and normals beside the photo',
+    )
     run.add_argument('--save-frames', action='store_true', help='data files for every video frame')
     run.add_argument(
         '--max-bad-share',
@@ -216,6 +221,7 @@ def main(argv: list[str] | None = None) -> int:
             batch_size=args.batch_size,
             max_bad_share=args.max_bad_share,
             draw=not args.no_draw,
+            legend=args.legend,
             save_frames=args.save_frames,
             progress=not args.quiet,
         )

@@ -143,7 +143,7 @@ def test_a_mask_reaches_pictures_and_results_but_not_the_raw_values(engines, pho
     mask = np.zeros(image.shape[:2], np.uint8)
     mask[10:30, 20:40] = 255
     plain = engines['depth'](image)[0].depth
-    result = engines['depth'](image, masks=mask, out_dir=tmp_path)[0]
+    result = engines['depth'](image, masks=mask, out_dir=tmp_path, legend=True)[0]
     np.testing.assert_array_equal(result.depth, plain)
     np.testing.assert_array_equal(result.mask, mask > 0)
     stored = np.load(tmp_path / 'depth/image_000000.npy')
@@ -240,10 +240,12 @@ def test_files_of_tasks_never_collide_and_serve_as_masks(engines, photo, tmp_pat
         engine(tmp_path / 'A.JPG', out_dir=tmp_path / 'out')
     files = {p.relative_to(tmp_path / 'out').as_posix() for p in (tmp_path / 'out').rglob('*.*')}
     assert files == {
-        *('seg/A.png', 'seg/A.jpg', 'seg/summary.json'),
+        *('seg/A.png', 'seg/A.jpg', 'seg/summary.json', 'seg/legend.png'),
         *('depth/A.npy', 'depth/A.png', 'depth/A.jpg', 'depth/summary.json'),
         *('normal/A.npy', 'normal/A.jpg', 'normal/summary.json'),
     }
+    for task in engines:  # pictures are as large as the photo
+        assert cv2.imread(str(tmp_path / f'out/{task}/A.jpg')).shape == (48, 64, 3)
     labels = engines['seg'](tmp_path / 'A.JPG')[0].labels
     stored = Image.open(tmp_path / 'out/seg/A.png')
     assert stored.mode == 'P'

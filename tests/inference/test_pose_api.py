@@ -155,7 +155,11 @@ def test_results_files_and_json(pose, photo, tmp_path):
     # The file serves as a box file again.
     np.testing.assert_allclose(read_boxes_json(tmp_path / 'out/pose/a.json')['a'][0][:4], BOXES[0])
     picture = cv2.imread(str(tmp_path / 'out/pose/a.jpg'))
+    assert picture.shape == (48, 64, 3) and (tmp_path / 'out/pose/legend.png').is_file()
+    pose(tmp_path / 'a.png', BOXES, out_dir=tmp_path / 'wide', legend=True)
+    picture = cv2.imread(str(tmp_path / 'wide/pose/a.jpg'))
     assert picture.shape[0] == 48 and picture.shape[1] > 64  # photo and legend
+    assert not (tmp_path / 'wide/pose/legend.png').exists()
 
 
 def test_low_precision_stays_close_and_decodes_in_float32(

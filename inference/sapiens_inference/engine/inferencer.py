@@ -94,8 +94,8 @@ class Inferencer(Task):
             out_dir: Folder for files; results go to ``<out_dir>/<task>``.
             masks: Person masks, see :func:`sapiens_inference.inputs.masks.find_masks`.
             progress: Show a progress bar.
-            **options: As :func:`sapiens_inference.engine.run.open_run`: ``draw``, ``save_frames``; and
-                :func:`sapiens_inference.engine.plan.make_plan`: ``crops``, ``smooth``, ``track``,
+            **options: As :func:`sapiens_inference.engine.run.open_run`: ``draw``, ``legend``,
+                ``save_frames``; and :func:`sapiens_inference.engine.plan.make_plan`: ``crops``, ``smooth``, ``track``,
                 ``max_bad_share``.
 
         Returns:

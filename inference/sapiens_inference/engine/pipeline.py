@@ -15,7 +15,7 @@ import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -72,7 +72,7 @@ class Plan:
     max_bad_share: float = 1.0
     detector_batch: int = 8
     workers: int = 4
-    writers: Sequence[Writer] = ()
+    writers: list[Writer] = field(default_factory=list)
     trackers: Sequence[Callable[[Item], None]] = ()
     finishers: Sequence[Callable[[Item], None]] = ()
 

@@ -11,7 +11,6 @@ from sapiens_inference.engine.task import Task
 from sapiens_inference.engine.tracking import FrameTracker
 from sapiens_inference.inputs.boxes import BoxFinder, find_boxes
 from sapiens_inference.inputs.masks import find_masks
-from sapiens_inference.outputs.writers import Writer
 
 
 def make_plan(
@@ -24,7 +23,6 @@ def make_plan(
     track: bool = True,
     batch_size: int = 8,
     max_bad_share: float = 1.0,
-    writers: Sequence[Writer] = (),
 ) -> Plan:
     """What a run of one or several tasks does.
 
@@ -40,7 +38,6 @@ def make_plan(
         batch_size: Model inputs (people or images) per batch; people of many images share one.
         max_bad_share: Stop the run when more of its inputs have failed, after the first twenty; 1 goes on
             whatever happens.
-        writers: What is written.
 
     Raises:
         ValueError: Boxes or masks of no known kind; a mask of a segmentation and there is none; a number
@@ -78,7 +75,6 @@ def make_plan(
         batch_size=batch_size,
         max_bad_share=max_bad_share,
         workers=max(task.workers for task in tasks),
-        writers=writers,
         trackers=[tracker] if tracker else [],
         finishers=[step for task in tasks for step in task.finishers(smooth)],
     )

@@ -31,6 +31,7 @@ def open_run(
     masks: Any = None,
     *,
     draw: bool = True,
+    legend: bool = False,
     save_frames: bool = False,
     **options: Any,
 ) -> Pipeline:
@@ -42,7 +43,10 @@ def open_run(
         out_dir: Folder for files; results go to ``<out_dir>/<task>``. None writes nothing.
         boxes: As in :func:`make_plan`, like ``masks``.
         masks: Person masks.
-        draw: Whether to make pictures and videos in ``out_dir``.
+        draw: Whether to make pictures and videos in ``out_dir``, as large as the source; what their
+            colours mean is in ``<out_dir>/<task>/legend.png``.
+        legend: Whether pictures and videos are made wider for what explains them: the legend, the photo
+            beside depth and normals, the scale of depth.
         save_frames: Whether video frames get data files of their own too.
         **options: As :func:`make_plan`.
 
@@ -53,10 +57,12 @@ def open_run(
     pipeline = Pipeline(open_inputs(inputs, out_dir), plan)
     if out_dir is not None:
         parts = [part for task in tasks for part in task.parts()]
-        plan.writers = [
-            Writer(out_dir, part.task, part.explained if draw else None, save_frames)
-            for part in parts
-        ]
+        for part in parts:
+            picture = part.explained if legend else part.visualize
+            writer = Writer(out_dir, part.task, picture if draw else None, save_frames)
+            if draw and not legend:
+                writer.write_legend(part.legend())
+            plan.writers.append(writer)
         if len(parts) > 1 and draw:
             plan.writers.append(Writer(out_dir, 'sheet', sheet_of(parts)))
     return pipeline
@@ -79,7 +85,7 @@ def run_tasks(
         inputs: As in :func:`open_run`.
         out_dir: Each task gets a folder in it; ``summary.json`` lies beside them.
         progress: Show a progress bar.
-        **options: As :func:`open_run`: ``boxes``, ``masks``, ``draw``, ``save_frames``, and those of
+        **options: As :func:`open_run`: ``boxes``, ``masks``, ``draw``, ``legend``, ``save_frames``, and those of
             :func:`sapiens_inference.engine.plan.make_plan`.
 
     Returns:

@@ -92,7 +92,7 @@ class _UniqueNames:
     """Output names that never collide: a.jpg and a.PNG of one folder become a and a_png."""
 
     def __init__(self) -> None:
-        self.used = {'summary'}  # beside the results lies summary.json
+        self.used = {'summary', 'legend'}  # files beside the results
 
     def __call__(self, stem: str, suffix: str = '') -> str:
         candidates = [stem, f'{stem}_{suffix.lstrip(".").lower()}' if suffix else stem]

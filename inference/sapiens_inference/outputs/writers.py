@@ -13,9 +13,14 @@ import cv2
 import numpy as np
 from mmengine.logging import MMLogger
 
+from sapiens_common.visualization import legend
+from sapiens_common.visualization.canvas import Entries
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_inference.outputs.summary import Summary
 from sapiens_inference.outputs.video import VideoWriter
+
+LEGEND_HEIGHT = 600
+"""Pixels of ``legend.png``."""
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -72,6 +77,15 @@ class Writer:
                 pass
         except OSError as error:
             raise ValueError(f'output folder {self.folder} cannot be written: {error}') from error
+
+    def write_legend(self, entries: Entries) -> None:
+        """Write ``legend.png`` beside the results, if there is anything to explain.
+
+        Args:
+            entries: Names and RGB colours.
+        """
+        if entries:
+            write_image(self.folder / 'legend.png', legend(entries, LEGEND_HEIGHT))
 
     def write(self, item: Item) -> None:
         """Write the files of an image, or draw the picture of a frame. Runs in any thread.
