@@ -1,6 +1,8 @@
-# Depth on rendered people, from scratch on two CPU cores; docs/depth_and_normals.md says what to expect:
+# Sapiens-tiny, depth on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 3000 --out data/synthetic
 #   bash tools/dist_train.sh configs/depth/sapiens_tiny_synthetic.py 2 --amp
+# Hardware: two CPU cores. Time: thirteen minutes.
+# Expected: RMSE 0.065 m, AbsRel 0.036 on the 300 people held out, scale and shift fitted (docs/depth_and_normals.md).
 _base_ = ['sapiens_tiny_folder.py']
 data_root = 'data/synthetic'
 epochs = 30

@@ -1,6 +1,8 @@
-# Normals on rendered people, from scratch on two CPU cores; docs/depth_and_normals.md says what to expect:
+# Sapiens-tiny, surface normals on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/normal/sapiens_tiny_synthetic.py 2 --amp
+# Hardware: two CPU cores. Time: five minutes.
+# Expected: mean error 23.9 degrees on the 60 people held out (docs/depth_and_normals.md).
 _base_ = ['sapiens_tiny_folder.py']
 data_root = 'data/synthetic'
 epochs = 40

@@ -1,8 +1,10 @@
-_base_ = ['../_base_/sizes/sapiens_1b.py', '_base_/topdown_1024x768.py', '_base_/coco.py']
+# Sapiens-1b, 17 keypoints of COCO, at 1024 x 768.
+#   bash tools/dist_train.sh configs/pose/sapiens_1b_coco.py 8 --amp
+# Hardware: 8 GPUs of 80 GB, untested by us. Time: not measured.
+# Expected: not measured; published: AP on COCO val with a detector's boxes 82.1.
+_base_ = ['../_base_/sizes/sapiens_1b.py', '_base_/coco.py']
 
 model = dict(
-    backbone=dict(arch={{_base_.arch}}, img_size={{_base_.img_size}}),
-    head=dict(in_channels={{_base_.embed_dims}}, out_channels={{_base_.num_keypoints}}))
-train_dataloader = dict(dataset=dict(pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(dataset=dict(pipeline={{_base_.val_pipeline}}))
-test_dataloader = val_dataloader
+    backbone=dict(arch=_base_.arch, img_size=_base_.img_size),
+    head=dict(in_channels=_base_.embed_dims))
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))

@@ -1,10 +1,10 @@
-# The quick start's model; docs/pose.md says what to expect of it.
-_base_ = ['../_base_/sizes/sapiens_tiny.py', '_base_/topdown_128x96.py', '_base_/synthetic.py']
+# The quick start's model: 308 keypoints on rendered people, at 128 x 96, from scratch.
+#   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
+#   bash tools/dist_train.sh configs/pose/sapiens_tiny_synthetic.py 2
+# Hardware: two CPU cores. Time: seven minutes.
+# Expected: body AP 43.7, foot 40.9, whole 3.9 on the 60 people held out (docs/pose.md).
+_base_ = ['../_base_/sizes/sapiens_tiny.py', '_base_/synthetic.py']
 
 model = dict(
-    backbone=dict(arch={{_base_.arch}}, img_size=(128, 96)),
-    head=dict(in_channels={{_base_.embed_dims}}, out_channels={{_base_.num_keypoints}}))
-train_dataloader = dict(dataset=dict(pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(dataset=dict(pipeline={{_base_.val_pipeline}}))
-test_dataloader = val_dataloader
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=1.0))
+    backbone=dict(arch=_base_.arch, img_size=(128, 96)), head=dict(in_channels=_base_.embed_dims))
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))

@@ -1,5 +1,8 @@
 # Sapiens2-0.8b, masked pretraining at 1024 x 768 on a large set of human images.
-_base_ = ['../_base_/sizes/sapiens2_0.8b.py', './_base_/sapiens2_mae.py']
+#   SAPIENS_IMAGES=FOLDER bash tools/dist_train.sh configs/pretrain/sapiens2_0.8b_humans1b.py 8
+# Hardware: 8 GPUs of 80 GB or more, untested by us. Time: not measured.
+# Expected: not measured.
+_base_ = ['../_base_/sizes/sapiens2_0.8b.py', '_base_/sapiens2_mae.py']
 
 model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
 train_dataloader = dict(batch_size=64)

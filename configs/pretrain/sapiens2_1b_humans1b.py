@@ -1,6 +1,9 @@
 # Sapiens2-1b, masked pretraining at 1024 x 768, with parameters, gradients and optimizer state split over the GPUs.
+#   SAPIENS_IMAGES=FOLDER bash tools/dist_train.sh configs/pretrain/sapiens2_1b_humans1b.py 8
+# Hardware: 8 GPUs of 80 GB or more, untested by us. Time: not measured.
+# Expected: not measured.
 _base_ = [
-    '../_base_/sizes/sapiens2_1b.py', './_base_/sapiens2_mae.py', '../_base_/strategies/fsdp_sapiens2.py'
+    '../_base_/sizes/sapiens2_1b.py', '_base_/sapiens2_mae.py', '../_base_/strategies/fsdp_sapiens2.py'
 ]
 
 runner_type = 'sapiens_common.ShardedRunner'

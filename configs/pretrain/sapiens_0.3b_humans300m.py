@@ -1,5 +1,8 @@
-# Sapiens-0.3b, masked pretraining at 1024 x 1024 on a large set of human images.
-_base_ = ['../_base_/sizes/sapiens_0.3b.py', './_base_/mae.py']
+# Sapiens-0.3b, masked pretraining at 1024 x 1024 on a large set of photos of people.
+#   SAPIENS_IMAGES=FOLDER NNODES=4 bash tools/dist_train.sh configs/pretrain/sapiens_0.3b_humans300m.py 8
+# Hardware: 32 GPUs of 80 GB by computed memory (docs/training.md), untested by us. Time: not measured.
+# Expected: not measured.
+_base_ = ['../_base_/sizes/sapiens_0.3b.py', '_base_/mae.py']
 
 model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
 train_dataloader = dict(batch_size=128)  # fits 80 GB, see docs/training.md; 4096 in all = 32 GPUs

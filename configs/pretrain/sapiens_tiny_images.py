@@ -1,6 +1,8 @@
-# Sapiens-tiny, masked pretraining on a plain folder of images, small enough for a CPU:
-#   SAPIENS_IMAGES=FOLDER python tools/train.py configs/pretrain/sapiens_tiny_images.py
-_base_ = './sapiens_tiny_humans300m.py'
+# Sapiens-tiny, masked pretraining on a plain folder of images, small enough for a CPU.
+#   SAPIENS_IMAGES=FOLDER bash tools/dist_train.sh configs/pretrain/sapiens_tiny_images.py 2
+# Hardware: a CPU. Time: not measured.
+# Expected: not measured.
+_base_ = ['sapiens_tiny_humans300m.py']
 
 max_iters = 2000
 warmup = 100

@@ -1,6 +1,8 @@
-# The tiny model on rendered humans, 28 classes, from scratch on two CPU cores:
+# Sapiens-tiny, 28 body parts on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/seg/sapiens_tiny_synthetic.py 2 --amp
+# Hardware: two CPU cores. Time: ten minutes.
+# Expected: mIoU 22.9, pixel accuracy 87.4 % on the 60 people held out (docs/segmentation.md).
 _base_ = ['sapiens_tiny_goliath.py']
 data_root = 'data/synthetic'
 epochs = 60  # 68 steps each on two processes
@@ -16,22 +18,24 @@ model = dict(
                 1.2, 1.5, 0.4, 1.0, 0.3, 0.1, 1.6, 1.9, 10.0, 4.4, 10.0
             ])))
 
+parts = dict(
+    resize=dict(type='RandomResize', scale=(96, 128), ratio_range=(0.9, 1.3), keep_ratio=True),
+    crop=dict(type='RandomCrop', crop_size=(128, 96)),
+    fit=dict(type='Resize', scale=(96, 128), keep_ratio=False))
 # The renders have random backgrounds and turned people already.
-train_pipeline = [
-    dict(type='sapiens_common.LoadPhoto'),
-    dict(type='sapiens_seg.LoadLabels'),
-    dict(type='RandomResize', scale=(96, 128), ratio_range=(0.9, 1.3), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(128, 96)),
-    dict(type='Resize', scale=(96, 128), keep_ratio=False),
-    dict(type='sapiens_seg.SwapFlip', prob=0.5),
-    dict(type='sapiens_common.ColourDistortion'),
-    dict(type='PackSegInputs')]
-test_pipeline = _base_.val_dataloader.dataset.pipeline
-test_pipeline[1].scale = (96, 128)
+steps = ['load_whole', 'labels', 'resize', 'crop', 'fit', 'flip', 'distort', 'pack']
+train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
+test_pipeline = [
+    dict(_base_.parts, **parts)[name] for name in ('load_whole', 'fit', 'labels', 'pack')]
 # Whole patches at each scale: 64 x 48, 128 x 96 and 192 x 144.
-_base_.tta_pipeline[1].scale = (144, 192)
-_base_.tta_pipeline[2].transforms[0] = [
+tta_scales = [
     dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (1 / 3, 2 / 3, 1.0)]
+tta_pipeline = [
+    _base_.parts.load_whole,
+    dict(type='Resize', scale=(144, 192), keep_ratio=False),
+    dict(
+        type='TestTimeAug',
+        transforms=[tta_scales, _base_.tta_flips, [_base_.parts.labels], [_base_.parts.pack]])]
 
 train_dataloader = dict(
     batch_size=4,

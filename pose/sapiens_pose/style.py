@@ -13,7 +13,7 @@ LEFT: Color = (0, 220, 60)
 RIGHT: Color = (255, 128, 0)
 MIDDLE: Color = (51, 153, 255)
 
-# First and one past the last id of each part of the face in the 308 layout (reference section 3.1).
+# First and one past the last id of each part of the face in the 308 layout.
 _FACE_308 = (
     ('face, middle line', 70, 78),
     ('right eyebrow', 78, 87),

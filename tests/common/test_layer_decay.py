@@ -64,7 +64,7 @@ def test_every_trainable_parameter_is_in_one_group():
 
 
 def test_stem_scale_of_the_published_recipes():
-    # Reference 2.0: with rate 0.85 the stem of 0.3b learns at 0.017 of the base rate.
+    # With rate 0.85 the stem of 0.3b learns at 0.017 of the base rate.
     with torch.device('meta'):
         model = Model()
         model.backbone = SapiensViT(arch='0.3b')

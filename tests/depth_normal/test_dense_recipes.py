@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Recipes have the numbers of the published ones (reference 2.0, 2.4, 2.5, 5.3)."""
+"""Recipes have the numbers of the published ones."""
 
 import pytest
 from mmengine.config import Config

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What the pose recipes say, against the published hyper-parameters (reference 2.2)."""
+"""What the pose recipes say, against the published hyper-parameters."""
 
 import pytest
 import torch

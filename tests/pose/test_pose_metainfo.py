@@ -14,7 +14,7 @@ from sapiens_pose.metainfo import (
 )
 from sapiens_pose.selection import select_keypoints
 
-# reference 3.3
+# Where the 308 points stand in COCO-17 and in the fingers of COCO-WholeBody, written down independently.
 TO_COCO = [0, 1, 2, 3, 4, 5, 6, 7, 8, 62, 41, 9, 10, 11, 12, 13, 14]
 FINGERS = [
     *(range(93, 96), range(97, 100), range(101, 104), range(105, 108), range(109, 112)),

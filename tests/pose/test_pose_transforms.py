@@ -83,7 +83,7 @@ def test_steps_and_strengths_of_the_training_pipeline(root):
         warnings.simplefilter('ignore')
         steps = Compose(config.train_pipeline).transforms
     names = [type(step).__name__ for step in steps]
-    # reference 2.2; the targets of its step 9 are made in the head
+    # The published order; the last published step makes the targets, which the head does here.
     assert names == [
         'LoadPersonImage', 'GetBBoxCenterScale', 'RandomFlip', 'RandomHalfBody', 'RandomBBoxTransform',
         'DecodeTopdownAffine', 'RejectFewKeypoints', 'ColourDistortion', 'SeededAlbumentation', 'PackKeypoints',

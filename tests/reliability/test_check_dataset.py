@@ -131,7 +131,7 @@ def test_combined_sets_are_read_with_their_images(root, data, tmp_path, monkeypa
 _base_ = ['{root}/configs/pose/sapiens_tiny_synthetic.py']
 train_dataloader = dict(dataset=dict(
     _delete_=True, type='sapiens_pose.NameMatchedDataset', layout='goliath',
-    pipeline={{{{_base_.train_pipeline}}}},
+    pipeline=_base_.train_pipeline,
     datasets=[dict(type='sapiens_pose.GoliathDataset', data_prefix=dict(img='{data}/images/'),
                    ann_file='{data}/annotations/person_keypoints_train.json')]))
 """)

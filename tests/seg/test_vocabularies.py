@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Vocabularies and maps of label values: the facts of reference section 4, and every error."""
+"""Vocabularies and maps of label values: the published facts, and every error."""
 
 import re
 

@@ -1,5 +1,5 @@
-# Optimizer and schedule of masked pretraining (reference 2.1). The loader is endless, so everything counts
-# iterations; the reference's "epoch" is nominal and stands for about 100 of them.
+# Optimizer and schedule of masked pretraining. The loader is endless, so everything counts iterations; the published
+# "epoch" is nominal and stands for about 100 of them.
 epoch = 100  # iterations
 
 optim_wrapper = dict(

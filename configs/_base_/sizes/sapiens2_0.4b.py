@@ -2,3 +2,4 @@
 arch = '0.4b'
 embed_dims = 1024
 img_size = (1024, 768)  # (height, width) in pixels
+layer_decay_rate = 0.80  # fine-tuning: learning rate from a layer to the one before it

@@ -1,5 +1,4 @@
-# What depth and normals have in common (reference 2.4, 2.5): schedule, geometry, loaders. Recipes add the
-# target. Types without a prefix are mmsegmentation's or mmengine's.
+# What depth and normals have in common: schedule, geometry, loaders. Recipes add the target. Types without a prefix are mmsegmentation's or mmengine's.
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
 default_scope = 'mmseg'
 
@@ -20,20 +19,25 @@ model = dict(
     backbone=dict(type='sapiens_pretrain.SapiensViT', img_size=size, with_cp=True),
     decode_head=dict(type='sapiens_depth_normal.DenseHead', dropout_ratio=0.1))
 
-warp = dict(
-    type='sapiens_depth_normal.RandomWarp',
-    size=size,
-    scale=(0.2, 2.0),
-    rotate_prob=0.0,
-    max_angle=60,
-    flip_prob=0.5)
-# Pictures without people. None at hand: train_dataloader.dataset.pipeline.1.prob=0
-background = dict(type='sapiens_common.RandomBackground', prob=0.5, folder='data/backgrounds')
-# Targets stay at the original size, where they are judged.
-test_pipeline = [
-    dict(type='sapiens_depth_normal.LoadMaps'),
-    dict(type='sapiens_depth_normal.ResizeImage', size=size),
-    dict(type='sapiens_depth_normal.PackMaps')]
+parts = dict(
+    load=dict(type='sapiens_depth_normal.LoadMaps'),
+    # Pictures without people. None at hand: train_dataloader.dataset.pipeline.1.prob=0
+    background=dict(type='sapiens_common.RandomBackground', prob=0.5, folder='data/backgrounds'),
+    warp=dict(
+        type='sapiens_depth_normal.RandomWarp',
+        size=size,
+        scale=(0.2, 2.0),
+        rotate_prob=0.0,
+        max_angle=60,
+        flip_prob=0.5),
+    distort=dict(type='sapiens_common.ColourDistortion'),
+    resize=dict(type='sapiens_depth_normal.ResizeImage', size=size),
+    pack=dict(type='sapiens_depth_normal.PackMaps'))
+test_steps = ['load', 'resize', 'pack']  # targets stay at the original size, where they are judged
+
+# Evaluation on renders of THuman2.0 in three framings, by tools/test.py.
+thuman2 = dict(
+    type='sapiens_depth_normal.THuman2Renders', data_root='data/thuman2_renders', test_mode=True)
 
 train_dataloader = dict(
     batch_size=batch_size,
@@ -46,8 +50,7 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sapiens_depth_normal.DenseFolderDataset', test_mode=True, pipeline=test_pipeline))
+    dataset=dict(type='sapiens_depth_normal.DenseFolderDataset', test_mode=True))
 test_dataloader = val_dataloader
 
 param_scheduler = [

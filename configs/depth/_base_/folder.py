@@ -2,7 +2,13 @@
 # name, and train.txt and val.txt with one name per line. See docs/depth_and_normals.md.
 _base_ = ['dense.py']
 data_root = 'data/depth'
-load = dict(type='sapiens_depth_normal.LoadMaps', depth_unit=1.0)  # 0.001 for files in millimetres
+parts = dict(
+    load=dict(type='sapiens_depth_normal.LoadMaps', depth_unit=1.0),  # 0.001 for files in millimetres
+    warp=dict(_base_.parts.warp, rotate_prob=0.5),
+    normalize=dict(type='sapiens_depth_normal.NormalizeDepth'))
+steps = ['load', 'warp', 'normalize', 'distort', 'pack']
+train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
+test_pipeline = [dict(_base_.parts, **parts)[name] for name in _base_.test_steps]
 
 model = dict(
     decode_head=dict(
@@ -13,14 +19,6 @@ model = dict(
         # Relative depth lies in [0, 1]; started at 0 half of the pixels are clamped by the logarithm
         # and learn nothing. The published recipe starts at 0.
         init_cfg=dict(type='Normal', std=0.01, bias=0.5, override=dict(name='conv_seg'))))
-
-train_pipeline = [
-    load,
-    dict(_base_.warp, rotate_prob=0.5),
-    dict(type='sapiens_depth_normal.NormalizeDepth'),
-    dict(type='sapiens_common.ColourDistortion'),
-    dict(type='sapiens_depth_normal.PackMaps')]
-test_pipeline = [load, *_base_.test_pipeline[1:]]
 
 dataset = dict(data_root=data_root, targets=['depth'])
 train_dataloader = dict(

@@ -1,16 +1,12 @@
-# Published recipe for depth (reference 2.4): rgb/ mask/ depth/ of rendered scans, random backgrounds.
+# Published recipe for depth: rgb/ mask/ depth/ of rendered scans, random backgrounds.
 # tools/test.py evaluates on THuman2.0 renders in three framings; validation uses held-out scans.
 _base_ = ['folder.py']
 data_root = 'data/render_people'
+steps = ['load', 'background', 'warp', 'normalize', 'distort', 'pack']
+train_pipeline = [_base_.parts[name] for name in steps]
 
-_base_.train_pipeline.insert(1, _base_.background)
-train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=_base_.train_pipeline))
+train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = dict(
     dataset=dict(
-        _delete_=True,
-        type='sapiens_depth_normal.THuman2Renders',
-        data_root='data/thuman2_renders',
-        targets=['depth'],
-        test_mode=True,
-        pipeline=_base_.test_pipeline))
+        _base_.thuman2, _delete_=True, targets=['depth'], pipeline=_base_.test_pipeline))

@@ -124,7 +124,7 @@ test_evaluator = val_evaluator
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
     optimizer=dict(lr=1.5e-3, weight_decay=0.05),
-    paramwise_cfg=dict(_delete_=True, custom_keys=dict(tasks=dict(lr_mult=5.0))),
+    paramwise_cfg=dict(custom_keys=dict(tasks=dict(lr_mult=5.0))),
     clip_grad=dict(max_norm=5.0))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-2, by_epoch=False),

@@ -3,7 +3,11 @@
 _base_ = ['../../depth/_base_/dense.py']
 data_root = 'data/normal'
 # Camera coordinates of your files: opengl is X right, Y up, Z to the camera; opencv is X right, Y down, Z away.
-load = dict(type='sapiens_depth_normal.LoadMaps', convention='opengl')
+parts = dict(load=dict(type='sapiens_depth_normal.LoadMaps', convention='opengl'))
+# The published recipe does not rotate; rotate_prob=0.5 is safe here, since normals turn with the image.
+steps = ['load', 'warp', 'distort', 'pack']
+train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
+test_pipeline = [dict(_base_.parts, **parts)[name] for name in _base_.test_steps]
 
 model = dict(
     backbone=dict(patch_padding=2),  # as the published weights
@@ -14,14 +18,6 @@ model = dict(
         loss_decode=[
             dict(type='sapiens_depth_normal.CosineLoss'),
             dict(type='sapiens_depth_normal.PixelL1Loss')]))
-
-# The published recipe does not rotate; rotate_prob=0.5 is safe here, since normals turn with the image.
-train_pipeline = [
-    load,
-    _base_.warp,
-    dict(type='sapiens_common.ColourDistortion'),
-    dict(type='sapiens_depth_normal.PackMaps')]
-test_pipeline = [load, *_base_.test_pipeline[1:]]
 
 dataset = dict(data_root=data_root, targets=['normal'])
 train_dataloader = dict(

@@ -1,4 +1,4 @@
-# What all pose recipes share: 210 epochs, AdamW with layer decay, validation every epoch (reference 2.2).
+# What all pose recipes share: 210 epochs, AdamW with layer decay, validation every epoch.
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
 default_scope = 'mmpose'
 
@@ -9,11 +9,10 @@ param_scheduler = [
     dict(type='LinearLR', begin=0, end=500, start_factor=1e-3, by_epoch=False),
     dict(type='MultiStepLR', begin=0, end=210, milestones=[170, 200], gamma=0.1, by_epoch=True)]
 
-# tools/train.py --auto-scale-lr scales the learning rate by total batch / 512. The reference does so in
-# coco_wholebody 1b alone, by oversight; here no recipe does unless asked.
+# tools/train.py --auto-scale-lr scales the learning rate by total batch / 512. No recipe does unless asked.
 auto_scale_lr = dict(base_batch_size=512)
 
-# Per process. The reference's configs say 64; on GPUs of 80 GB its launch scripts run 4 at 1024 x 768:
+# Per process, as the published configs say; the published launch scripts run 4 at 1024 x 768 on GPUs of 80 GB:
 # --cfg-options train_dataloader.batch_size=4
 train_dataloader = dict(
     batch_size=64,

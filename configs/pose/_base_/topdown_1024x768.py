@@ -1,5 +1,4 @@
 # Model and pipelines of all published pose models: input 1024 x 768 (h x w), heatmaps 256 x 192.
-# Leaves join them with a size card and a recipe.
 codec = dict(
     type='sapiens_pose.BatchedUDPHeatmap',
     input_size=(768, 1024),  # (width, height), as mmpose writes sizes

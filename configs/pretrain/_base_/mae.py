@@ -1,4 +1,4 @@
-# Recipe of masked pretraining (reference 2.1), the same for every size. Leaves join it with a size card.
+# Recipe of masked pretraining, the same for every size. Leaves join it with a size card.
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/mae.py']
 
 # ---- what you are likely to change ----
@@ -28,11 +28,11 @@ model = dict(
         with_cp=True),
     head=dict(type='sapiens_pretrain.MAEHead', norm_pix=norm_pix))
 
-train_pipeline = [
-    dict(type='sapiens_pretrain.DecodeRandomResizedCrop', size=crop, area=(0.2, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='mmpretrain.PackInputs', meta_keys=('img_path', )),
-]
+parts = dict(
+    crop=dict(type='sapiens_pretrain.DecodeRandomResizedCrop', size=crop, area=(0.2, 1.0)),
+    flip=dict(type='RandomFlip', prob=0.5),
+    pack=dict(type='mmpretrain.PackInputs', meta_keys=('img_path', )))
+train_pipeline = [parts[name] for name in ('crop', 'flip', 'pack')]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=8,

@@ -1,5 +1,4 @@
-# Published recipe for the 28 body parts (reference 2.3): 200 epochs, weighted cross-entropy averaged over
-# all pixels.
+# Published recipe for the 28 body parts: 200 epochs, weighted cross-entropy averaged over all pixels.
 _base_ = ['runtime.py', 'model.py', 'goliath_data.py']
 model = dict(
     decode_head=dict(

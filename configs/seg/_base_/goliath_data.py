@@ -7,7 +7,8 @@ values = 'ids'  # 'goliath_raw' for the original 34-value annotation
 
 # Pictures without people. None at hand: train_dataloader.dataset.pipeline.2.prob=0
 background = dict(type='sapiens_common.RandomBackground', prob=0.8, folder=f'{data_root}/backgrounds')
-train_pipeline = [*_base_.train_pipeline[:2], background, *_base_.train_pipeline[2:]]
+steps = ['load', 'labels', 'background', 'resize', 'crop', 'fit', 'rotate', 'flip', 'distort', 'pack']
+train_pipeline = [dict(_base_.parts, background=background)[name] for name in steps]
 
 train_dataloader = dict(
     dataset=dict(

@@ -1,4 +1,4 @@
-# Published recipe for LIP's 20 classes (reference 2.3): 400 epochs, milder resizing, patch padding 2.
+# Published recipe for LIP's 20 classes: 400 epochs, milder resizing, patch padding 2.
 _base_ = ['runtime.py', 'model.py', 'data.py']
 data_root = 'data/lip'
 vocabulary = 'lip'
@@ -10,9 +10,10 @@ model = dict(
         loss_decode=dict(
             type='sapiens_seg.WeightedCrossEntropy', vocabulary=vocabulary, average='pixels')))
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[2].ratio_range = (0.75, 1.25)
-train_pipeline[5].seg_pad_val = 255
+parts = dict(
+    resize=dict(_base_.parts.resize, ratio_range=(0.75, 1.25)),
+    rotate=dict(_base_.parts.rotate, seg_pad_val=255))
+train_pipeline = [dict(_base_.parts, **parts)[name] for name in _base_.steps]
 
 train_dataloader = dict(
     dataset=dict(

@@ -60,7 +60,7 @@ class Warp(NamedTuple):
 
 @TRANSFORMS.register_module()
 class ResizeImage(BaseTransform):
-    """Resize the image alone to the network's input; the aspect is not kept (reference 7.4).
+    """Resize the image alone to the network's input; the aspect is not kept, as the published models saw it.
 
     Used for evaluation and inference, where targets stay at their original size.
 
@@ -87,7 +87,7 @@ class RandomWarp(BaseTransform):
 
     The image is scaled, aspect kept, to fit ``size`` times a random factor, a window of at most ``size`` is
     cut at a random place and stretched to ``size``; then it is rotated around its middle and mirrored.
-    This is the geometry of the published recipes (reference 2.4) in a single resampling.
+    This is the geometry of the published recipes in a single resampling.
 
     Modified keys: ``img`` and those of ``MAPS`` that the sample has; ``img_shape``; ``keypoints`` (N, K, 2) and
     ``keypoints_visible`` (N, K), which becomes 0 for points that leave the image. Mirroring exchanges
