@@ -10,6 +10,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
+from torch.nn import functional as F
 
 from sapiens_pretrain.models.attention import attend
 from sapiens_pretrain.models.rope import GridRotaryEmbedding, rotate
@@ -460,3 +461,17 @@ def test_autocast_attends_in_bfloat16():
             rounded = model(images)[0]
     assert rounded.dtype == torch.float32  # the residual stream
     assert 0 < (rounded - exact).abs().mean() < 0.05
+
+
+def test_rms_norm_where_torch_has_none(monkeypatch):
+    from sapiens_pretrain.models.swiglu import RMSNorm
+
+    norm = RMSNorm(8, eps=1e-6)
+    nn.init.normal_(norm.weight)
+    x = 5 * torch.randn(3, 8)
+    expected = norm(x)
+    monkeypatch.delattr(F, 'rms_norm')
+    torch.testing.assert_close(norm(x), expected)
+    low = norm(x.bfloat16())
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), expected, rtol=0.03, atol=0.03)
