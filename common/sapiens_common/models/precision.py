@@ -117,4 +117,7 @@ def _is_finite(output: Any) -> bool:
 def compile_modules(model: nn.Module) -> None:
     """Compile the heavy modules with ``torch.compile``, in place; names and classes stay."""
     for module in heavy_modules(model):
-        module.compile()
+        if hasattr(module, 'compile'):
+            module.compile()
+        else:  # before torch 2.2
+            module.forward = torch.compile(module.forward)

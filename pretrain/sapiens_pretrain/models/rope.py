@@ -100,7 +100,7 @@ class GridRotaryEmbedding(nn.Module):
 
         Prefix tokens come first and are not rotated: cosine 1, sine 0.
         """
-        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        if _is_exporting() or torch.jit.is_tracing():
             return self.tables(grid, num_prefix)
         return self._cached(grid, num_prefix)
 
@@ -158,3 +158,9 @@ def _before_load(
     """Fill in the periods that a checkpoint lacks, and forget tables made with others."""
     module._cache.clear()
     state_dict.setdefault(f'{prefix}periods', module.initial_periods())
+
+
+def _is_exporting() -> bool:
+    """Whether ``torch.export`` is at work; before torch 2.7 it does not tell."""
+    is_exporting = getattr(torch.compiler, 'is_exporting', None)
+    return is_exporting is not None and is_exporting()
