@@ -20,6 +20,11 @@ from sapiens_common.layouts.body_parts import (
     BODY_PART_WEIGHTS,
     IGNORE_INDEX,
 )
+from sapiens_common.layouts.body_parts29 import (
+    BODY_PART29_NAMES,
+    BODY_PART29_PALETTE,
+    BODY_PART29_WEIGHTS,
+)
 
 Color = tuple[int, int, int]
 
@@ -158,6 +163,13 @@ VOCABULARIES: dict[str, Vocabulary] = {
     for vocabulary in (
         Vocabulary(
             'goliath', BODY_PART_NAMES, BODY_PART_PALETTE, BODY_PART_WEIGHTS, BODY_PART_SWAP_PAIRS
+        ),
+        Vocabulary(
+            'goliath29',
+            BODY_PART29_NAMES,
+            BODY_PART29_PALETTE,
+            BODY_PART29_WEIGHTS,
+            infer_swap_pairs(BODY_PART29_NAMES),
         ),
         Vocabulary(
             'lip',

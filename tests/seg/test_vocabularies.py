@@ -8,7 +8,7 @@ import pytest
 from mmseg.datasets import LIPDataset
 
 from sapiens_common.layouts.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS, mirror_table
-from sapiens_seg.label_maps import IMPOSSIBLE, LABEL_VALUES, label_table
+from sapiens_seg.label_maps import IMPOSSIBLE, LABEL_VALUES, label_table, vocabularies_of
 from sapiens_seg.vocabularies import VOCABULARIES, infer_swap_pairs, resolve_vocabulary
 
 GOLIATH, LIP = VOCABULARIES['goliath'], VOCABULARIES['lip']
@@ -21,6 +21,11 @@ GOLIATH, LIP = VOCABULARIES['goliath'], VOCABULARIES['lip']
             'goliath',
             28,
             [(4, 13), (5, 14), (6, 15), (7, 16), (8, 17), (9, 18), (10, 19), (11, 20)],
+        ),
+        (
+            'goliath29',
+            29,
+            [(5, 14), (6, 15), (7, 16), (8, 17), (9, 18), (10, 19), (11, 20), (12, 21)],
         ),
         ('lip', 20, [(14, 15), (16, 17), (18, 19)]),
         ('face', 19, [(3, 4), (5, 6), (7, 8)]),
@@ -149,7 +154,11 @@ def test_foreground_tables():
     ('values', 'vocabulary', 'message'),
     [
         ('rgb', 'lip', "label values 'rgb' are not one of"),
-        ('atr', 'lip', "label values 'atr' map to the vocabulary goliath, not to lip"),
+        (
+            'atr',
+            'lip',
+            "label values 'atr' map to the vocabularies goliath and goliath29, not to lip",
+        ),
         ('mask', 'lip', "label values 'mask' map to the vocabulary foreground, not to lip"),
     ],
 )
@@ -160,8 +169,36 @@ def test_wrong_tables_say_what_is_wrong(values, vocabulary, message):
 
 def test_every_table_is_complete():
     for values in LABEL_VALUES:
-        foreground = values in ('any_part', 'mask')
-        vocabulary = VOCABULARIES['foreground' if foreground else 'goliath']
-        table = label_table(values, vocabulary)
-        assert table.shape == (256,) and table.dtype == np.uint8
-        assert set(table) <= {*range(len(vocabulary.classes)), IMPOSSIBLE, 255}
+        for name in ['goliath'] if values == 'ids' else vocabularies_of(values):
+            vocabulary = VOCABULARIES[name]
+            table = label_table(values, vocabulary)
+            assert table.shape == (256,) and table.dtype == np.uint8
+            assert set(table) <= {*range(len(vocabulary.classes)), IMPOSSIBLE, 255}
+
+
+def test_28_and_29_parts():
+    two, one = VOCABULARIES['goliath29'], VOCABULARIES['goliath']
+    up, down = label_table('goliath', two), label_table('goliath29', one)
+    np.testing.assert_array_equal(up[:28], [0, 1, *range(3, 29)])
+    np.testing.assert_array_equal(down[:29], [0, 1, 2, *range(2, 28)])
+    np.testing.assert_array_equal(down[up[:28]], np.arange(28))
+    assert [two.classes[index] for index in up[:28]] == list(one.classes)
+    for index in range(28):  # shared classes look and weigh the same
+        assert two.palette[up[index]] == one.palette[index]
+        assert two.weights[up[index]] == one.weights[index]
+    assert two.classes[2] == 'Eyeglass' and two.weights[2] == 10
+
+
+@pytest.mark.parametrize(
+    ('values', 'count', 'expected'),
+    [
+        ('goliath_raw', 34, {2: 0, 3: 2, 4: 2, 5: 3, 7: 255, 17: 13, 28: 255, 33: 28}),
+        ('shutterstock', 52, {1: 1, 8: 3, 9: 255, 25: 2, 39: 4, 40: 0, 41: 15, 50: 6}),
+        ('face33', 33, {1: 3, 4: 3, 17: 255, 29: 2, 32: 0}),
+        ('lip', 20, {4: 2, 2: 4, 13: 3, 11: 255}),
+    ],
+)
+def test_published_sources_of_29_parts(values, count, expected):
+    table = label_table(values, VOCABULARIES['goliath29'])
+    assert {value: table[value] for value in expected} == expected
+    assert (table[:count] != IMPOSSIBLE).all() and (table[count:255] == IMPOSSIBLE).all()
