@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
-from sapiens_pose.codecs import BatchedUDPHeatmap
+from sapiens_pose.codecs import BatchedUDPHeatmap, udp_decode
 
 SIZES = [((768, 1024), (192, 256), 6), ((192, 256), (48, 64), 2)]
 
@@ -57,6 +57,39 @@ def test_decoding_equals_upstream(rng, kind):
     np.testing.assert_allclose(points[0][found], expected[found], atol=1e-3)
 
 
+def _ridges(rng, count=60, width=48, height=64):
+    """Maps whose maximum is a long ridge at any angle: the Hessian along it is nearly zero."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    maps = []
+    for _ in range(count):
+        angle, length = rng.uniform(0, np.pi), 10 ** rng.uniform(1.5, 3.5)
+        x0, y0 = x - rng.uniform(14, width - 14), y - rng.uniform(14, height - 14)
+        along = np.cos(angle) * x0 + np.sin(angle) * y0
+        across = np.cos(angle) * y0 - np.sin(angle) * x0
+        maps.append(0.8 * np.exp(-(across**2) / 18 - along**2 / (2 * length**2)))
+    return np.stack(maps).astype(np.float32)
+
+
+def test_a_nearly_singular_hessian_gives_upstreams_step(rng):
+    maps = _ridges(rng)
+    expected, _ = MMPoseUDPHeatmap((192, 256), (48, 64)).decode(maps.copy())
+    points, _ = BatchedUDPHeatmap((192, 256), (48, 64)).batch_decode(torch.from_numpy(maps)[None])
+    np.testing.assert_allclose(points[0], expected, atol=1e-3)
+    peaks = np.stack(np.unravel_index(maps.reshape(60, -1).argmax(1), (64, 48))[::-1], axis=1)
+    assert np.abs(expected[0] * (47 / 192, 63 / 256) - peaks).max() > 3  # the steps are long
+
+
+def test_a_singular_hessian_leaves_the_peak(rng, monkeypatch):
+    def fail(*args):
+        raise np.linalg.LinAlgError('Singular matrix')
+
+    monkeypatch.setattr(udp_decode, 'refine_keypoints_dark_udp', fail)
+    maps = torch.from_numpy(_ridges(rng, 8))
+    peaks, scores = udp_decode.heatmap_maxima(maps)
+    found = udp_decode.refine_udp(maps, peaks, scores, 11)
+    assert (found == peaks).all(dim=1).any() and torch.isfinite(found).all()
+
+
 def test_decoding_a_peak_in_each_corner():
     maps = np.zeros((4, 16, 12), np.float32)
     for index, (y, x) in enumerate([(0, 0), (0, 11), (15, 0), (15, 11)]):
@@ -69,8 +102,6 @@ def test_decoding_a_peak_in_each_corner():
 
 
 def test_the_general_path_equals_the_cpu_path(rng, monkeypatch):
-    from sapiens_pose.codecs import udp_decode
-
     maps = torch.from_numpy(_heatmaps(rng, 'weak', 6))
     taps = udp_decode.gaussian_taps(11, maps.device)
     on_cpu = udp_decode._blurred_maxima(maps, taps)

@@ -10,6 +10,9 @@ maximum. That step reads seven blurred values. They depend on a small window onl
 is a common factor that the logarithm turns into a constant, which derivatives cancel, unless the clip
 bites. So the window is blurred, and whole maps only where a clip is possible.
 
+Where the Hessian is nearly singular, on a long ridge say, its inverse makes whole pixels of the last bit of
+a blurred value. There the step is upstream's own, in its order of operations.
+
 References:
     Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose Estimation", CVPR 2020.
     Huang et al., "The Devil is in the Details: Delving into Unbiased Data Processing", CVPR 2020.
@@ -19,11 +22,14 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmpose.codecs.utils import refine_keypoints_dark_udp
 from torch import Tensor
 
 CLIP = (1e-3, 50.0)
 # What upstream adds to the Hessian's diagonal before inverting it.
 _RIDGE = float(np.finfo(np.float32).eps)
+# The logarithms carry an error of about 5e-7: up to here it moves a point by at most 3e-4 pixels.
+_MOST_AMPLIFICATION = 500.0
 
 
 def heatmap_maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,8 +77,27 @@ def refine_udp(heatmaps: Tensor, peaks: Tensor, scores: Tensor, kernel_size: int
     if len(chosen):
         factor = scores[chosen] / _blurred_maxima(heatmaps[chosen].float(), taps)
         blurred[chosen] = (blurred[chosen] * factor[:, None, None]).clamp(*CLIP)
-    step = _newton_step(blurred.clamp(min=torch.finfo(torch.float32).tiny).log())
-    return torch.where(positive[:, None], peaks.float() - step, -1.0)
+    step, amplification = _newton_step(blurred.clamp(min=torch.finfo(torch.float32).tiny).log())
+    points = peaks.float() - step
+    # NaN is not below the limit either.
+    sensitive = (positive & ~(amplification < _MOST_AMPLIFICATION)).nonzero()[:, 0]
+    if len(sensitive):
+        maps, starts = heatmaps[sensitive].float().cpu().numpy(), peaks[sensitive].cpu().numpy()
+        found = [
+            _upstream(one, start, kernel_size) for one, start in zip(maps, starts, strict=True)
+        ]
+        points[sensitive] = torch.from_numpy(np.stack(found)).to(points)
+    return torch.where(positive[:, None], points, -1.0)
+
+
+def _upstream(heatmap: np.ndarray, peak: np.ndarray, kernel_size: int) -> np.ndarray:
+    """Mmpose's refined position (2,) of one map (H, W); the peak where its Hessian has no inverse."""
+    # It changes both arrays.
+    start = peak[None, None].astype(np.float32)
+    try:
+        return refine_keypoints_dark_udp(start, heatmap[None].copy(), kernel_size)[0, 0]
+    except np.linalg.LinAlgError:
+        return peak.astype(np.float32)
 
 
 def _blur_around(heatmaps: Tensor, peaks: Tensor, taps: Tensor) -> Tensor:
@@ -133,8 +158,10 @@ def _blurred_maxima_by_convolution(heatmaps: Tensor, taps: Tensor) -> Tensor:
     return maps.flatten(1).amax(dim=1)
 
 
-def _newton_step(logs: Tensor) -> Tensor:
+def _newton_step(logs: Tensor) -> tuple[Tensor, Tensor]:
     """Inverse Hessian times gradient (M, 2), in (x, y), of (M, 3, 3) values indexed [y, x].
+
+    Also (M,) the norm of the inverse: what an error of the values is at most multiplied by.
 
     The differences are upstream's, the mixed one included. They are formed in float32, and solved in
     float64, as there.
@@ -149,4 +176,5 @@ def _newton_step(logs: Tensor) -> Tensor:
     determinant = dxx * dyy - dxy * dxy
     step_x = (dyy * dx - dxy * dy) / determinant
     step_y = (dxx * dy - dxy * dx) / determinant
-    return torch.stack([step_x, step_y], dim=1).float()
+    norm = (dxx.square() + dyy.square() + 2 * dxy.square()).sqrt() / determinant.abs()
+    return torch.stack([step_x, step_y], dim=1).float(), norm
