@@ -8,11 +8,13 @@ no longer needed.
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
-from importlib import metadata
+from functools import wraps
+from importlib import import_module, metadata
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
@@ -32,6 +34,16 @@ def _read_windows() -> dict[str, list[tuple[str, ...]]]:
 
 
 WINDOWS = _read_windows()
+
+
+SCOPES = tuple(
+    f'sapiens_{folder}'
+    for folder in ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'multitask')
+)
+"""Packages of the suite that register names, which are also the prefixes of these."""
+
+_HINT = 'Did you mean'
+_NOT_REGISTERED = re.compile(r'(\S+) is not in the |Failed to get (\S+)$')
 
 
 def check_versions(*modules: str) -> None:
@@ -95,6 +107,53 @@ def register_safe_globals() -> None:
         torch.serialization.add_safe_globals(
             [(value, name) for name, value in data_globals().items()]
         )
+
+
+def suggest_prefixes() -> None:
+    """Let mmengine's "X is not in the registry" say under which prefix the suite has X.
+
+    Cause: mmengine <= 0.10.7 looks in one scope and its parents, and its message knows no others.
+    """
+    from mmengine.registry import Registry
+
+    build = Registry.build
+    if hasattr(build, '__wrapped__'):
+        return
+
+    @wraps(build)
+    def build_or_suggest(self: Registry, cfg: dict, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return build(self, cfg, *args, **kwargs)
+        except (KeyError, RuntimeError) as error:
+            message = str(error.args[0]) if error.args else ''
+            found = _NOT_REGISTERED.match(message)
+            names = (
+                _find_prefixed(self.name, found[1] or found[2])
+                if found and _HINT not in message
+                else []
+            )
+            if not names:
+                raise
+            hint = ' or '.join(f'type={name!r}' for name in names)
+            raise KeyError(f'{message}. {_HINT} {hint}?') from error
+
+    Registry.build = build_or_suggest
+
+
+def _find_prefixed(kind: str, name: str) -> list[str]:
+    """The suite's registered names, with prefix, that end as a given one does."""
+    found = []
+    for scope in SCOPES:
+        try:
+            registries = vars(import_module(f'{scope}.registry')).values()
+            for registry in registries:
+                if getattr(registry, 'scope', '') == scope and registry.name == kind:
+                    registry.import_from_location()
+                    if (last := name.split('.')[-1]) in registry.module_dict:
+                        found.append(f'{scope}.{last}')
+        except ImportError:  # a package whose libraries are not installed
+            continue
+    return found
 
 
 def add_load_hook(module: nn.Module, hook: Callable) -> None:

@@ -88,6 +88,21 @@ def test_unread_keys_are_errors(paramwise, message):
         build_optim_wrapper(Model(), _config(**paramwise))
 
 
+@pytest.mark.parametrize(('kind', 'default'), [('SGD', 0.0), ('AdamW', 0.01)])
+def test_optimizer_without_weight_decay(kind, default):
+    config = {**_config(layer_decay_rate=0.5), 'optimizer': dict(type=kind, lr=1e-3)}
+    wrapper = build_optim_wrapper(Model(), config)
+    for group in wrapper.optimizer.param_groups:
+        decays = group['group_name'].endswith('_decay') and 'no_decay' not in group['group_name']
+        assert group['weight_decay'] == (default if decays else 0)
+
+
+def test_optimizer_without_learning_rate():
+    config = {**_config(layer_decay_rate=0.5), 'optimizer': dict(type='AdamW')}
+    with pytest.raises(ValueError, match='set optim_wrapper.optimizer.lr'):
+        build_optim_wrapper(Model(), config)
+
+
 def test_no_backbone():
     with pytest.raises(ValueError, match='Linear has no module with get_layer_depth'):
         build_optim_wrapper(nn.Linear(2, 2), _config(layer_decay_rate=0.9))

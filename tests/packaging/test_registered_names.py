@@ -7,6 +7,9 @@ from collections import defaultdict
 import pytest
 from mmengine.registry import Registry
 
+from sapiens_common.compat import SCOPES
+from sapiens_common.registry import MODELS as MODELS_OF_COMMON
+
 UPSTREAM = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmseg', 'mmpretrain')
 
 
@@ -72,3 +75,52 @@ def test_no_two_packages_of_ours_share_a_name(registered):
                 owners[name].add(package)
     shared = {name: packages for name, packages in owners.items() if len(packages) > 1}
     assert not shared, shared
+
+
+@pytest.mark.parametrize(
+    ('library', 'registry', 'name', 'hint'),
+    [
+        ('mmpose', 'MODELS', 'PoseHead', 'sapiens_pose.PoseHead'),
+        ('mmpose', 'MODELS', 'sapiens_seg.PoseHead', 'sapiens_pose.PoseHead'),
+        ('mmpose', 'MODELS', 'sapien_pose.PoseHead', 'sapiens_pose.PoseHead'),
+        ('mmseg', 'MODELS', 'SapiensViT', 'sapiens_pretrain.SapiensViT'),
+        ('mmseg', 'TRANSFORMS', 'LoadPhoto', 'sapiens_common.LoadPhoto'),
+        ('mmengine', 'HOOKS', 'SafeCheckpointHook', 'sapiens_common.SafeCheckpointHook'),
+    ],
+)
+def test_a_forgotten_or_wrong_prefix_is_suggested(library, registry, name, hint):
+    registry = getattr(importlib.import_module(f'{library}.registry'), registry)
+    with pytest.raises(KeyError, match=f"Did you mean type='{hint}'") as error:
+        registry.build(dict(type=name))
+    assert str(error.value).count('Did you mean') == 1
+
+
+def test_nested_parts_get_the_hint_once():
+    from mmpose.registry import MODELS
+
+    config = dict(type='TopdownPoseEstimator', backbone=dict(type='SapiensViT', arch='tiny'))
+    with pytest.raises(KeyError, match='sapiens_pretrain.SapiensViT') as error:
+        MODELS.build(config)
+    assert str(error.value).count('Did you mean') == 1
+
+
+def test_a_name_that_nobody_has_keeps_upstreams_message():
+    from mmpose.registry import MODELS
+
+    with pytest.raises(KeyError, match='NoSuchHead is not in the') as error:
+        MODELS.build(dict(type='NoSuchHead'))
+    assert 'Did you mean' not in str(error.value)
+
+
+def test_other_errors_of_a_build_stay():
+    with pytest.raises(KeyError) as error:
+        MODELS_OF_COMMON.build(dict(type=_fails))
+    assert error.value.args == ('PoseHead',)
+
+
+def _fails():
+    raise KeyError('PoseHead')
+
+
+def test_the_suggested_scopes_are_all(root):
+    assert set(SCOPES) == {path.parent.name for path in root.glob('*/sapiens_*/registry.py')}

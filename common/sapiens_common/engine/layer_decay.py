@@ -24,7 +24,8 @@ class LayerwiseDecayConstructor(DefaultOptimWrapperConstructor):
     and position tables are not decayed. ``paramwise_cfg`` takes ``layer_decay_rate`` alone.
 
     Raises:
-        ValueError: Another key in ``paramwise_cfg``, or no module with ``get_layer_depth``.
+        ValueError: Another key in ``paramwise_cfg``, no learning rate of the optimizer, or no module with
+            ``get_layer_depth``.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
@@ -32,6 +33,11 @@ class LayerwiseDecayConstructor(DefaultOptimWrapperConstructor):
         if list(self.paramwise_cfg) != ['layer_decay_rate']:
             raise ValueError(
                 f"paramwise_cfg takes 'layer_decay_rate' and nothing else, got {paramwise_cfg}"
+            )
+        if self.base_lr is None:
+            raise ValueError(
+                'layer decay scales the learning rate of the optimizer, which has none: set '
+                'optim_wrapper.optimizer.lr'
             )
 
     def add_params(self, params: list[dict], module: nn.Module, **kwargs: Any) -> None:
@@ -54,8 +60,10 @@ class LayerwiseDecayConstructor(DefaultOptimWrapperConstructor):
                     'group_name': group_name,
                     'lr': self.base_lr * scale,
                     'lr_scale': scale,
-                    'weight_decay': 0.0 if no_decay else self.base_wd,
                 }
+                # Without one in the config, the optimizer's own default holds for what decays.
+                if no_decay or self.base_wd is not None:
+                    groups[group_name]['weight_decay'] = 0.0 if no_decay else self.base_wd
             groups[group_name]['params'].append(parameter)
             groups[group_name]['param_names'].append(name)
         params.extend(groups.values())
