@@ -17,7 +17,8 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
-from sapiens_inference.tasks import MULTITASK, TASKS, find_task
+from sapiens_inference.loading import load_task, split_by_task
+from sapiens_inference.tasks import MULTITASK, TASKS
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
@@ -112,37 +113,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def by_task(entries: list[str], tasks: list[str]) -> dict[str, str]:
-    """Split TASK=VALUE entries; a value without a task stands for all.
-
-    Raises:
-        ValueError: An unknown task.
-    """
-    found: dict[str, str] = {}
-    for entry in entries:
-        task, sign, value = entry.partition('=')
-        known = (*TASKS, MULTITASK.name)
-        if not sign or (task not in known and Path(entry).exists()):
-            found.update({name: entry for name in tasks if name not in found})
-        elif task in known:
-            found[task] = value
-        else:
-            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(known)}')
-    return found
-
-
 def build(args: argparse.Namespace) -> tuple[list, object]:
     """The inferencers of the run, and where person masks come from."""
     from mmengine.logging import MMLogger
 
-    from sapiens_common.weights import find_weights, is_published
-    from sapiens_inference.guess import guess_config
-
     MMLogger.get_current_instance().setLevel('WARNING')
     tasks = list(TASKS) if args.task == 'all' else [args.task]
     mask = args.mask or ('seg' if args.task == 'all' else 'none')
-    weights = by_task(args.weights, [*tasks, *(['seg'] if mask == 'seg' else [])])
-    models = by_task(args.model, tasks)
+    weights = split_by_task(args.weights, [*tasks, *(['seg'] if mask == 'seg' else [])])
+    models = split_by_task(args.model, tasks)
     common = {
         'device': args.device,
         'dtype': args.dtype,
@@ -153,13 +132,6 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     def make(task: str) -> object:
         if task not in weights:
             raise ValueError(f'--weights names no checkpoint for {task}; add {task}=FILE')
-        named = weights[task]
-        published = find_task(task).published(named)
-        if is_published(published):  # a size stands for its published model
-            named = published
-        path = find_weights(named)
-        default = named if is_published(named) else None
-        model = models.get(task) or default or guess_config(path, task)
         options = dict(common)
         if task == 'pose':
             points = (
@@ -168,7 +140,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
             options.update(keypoints=points, flip_test=args.flip_test, kpt_thr=args.kpt_thr)
         if task == 'normal':
             options.update(convention=args.convention)
-        return find_task(task).load()(model, path, **options)
+        return load_task(task, weights[task], models.get(task), **options)
 
     built = [make(task) for task in tasks]
     if mask == 'none':

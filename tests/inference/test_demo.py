@@ -158,7 +158,10 @@ def test_a_folder_whose_name_is_a_number_is_no_webcam(models, photo, tmp_path, m
 def test_weights_with_an_equals_sign_and_flags(tmp_path):
     (tmp_path / 'lr=0.1.pth').touch()
     entry = str(tmp_path / 'lr=0.1.pth')
-    assert demo.by_task([f'pose={entry}', entry], ['pose', 'seg']) == {'pose': entry, 'seg': entry}
+    assert demo.split_by_task([f'pose={entry}', entry], ['pose', 'seg']) == {
+        'pose': entry,
+        'seg': entry,
+    }
     arguments = ['pose', 'x', '--out', 'o', '--weights', 'w']
     # The reference's flag is true for any text, and goes nowhere (9.1, row 11).
     for flag, expected in (([], None), (['--flip-test'], True), (['--no-flip-test'], False)):

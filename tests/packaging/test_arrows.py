@@ -23,7 +23,16 @@ ALLOWED = {
 
 
 # Of sapiens_inference, from the bottom up: what comes later may import what comes before.
-LAYERS = (('items', 'concurrency'), ('inputs',), ('outputs',), ('engine',), ('tasks',), ('guess',))
+LAYERS = (
+    ('items', 'concurrency'),
+    ('inputs',),
+    ('outputs',),
+    ('engine',),
+    ('tasks',),
+    ('guess',),
+    ('loading',),
+    ('web',),
+)
 
 
 def _module(path):

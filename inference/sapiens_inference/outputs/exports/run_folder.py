@@ -179,7 +179,8 @@ class RunFolder:
 
     def _files(self, task: str) -> Iterator[Path]:
         for path in sorted((self.folder / task).rglob(f'*{_SUFFIXES[task]}')):
-            if path.name != 'summary.json' and not path.parent.name.startswith('.unfinished_'):
+            beside = path.name in ('summary.json', 'legend.png') and path.parent.name == task
+            if not beside and not path.parent.name.startswith('.unfinished_'):
                 yield path
 
     def _stem(self, path: Path, task: str) -> str:

@@ -1,0 +1,52 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""From what a user names on a command line to inferencers: ``pose=FILE``, a published name, a size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sapiens_inference.tasks import MULTITASK, TASKS, find_task
+
+
+def split_by_task(entries: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
+    """Split ``TASK=VALUE`` entries; a value without a task stands for all tasks not named.
+
+    Raises:
+        ValueError: An unknown task.
+    """
+    found: dict[str, str] = {}
+    known = (*TASKS, MULTITASK.name)
+    for entry in entries:
+        task, sign, value = entry.partition('=')
+        if not sign or (task not in known and Path(entry).exists()):
+            found.update({name: entry for name in tasks if name not in found})
+        elif task in known:
+            found[task] = value
+        else:
+            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(known)}')
+    return found
+
+
+def load_task(task: str, weights: str, model: str | None = None, **options: Any) -> Any:
+    """The inferencer of a task.
+
+    Args:
+        task: A name of :data:`sapiens_inference.tasks.TASKS`, or ``multitask``.
+        weights: Checkpoint file, published name, or a size such as ``sapiens_1b``, which stands for the
+            published model of the task.
+        model: Config file or name; None takes the published model's, or infers it from the checkpoint.
+        **options: As the inferencer's.
+
+    Raises:
+        ValueError: There are no such weights, or no config that fits them.
+    """
+    from sapiens_common.weights import find_weights, is_published
+    from sapiens_inference.guess import guess_config
+
+    published = find_task(task).published(weights)
+    name = published if is_published(published) else weights
+    path = find_weights(name)
+    config = model or (name if is_published(name) else guess_config(path, task))
+    return find_task(task).load()(config, path, **options)
