@@ -16,6 +16,7 @@ from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
+from sapiens_common.layouts.style import metainfo_style
 from sapiens_common.visualization import draw_people
 from sapiens_common.visualization.canvas import Entries
 from sapiens_inference.engine.dense import crop_region, run_on_crop
@@ -29,7 +30,6 @@ from sapiens_inference.outputs.writers import write_json
 
 from .codecs import BatchedUDPHeatmap
 from .selection import Selection, select_keypoints
-from .style import style_of
 
 DIGITS = 3
 """Decimals of coordinates and scores in files."""
@@ -175,7 +175,7 @@ class PoseInferencer(Inferencer):
             built: Any = self.loaded.model
             built.test_cfg['flip_test'] = flip_test
         self.selection: Selection = select_keypoints(self.meta, keypoints)
-        self.style = style_of(self.meta, self.selection.names)
+        self.style = metainfo_style(self.meta, self.selection.names)
         self.kpt_thr = kpt_thr
         _compare_layouts(self.loaded.meta.get('dataset_meta'), self.meta, str(self.loaded.weights))
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .metainfo import group_ids, keypoint_names, match_names
+from sapiens_common.layouts.goliath308 import group_ids
+
+from .layouts import keypoint_names, match_names
 
 _WHOLEBODY_GROUPS = {
     'body': range(17),

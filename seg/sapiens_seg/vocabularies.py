@@ -8,7 +8,6 @@ Configs name a vocabulary (``vocabulary='goliath'``) or write their own as a dic
 from __future__ import annotations
 
 import colorsys
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from sapiens_common.layouts.body_parts29 import (
     BODY_PART29_PALETTE,
     BODY_PART29_WEIGHTS,
 )
+from sapiens_common.layouts.sides import mirrored_name
 
 Color = tuple[int, int, int]
 
@@ -69,12 +69,6 @@ class Vocabulary:
         return {'classes': self.classes, 'palette': [list(color) for color in self.palette]}
 
 
-# A side as a word of its own: Left_Foot, left-arm, LeftArm, arm (left); not "leftover" or "Bright".
-_SIDE = re.compile(r'(?<![A-Za-z])(left|right|Left|Right|LEFT|RIGHT)(?![a-z])')
-_OTHER_SIDE = {'left': 'right', 'right': 'left', 'Left': 'Right', 'Right': 'Left'}
-_OTHER_SIDE |= {'LEFT': 'RIGHT', 'RIGHT': 'LEFT'}
-
-
 def infer_swap_pairs(classes: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Pair the classes whose names differ only in left and right.
 
@@ -84,7 +78,7 @@ def infer_swap_pairs(classes: Sequence[str]) -> tuple[tuple[int, int], ...]:
     ids = {name: index for index, name in enumerate(classes)}
     pairs = []
     for name, index in ids.items():
-        partner = _SIDE.sub(lambda match: _OTHER_SIDE[match[1]], name)
+        partner = mirrored_name(name)
         if partner == name:
             continue
         if partner not in ids:

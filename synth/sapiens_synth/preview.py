@@ -11,8 +11,8 @@ import numpy as np
 from sapiens_common.files.maps import read_array, read_picture
 from sapiens_common.files.text import read_json
 from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
-from sapiens_common.layouts.goliath308 import load_goliath308
-from sapiens_common.visualization import depth_picture, normal_picture
+from sapiens_common.layouts.style import goliath308_style
+from sapiens_common.visualization import depth_picture, draw_people, normal_picture
 from sapiens_synth.dataset import FOLDERS, RECORDS
 
 
@@ -23,24 +23,19 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         image: BGR uint8 (H, W, 3).
         keypoints: x, y and COCO flag (308, 3); hidden points are drawn as rings.
     """
-    facts = load_goliath308()
-    index = {k['name']: k['id'] for k in facts['keypoints']}
-    out = (image * 0.75).astype(np.uint8)
-    size = max(out.shape[:2])
-    for link in facts['skeleton']:
-        a, b = (keypoints[index[name]] for name in link['link'])
-        if a[2] > 0 and b[2] > 0:
-            color = tuple(link['color'][::-1])
-            start, end = ((round(p[0]), round(p[1])) for p in (a, b))
-            cv2.line(out, start, end, color, max(1, size // 500), cv2.LINE_AA)
-    for point in facts['keypoints']:
-        x, y, flag = keypoints[point['id']]
-        if flag == 0:
-            continue
-        radius = max(1, size // (500 if point['group'] == 'face' else 220))
-        color = tuple(point['color'][::-1])
-        cv2.circle(out, (round(x), round(y)), radius, color, -1 if flag == 2 else 1, cv2.LINE_AA)
-    return out
+    points, flags = keypoints[None, :, :2], keypoints[None, :, 2]
+    labelled = points[flags > 0]
+    box = np.concatenate([labelled.min(0), labelled.max(0)]) if len(labelled) else np.zeros(4)
+    return draw_people(
+        (image * 0.75).astype(np.uint8),
+        points,
+        flags,
+        box[None],
+        goliath308_style(),
+        threshold=1,
+        draw_boxes=False,
+        hidden=flags == 1,
+    )
 
 
 def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np.ndarray:

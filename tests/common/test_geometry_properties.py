@@ -10,8 +10,9 @@ from hypothesis.extra.numpy import arrays
 bbox = pytest.importorskip('mmpose.structures.bbox')
 from mmpose.structures.keypoint import flip_keypoints  # noqa: E402
 
-from sapiens_common.layouts.own import find_metainfo_problems, make_metainfo, mirrored_name  # noqa: E402
-from sapiens_pose.metainfo import goliath308_metainfo  # noqa: E402
+from sapiens_common.layouts.own import find_metainfo_problems, make_metainfo  # noqa: E402
+from sapiens_common.layouts.sides import mirrored_name  # noqa: E402
+from sapiens_pose.layouts import goliath308_metainfo  # noqa: E402
 from sapiens_pose.registry import KEYPOINT_CODECS  # noqa: E402
 
 coordinate = st.floats(-500, 2000, allow_nan=False, width=32)

@@ -12,10 +12,10 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 
 from sapiens_common.files.boxes import read_boxes_json
+from sapiens_common.layouts.style import metainfo_style
 from sapiens_pose.apis import PoseInferencer, PoseResult
-from sapiens_pose.metainfo import layout_metainfo
+from sapiens_pose.layouts import layout_metainfo
 from sapiens_pose.selection import select_keypoints
-from sapiens_pose.style import style_of
 
 BOXES = np.array([[3, 4, 40, 44], [20.5, 1.25, 60, 47.5], [-5, 10, 30, 60]], np.float32)
 
@@ -206,12 +206,12 @@ def test_wrong_weights_devices_and_types_are_refused(small_config, small_checkpo
 def test_style_tells_left_from_right_and_lists_what_is_there():
     meta = layout_metainfo('goliath')
     names = list(meta['keypoint_id2name'].values())
-    style = style_of(meta, names)
+    style = metainfo_style(meta, names)
     assert len(style.colors) == len(style.sizes) == 308 and len(style.links) == 65
     assert style.colors[names.index('left_knee')] != style.colors[names.index('right_knee')]
     assert len(style.entries) == 19
     coco = select_keypoints(meta, 'coco')
-    style = style_of(meta, coco.names)
+    style = metainfo_style(meta, coco.names)
     assert [label for label, _ in style.entries] == ['left', 'right', 'middle']
     assert max(max(link) for link in style.links) < 17
 

@@ -11,13 +11,14 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
+from sapiens_common.layouts.goliath308 import group_ids
 from sapiens_pose.datasets import (
     CheckedCocoDataset,
     CheckedCocoWholeBodyDataset,
     GoliathDataset,
     NameMatchedDataset,
 )
-from sapiens_pose.metainfo import group_ids, keypoint_names
+from sapiens_pose.layouts import keypoint_names
 
 WIDTH, HEIGHT = 120, 160
 
@@ -96,7 +97,7 @@ def humans5k_annotation(points):
 def test_three_forms_give_the_same_people(tmp_path, rng):
     points = make_points(rng, 308)
     raw = np.full((344, 3), 7.0)  # teeth are labelled, and inside the box of the others or not
-    from sapiens_pose.metainfo import kept_raw_ids
+    from sapiens_common.layouts.goliath308 import kept_raw_ids
 
     raw[kept_raw_ids()] = points
     raw_annotation = {**coco_annotation(points), 'keypoints': raw.ravel().tolist()}

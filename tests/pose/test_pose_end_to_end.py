@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from mmengine.fileio import load
 
+from sapiens_common.layouts.style import metainfo_style
 from sapiens_common.visualization import draw_people
-from sapiens_pose.metainfo import keypoint_names, layout_metainfo
-from sapiens_pose.style import style_of
+from sapiens_pose.layouts import keypoint_names, layout_metainfo
 
 # The shipped leaf at an eighth of the published input, without augmentation, so that four photos can be
 # learnt by heart within a minute. What was never seen mirrored is not tested mirrored.
@@ -66,7 +66,7 @@ def trained_epochs(log):
 def draw(predictions, layout, folder):
     """Predicted skeletons of all people on their photos; the number of photos."""
     meta = layout_metainfo(layout)
-    style = style_of(meta, keypoint_names(layout))
+    style = metainfo_style(meta, keypoint_names(layout))
     people = {}
     for prediction in predictions:
         people.setdefault(prediction['img_path'], []).append(prediction['pred_instances'])

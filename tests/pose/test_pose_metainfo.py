@@ -2,16 +2,9 @@
 import numpy as np
 import pytest
 
-from sapiens_common.layouts.goliath308 import load_goliath308
+from sapiens_common.layouts.goliath308 import drop_teeth, group_ids, load_goliath308
 from sapiens_pose.datasets import NameMatchedDataset
-from sapiens_pose.metainfo import (
-    convert_keypoints,
-    drop_teeth,
-    group_ids,
-    keypoint_names,
-    layout_metainfo,
-    match_names,
-)
+from sapiens_pose.layouts import convert_keypoints, keypoint_names, layout_metainfo, match_names
 from sapiens_pose.selection import select_keypoints
 
 # Where the 308 points stand in COCO-17 and in the fingers of COCO-WholeBody, written down independently.

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from sapiens_common.layouts.goliath308 import group_ids
 from sapiens_pose.datasets.goliath import read_goliath_keypoints
 from sapiens_pose.evaluation import Humans5KMetric
 from sapiens_pose.evaluation.group_eval import (
@@ -14,7 +15,7 @@ from sapiens_pose.evaluation.group_eval import (
     format_paper_row,
     format_table,
 )
-from sapiens_pose.metainfo import group_ids, layout_metainfo
+from sapiens_pose.layouts import layout_metainfo
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from sapiens_pose.metainfo import group_ids
+from sapiens_common.layouts.goliath308 import group_ids
 
 # The shipped 1b leaf with the tiny encoder and a thin head in it: the command, at a size for a test.
 SMALLER = {

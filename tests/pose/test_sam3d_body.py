@@ -10,7 +10,7 @@ pa = pytest.importorskip('pyarrow', reason='these annotations are parquet files'
 import pyarrow.parquet as pq  # noqa: E402
 
 from sapiens_pose.datasets import NameMatchedDataset, Sam3dBodyDataset  # noqa: E402
-from sapiens_pose.metainfo import keypoint_names  # noqa: E402
+from sapiens_pose.layouts import keypoint_names  # noqa: E402
 
 WIDTH, HEIGHT = 120, 160
 NAMES = ['COCO_train2014_000000000009.jpg', 'COCO_train2014_000000000025.jpg']

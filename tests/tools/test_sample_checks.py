@@ -10,8 +10,8 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 class Samples:
     metainfo = {
         'palette': [(0, 0, 0), (255, 0, 0)],
+        'keypoint_id2name': {0: 'left_hip', 1: 'left_knee'},
         'skeleton_links': [(0, 1)],
-        'keypoint_colors': np.array([[255, 0, 0], [0, 255, 0]]),
         'skeleton_link_colors': np.array([[0, 0, 255]]),
     }
 

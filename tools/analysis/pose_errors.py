@@ -152,7 +152,8 @@ def draw_worst(dataset: Any, predicted: dict[int, Any], errors: Any, sides: Any,
 
 def groups_of(names: list[str]) -> dict[str, list[int]]:
     """Groups of the 308 layout, or all points."""
-    from sapiens_pose.metainfo import group_ids, keypoint_names
+    from sapiens_common.layouts.goliath308 import group_ids
+    from sapiens_pose.layouts import keypoint_names
 
     if names == keypoint_names('goliath'):
         return {group: list(ids) for group, ids in group_ids().items()}

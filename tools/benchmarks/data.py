@@ -18,7 +18,7 @@ from mmpose.registry import TRANSFORMS
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.harness import Settings, Stage, Target, compare
-from sapiens_pose.metainfo import goliath308_metainfo
+from sapiens_common.layouts.goliath308 import goliath308_metainfo
 
 from .people import NUM_KEYPOINTS, write_photos
 

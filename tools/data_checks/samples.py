@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sapiens_common.engine.data import SeededDataset, describe_sample
 from sapiens_common.engine.seeding import SAMPLE, derive_seed
+from sapiens_common.layouts.style import metainfo_style, skeleton_style
 from sapiens_common.visualization import (
     SkeletonStyle,
     depth_picture,
@@ -150,23 +151,10 @@ def draw_sample(packed: dict[str, Any], dataset: Any) -> np.ndarray:
 
 
 def _style(metainfo: dict[str, Any], count: int) -> SkeletonStyle:
-    """Colours and links of a data set's layout; dots alone where it names none."""
-
-    def colors(key: str, number: int) -> list[tuple[int, int, int]]:
-        listed = metainfo.get(key)
-        return (
-            [(51, 153, 255)] * number
-            if listed is None
-            else [(int(r), int(g), int(b)) for r, g, b in listed]
-        )
-
-    links = [tuple(link) for link in metainfo.get('skeleton_links', [])]
-    return SkeletonStyle(
-        colors=colors('keypoint_colors', count),
-        links=links,
-        link_colors=colors('skeleton_link_colors', len(links)),
-        sizes=[1.0] * count,
-    )
+    """The drawing of a data set's layout; dots alone where it names none."""
+    if 'keypoint_id2name' not in metainfo:
+        return skeleton_style([''] * count)
+    return metainfo_style(metainfo)
 
 
 def _field(sample: Any, name: str) -> np.ndarray | None:

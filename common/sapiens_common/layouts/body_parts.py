@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .sides import mirrored_name, side_of
+
 IGNORE_INDEX = 255
 """Label value that is neither a class nor background; losses and metrics skip it."""
 
@@ -80,9 +82,9 @@ REMOVED_RAW_PARTS: tuple[str, ...] = (
 )
 
 BODY_PART_SWAP_PAIRS: tuple[tuple[int, int], ...] = tuple(
-    (index, BODY_PART_IDS['Right' + name[4:]])
+    (index, BODY_PART_IDS[mirrored_name(name)])
     for index, name in enumerate(BODY_PART_NAMES)
-    if name.startswith('Left_')
+    if side_of(name) == 'left'
 )
 """Pairs of ids (left, right) that trade places when an image is mirrored."""
 

@@ -5,7 +5,6 @@ The form is mmpose's ``dataset_info`` (``metainfo=dict(from_file=...)`` of a dat
 """
 
 import math
-import re
 import reprlib
 from pathlib import Path
 from pprint import pformat
@@ -15,47 +14,11 @@ from mmengine.config import Config
 
 from sapiens_common.files.text import read_json
 from sapiens_common.layouts.goliath308 import load_goliath308
+from sapiens_common.layouts.sides import SIDE_COLORS, mirrored_name, side_of
 
 DEFAULT_SIGMA = 0.05
 """OKS fall-off of a keypoint nobody measured, relative to the person's scale; COCO's lie within 0.025
 (eyes) and 0.107 (hips)."""
-
-# Drawing colours (RGB) by side, mmpose's convention.
-_COLORS = {'left': [0, 255, 0], 'right': [255, 128, 0], '': [51, 153, 255]}
-# A side is a whole word of the name (l_eye, eye.R, Left eye) or a camel-case part (LEye, eyeLeft).
-_WORD = re.compile(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+|.', re.DOTALL)
-_SIDES = {'left': 'right', 'right': 'left', 'l': 'r', 'r': 'l'}
-
-
-def side_of(name: str) -> str:
-    """``left``, ``right`` or empty, from a keypoint's name."""
-    for word in _split(name):
-        if word.lower() in _SIDES:
-            return 'left' if word.lower().startswith('l') else 'right'
-    return ''
-
-
-def mirrored_name(name: str) -> str:
-    """A name with its side exchanged, in the same spelling; the name itself where it has none."""
-    words = _split(name)
-    for index, word in enumerate(words):
-        other = _SIDES.get(word.lower())
-        if other:
-            words[index] = _spell_like(other, word)
-            return ''.join(words)
-    return name
-
-
-def _split(name: str) -> list[str]:
-    """Words and separators of a name: ``LEye`` gives L and Eye, ``leye`` stays one word."""
-    return _WORD.findall(name)
-
-
-def _spell_like(word: str, model: str) -> str:
-    """``word`` in the capitals of ``model``."""
-    if model.isupper():
-        return word.upper()
-    return word.capitalize() if model[0].isupper() else word
 
 
 def read_category(path: str | Path, category: str | None = None) -> dict[str, Any]:
@@ -153,7 +116,7 @@ def make_metainfo(
         keypoints[index] = {
             'name': name,
             'id': index,
-            'color': _COLORS[side_of(name)],
+            'color': list(SIDE_COLORS[side_of(name)]),
             'type': (known[name]['half'] or '') if name in known else '',
             'swap': partner if partner != name else '',
         }
@@ -166,7 +129,7 @@ def make_metainfo(
             )
         ends = tuple(names[number - 1] for number in pair)
         sides = {side_of(end) for end in ends} - {''}
-        color = _COLORS[sides.pop() if len(sides) == 1 else '']
+        color = list(SIDE_COLORS[sides.pop() if len(sides) == 1 else ''])
         links[index] = {'link': ends, 'id': index, 'color': color}
     return {
         'dataset_name': dataset_name,

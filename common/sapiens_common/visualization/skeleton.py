@@ -53,6 +53,7 @@ def draw_people(
     threshold: float = 0.3,
     track_ids: Sequence[int] | None = None,
     draw_boxes: bool = True,
+    hidden: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw links, points and boxes.
 
@@ -65,6 +66,7 @@ def draw_people(
         threshold: Points with a lower score, and their links, are left out.
         track_ids: Number written on each person's box, which also chooses its colour.
         draw_boxes: Whether to draw boxes.
+        hidden: bool (N, K), points drawn as rings: annotated but not seen in the photo.
 
     Returns:
         The picture.
@@ -80,7 +82,9 @@ def draw_people(
         if draw_boxes:
             color = _PEOPLE[(person if number is None else number) % len(_PEOPLE)]
             _box(picture, boxes[person], max(1, round(diagonal / 800)), color, number)
-        _person(picture, keypoints[person], scores[person] >= threshold, style, radius)
+        rings = None if hidden is None else hidden[person]
+        visible = scores[person] >= threshold
+        _person(picture, keypoints[person], visible, style, radius, rings)
     return picture
 
 
@@ -90,6 +94,7 @@ def _person(
     visible: np.ndarray,
     style: SkeletonStyle,
     radius: float,
+    hidden: np.ndarray | None,
 ) -> None:
     """Draw the links and points of a person in place."""
     visible = visible & np.isfinite(points).all(axis=1)
@@ -98,7 +103,8 @@ def _person(
             width = max(1, round(0.8 * radius * min(style.sizes[a], style.sizes[b])))
             _line(picture, points[a], points[b], color, width)
     for index in np.flatnonzero(visible):
-        _dot(picture, points[index], radius * style.sizes[index], style.colors[index])
+        mark = _ring if hidden is not None and hidden[index] else _dot
+        mark(picture, points[index], radius * style.sizes[index], style.colors[index])
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
@@ -116,6 +122,12 @@ def _dot(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) ->
     if radius >= 1.5:
         _disc(picture, point, radius + max(0.5, 0.15 * radius), _DARK)
     _disc(picture, point, max(radius, 0.5), color)
+
+
+def _ring(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:
+    fixed = round(max(radius, 1.0) * (1 << _SHIFT))
+    width = max(1, round(radius / 3))
+    cv2.circle(picture, _fixed(point), fixed, color[::-1], width, cv2.LINE_AA, _SHIFT)
 
 
 def _disc(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:

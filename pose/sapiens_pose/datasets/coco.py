@@ -7,7 +7,7 @@ import numpy as np
 from mmpose.datasets.datasets.body import CocoDataset as MMPoseCocoDataset
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset as MMPoseCocoWholeBodyDataset
 
-from sapiens_pose.metainfo import upstream_metainfo
+from sapiens_pose.layouts import upstream_metainfo
 from sapiens_pose.registry import DATASETS
 
 from .checks import CheckedCocoStyleDataset

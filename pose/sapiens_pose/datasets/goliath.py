@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_pose.metainfo import NUM_RAW_KEYPOINTS, drop_teeth, goliath308_metainfo
+from sapiens_common.layouts.goliath308 import NUM_RAW_KEYPOINTS, drop_teeth, goliath308_metainfo
 from sapiens_pose.registry import DATASETS
 
 from .checks import CheckedCocoStyleDataset, find_box_problem, find_keypoint_problem

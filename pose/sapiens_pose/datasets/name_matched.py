@@ -7,7 +7,8 @@ from mmengine.logging import MMLogger
 from mmpose.datasets import CombinedDataset as MMPoseCombinedDataset
 from mmpose.datasets.transforms import KeypointConverter
 
-from sapiens_pose.metainfo import goliath308_metainfo, match_names, upstream_metainfo
+from sapiens_common.layouts.goliath308 import goliath308_metainfo
+from sapiens_pose.layouts import match_names, upstream_metainfo
 from sapiens_pose.registry import DATASETS
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from xtcocotools.coco import COCO
 from xtcocotools.cocoeval import COCOeval
 
-from sapiens_pose.metainfo import GROUPS, goliath308_metainfo, group_ids
+from sapiens_common.layouts.goliath308 import GROUPS, goliath308_metainfo, group_ids
 
 STATS = ('AP', 'AP50', 'AP75', 'APM', 'APL', 'AR', 'AR50', 'AR75', 'ARM', 'ARL')
 HAND = 'hand'

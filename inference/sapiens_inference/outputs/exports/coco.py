@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sapiens_common.files.boxes import PERSON_CATEGORY
-from sapiens_common.layouts.goliath308 import load_goliath308
+from sapiens_common.layouts.goliath308 import links_among
 
 from .registry import register_export
 from .run_folder import Person, Record, RunFolder
@@ -22,9 +22,7 @@ VISIBLE_SCORE = 0.3
 
 def category_of(names: Sequence[str]) -> dict[str, Any]:
     """COCO's category of people with these keypoints; the skeleton links the names that the 308 layout links."""
-    ids = {name: number for number, name in enumerate(names, 1)}  # COCO counts from 1
-    links = [link['link'] for link in load_goliath308()['skeleton']]
-    skeleton = [[ids[a], ids[b]] for a, b in links if a in ids and b in ids]
+    skeleton = [[a + 1, b + 1] for a, b in links_among(tuple(names))]  # COCO counts from 1
     category: dict[str, Any] = {'id': PERSON_CATEGORY, 'name': 'person', 'supercategory': 'person'}
     return {**category, 'keypoints': list(names), 'skeleton': skeleton}
 

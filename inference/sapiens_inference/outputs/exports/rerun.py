@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sapiens_common.layouts.goliath308 import load_goliath308
+from sapiens_common.layouts.goliath308 import links_among
 
 from .clouds import cloud_of
 from .registry import register_export
@@ -42,14 +42,12 @@ def write_rrd(run: RunFolder, out: Path) -> list[Path]:
 def _context(rr: Any, run: RunFolder) -> list[Any]:
     """Names of keypoints (class 0 of the points), and names of the parts."""
     names = run.keypoint_names
-    ids = {name: number for number, name in enumerate(names)}
-    links = [link['link'] for link in load_goliath308()['skeleton']]
     person = rr.ClassDescription(
         info=rr.AnnotationInfo(id=0, label='person'),
         keypoint_annotations=[
-            rr.AnnotationInfo(id=number, label=name) for name, number in ids.items()
+            rr.AnnotationInfo(id=number, label=name) for number, name in enumerate(names)
         ],
-        keypoint_connections=[(ids[a], ids[b]) for a, b in links if a in ids and b in ids],
+        keypoint_connections=list(links_among(tuple(names))),
     )
     parts = [
         rr.ClassDescription(info=rr.AnnotationInfo(id=number, label=name))

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The 308, 133 and 17 keypoint layouts, in mmpose's metainfo form, and conversion between them."""
+"""Keypoint layouts by name (308, 133, 17, or another that mmpose ships), and conversion between them."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,54 +10,7 @@ import mmpose
 import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from sapiens_common.layouts.goliath308 import load_goliath308
-
-# Groups that the metric reports, in the order of the paper's table.
-GROUPS = ('body', 'foot', 'face', 'left_hand', 'right_hand')
-NUM_RAW_KEYPOINTS = 344
-NUM_SAM3D_BODY_KEYPOINTS = 70  # the first ones of the 308
-
-
-@cache
-def goliath308_metainfo() -> dict[str, Any]:
-    """Metainfo of the 308 keypoints, unparsed, from the shared table."""
-    table = load_goliath308()
-    keypoints = table['keypoints']
-    return {
-        'dataset_name': 'goliath',
-        'keypoint_info': {
-            point['id']: {
-                'name': point['name'],
-                'id': point['id'],
-                'color': point['color'],
-                'type': point['half'] or '',
-                'swap': point['swap'] or '',
-            }
-            for point in keypoints
-        },
-        'skeleton_info': {
-            index: {'link': tuple(link['link']), 'id': index, 'color': link['color']}
-            for index, link in enumerate(table['skeleton'])
-        },
-        'joint_weights': [1.0] * len(keypoints),
-        'sigmas': [point['sigma'] for point in keypoints],
-    }
-
-
-@cache
-def sam3d_body_metainfo() -> dict[str, Any]:
-    """Metainfo of the 70 keypoints that SAM 3D Body annotates: body, feet, hands and seven more."""
-    whole, count = goliath308_metainfo(), NUM_SAM3D_BODY_KEYPOINTS
-    points = {index: whole['keypoint_info'][index] for index in range(count)}
-    names = {point['name'] for point in points.values()}
-    links = [link for link in whole['skeleton_info'].values() if set(link['link']) <= names]
-    return {
-        'dataset_name': 'sam3d_body',
-        'keypoint_info': points,
-        'skeleton_info': {index: {**link, 'id': index} for index, link in enumerate(links)},
-        'joint_weights': whole['joint_weights'][:count],
-        'sigmas': whole['sigmas'][:count],
-    }
+from sapiens_common.layouts.goliath308 import goliath308_metainfo
 
 
 def upstream_metainfo(name: str) -> dict[str, str]:
@@ -98,21 +51,6 @@ def layout_metainfo(layout: str) -> dict[str, Any]:
     if layout == 'goliath':
         return parse_pose_metainfo(goliath308_metainfo())
     return parse_pose_metainfo(upstream_metainfo(layout))
-
-
-@cache
-def group_ids() -> dict[str, list[int]]:
-    """Ids of the 308 keypoints per group of :data:`GROUPS`; 7 more belong to none of them."""
-    keypoints = load_goliath308()['keypoints']
-    return {group: [p['id'] for p in keypoints if p['group'] == group] for group in GROUPS}
-
-
-@cache
-def kept_raw_ids() -> np.ndarray:
-    """The 308 of the 344 raw annotation ids that are not teeth, in the order of the layout."""
-    raw = load_goliath308()['annotation_format']
-    kept = [index for index in range(NUM_RAW_KEYPOINTS) if index not in set(raw['dropped_ids'])]
-    return np.array(kept)
 
 
 def match_names(source: Sequence[str], target: Sequence[str]) -> list[tuple[int, int]]:
@@ -170,14 +108,3 @@ def convert_keypoints(
         converted_scores,
         [name for index, name in enumerate(target_names) if index not in mapped],
     )
-
-
-def drop_teeth(keypoints: np.ndarray) -> np.ndarray:
-    """The 308 layout's points (..., 308, D) of raw annotations (..., 344, D).
-
-    Raises:
-        ValueError: The input has not 344 points.
-    """
-    if keypoints.shape[-2] != NUM_RAW_KEYPOINTS:
-        raise ValueError(f'expected {NUM_RAW_KEYPOINTS} raw keypoints, got {keypoints.shape[-2]}')
-    return keypoints[..., kept_raw_ids(), :]
