@@ -22,7 +22,9 @@ def test_sides_of_the_308_names_agree_with_their_mirror_partners():
 
 def test_face_parts_are_one_side_each_and_together_the_face():
     parts = face_parts()
-    grouped = [point['name'] for point in load_goliath308()['keypoints'] if point['group'] == 'face']
+    grouped = [
+        point['name'] for point in load_goliath308()['keypoints'] if point['group'] == 'face'
+    ]
     assert [name for names in parts.values() for name in names] == grouped
     for part, names in parts.items():
         if side_of(part):
