@@ -70,7 +70,7 @@ def test_unknown_boxes_and_missing_files(tmp_path):
     with pytest.raises(ValueError, match='expected a JSON path'):
         find_boxes(3.5, None)
     (tmp_path / 'odd.json').write_text('[{"image_id": 1}]')
-    with pytest.raises(ValueError, match="lacks or misuses 'bbox'"):
+    with pytest.raises(ValueError, match="odd.json: entry 0, {'image_id': 1}, has no 'bbox'"):
         find_boxes(tmp_path / 'odd.json', None)
 
 
@@ -165,5 +165,5 @@ def test_the_most_exact_name_counts():
 
 def test_detections_without_an_image_are_refused(tmp_path):
     (tmp_path / 'det.json').write_text('[{"bbox": [1, 2, 3, 4], "score": 0.5}]')
-    with pytest.raises(ValueError, match="lacks or misuses 'image_id'"):
+    with pytest.raises(ValueError, match="entry 0, .* has no 'image_id'"):
         find_boxes(tmp_path / 'det.json', None)

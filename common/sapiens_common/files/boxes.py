@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 
 from .text import read_json
 
@@ -59,82 +61,108 @@ def read_boxes_json(path: str | Path) -> dict[str, list]:
     Four forms are known: COCO detections (a list of ``image_id, bbox, score, category_id``), COCO
     annotations (``images`` and ``annotations``), a mapping from image name to a list of
     ``[x1, y1, x2, y2]`` or ``[x1, y1, x2, y2, score]``, and this suite's own pose output. COCO boxes
-    are x, y, width, height; only persons (category 1) count. Annotated boxes are clipped to the
-    image and crowds are left out, as upstream's COCO datasets do, detections are taken as they are.
+    are x, y, width, height; only persons count (the category called person, else category 1), and others
+    are counted in a warning. Annotated boxes are clipped to the image and crowds are left out, as
+    upstream's COCO datasets do, detections are taken as they are.
 
     Returns:
         Rows of x1, y1, x2, y2[, score], by file name or by image id as text; not yet checked, so
-        that a bad box costs its own image only.
+        that a bad box costs its own image only. Images that COCO annotations list without a person
+        have no rows.
 
     Raises:
         ValueError: The file is missing, no JSON, or of another form.
     """
     content = read_json(path)
+    if isinstance(content, list):
+        return _from_detections(content, path)
+    if not isinstance(content, dict):
+        raise ValueError(
+            f'boxes {path}: expected COCO detections, COCO annotations, or a mapping from image names '
+            f'to lists of x1, y1, x2, y2, got {type(content).__name__}'
+        )
+    if 'annotations' in content and 'images' in content:
+        return _from_annotations(content, path)
+    with _naming(path, 'this pose output'):
+        if 'people' in content:
+            return {content['source']['name']: _rows_of(content['people'])}
+        if 'frames' in content:
+            name = content['video']['name']
+            frames = content['frames']
+            return {f'{name}/{frame["frame"]}': _rows_of(frame['people']) for frame in frames}
+    return dict(content)
+
+
+@contextmanager
+def _naming(path: str | Path, part: str) -> Iterator[None]:
+    """Turn what goes wrong in a part of a file into an error that names both."""
     try:
-        if isinstance(content, list):
-            return _from_detections(content)
-        if isinstance(content, dict) and 'annotations' in content and 'images' in content:
-            return _from_annotations(content)
-        if isinstance(content, dict) and 'people' in content:
-            boxes = [[*person['box'], person['box_score']] for person in content['people']]
-            return {content['source']['name']: boxes}
-        if isinstance(content, dict) and 'frames' in content:
-            return {
-                f'{content["video"]["name"]}/{frame["frame"]}': [
-                    [*person['box'], person['box_score']] for person in frame['people']
-                ]
-                for frame in content['frames']
-            }
-        if isinstance(content, dict):
-            return dict(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f'boxes {path}: an entry lacks or misuses {error}') from error
-    raise ValueError(
-        f'boxes {path}: expected COCO detections, COCO annotations, or a mapping from image names '
-        f'to lists of x1, y1, x2, y2, got {type(content).__name__}'
-    )
+        yield
+    except KeyError as error:
+        raise ValueError(f'boxes {path}: {part} has no {error}') from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f'boxes {path}: {part} cannot be read ({error})') from error
 
 
-def _group(rows: Iterable[tuple[str, list[float]]]) -> dict[str, list[list[float]]]:
-    grouped: dict[str, list[list[float]]] = {}
-    for name, row in rows:
-        grouped.setdefault(name, []).append(row)
-    return grouped
+def _rows_of(people: list[dict]) -> list[list[float]]:
+    return [[*person['box'], person['box_score']] for person in people]
 
 
-def _from_detections(content: list[dict]) -> dict[str, list]:
-    def rows() -> Iterable[tuple[str, list[float]]]:
-        for entry in content:
-            if entry.get('category_id', PERSON_CATEGORY) != PERSON_CATEGORY:
+def _from_detections(content: list, path: str | Path) -> dict[str, list]:
+    grouped: dict[str, list] = {}
+    others: Counter[Any] = Counter()
+    for number, entry in enumerate(content):
+        with _naming(path, f'entry {number}, {reprlib.repr(entry)},'):
+            category = entry.get('category_id', PERSON_CATEGORY)
+            if category != PERSON_CATEGORY:
+                others[category] += 1
                 continue
             x, y, width, height = entry['bbox']
             name = str(entry['file_name'] if 'file_name' in entry else entry['image_id'])
             # The sums are made in float32, as upstream's datasets make them.
             x2 = float(np.float32(x) + np.float32(width))
             y2 = float(np.float32(y) + np.float32(height))
-            yield name, [x, y, x2, y2, entry.get('score', 1.0)]
+            grouped.setdefault(name, []).append([x, y, x2, y2, entry.get('score', 1.0)])
+    _report_others(others, PERSON_CATEGORY, path)
+    return grouped
 
-    return _group(rows())
 
-
-def _from_annotations(content: dict) -> dict[str, list]:
-    images = {image['id']: image for image in content['images']}
-
-    def rows() -> Iterable[tuple[str, list[float]]]:
-        for entry in content['annotations']:
-            if entry.get('category_id', PERSON_CATEGORY) != PERSON_CATEGORY or entry.get('iscrowd'):
+def _from_annotations(content: dict, path: str | Path) -> dict[str, list]:
+    with _naming(path, 'its images or categories'):
+        images = {image['id']: image for image in content['images']}
+        grouped: dict[str, list] = {image['file_name']: [] for image in images.values()}
+        named = {entry.get('name'): entry['id'] for entry in content.get('categories') or ()}
+    person = named.get('person', PERSON_CATEGORY)
+    others: Counter[Any] = Counter()
+    for number, entry in enumerate(content['annotations']):
+        with _naming(path, f'annotation {number}, {reprlib.repr(entry)},'):
+            if entry.get('category_id', person) != person:
+                others[entry['category_id']] += 1
                 continue
-            image = images[entry['image_id']]
+            if entry.get('iscrowd'):
+                continue
+            image = images.get(entry['image_id'])
+            if image is None:
+                raise ValueError(f'image_id {entry["image_id"]!r} is none of its images')
             x, y, width, height = entry['bbox']
             x2 = min(x + width, image.get('width', np.inf) - 1)
             y2 = min(y + height, image.get('height', np.inf) - 1)
-            yield image['file_name'], [max(0.0, x), max(0.0, y), x2, y2, 1.0]
-
-    grouped = _group(rows())
+            grouped[image['file_name']].append([max(0.0, x), max(0.0, y), x2, y2, 1.0])
+    _report_others(others, person, path)
     # Images may lie in another folder than the file says, where that leaves no doubt which is meant.
-    names = Counter(Path(name).name for name in {image['file_name'] for image in images.values()})
-    for path in list(grouped):
-        name = Path(path).name
+    names = Counter(Path(name).name for name in grouped)
+    for file_name in list(grouped):
+        name = Path(file_name).name
         if names[name] == 1:
-            grouped.setdefault(name, grouped[path])
+            grouped.setdefault(name, grouped[file_name])
     return grouped
+
+
+def _report_others(others: Counter[Any], person: Any, path: str | Path) -> None:
+    """Say which boxes are no people's: a detector may count its classes from 0."""
+    if others:
+        counts = ', '.join(f'{category} ({count})' for category, count in others.most_common(5))
+        MMLogger.get_current_instance().warning(
+            f'boxes {path}: {others.total()} are not of category {person}, the person, and are left out; '
+            f'their categories: {counts}'
+        )
