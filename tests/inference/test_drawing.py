@@ -1,4 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from sapiens_common.visualization import (
     SkeletonStyle,
     beside,
+    dense,
     depth_picture,
     draw_people,
     legend,
@@ -164,3 +167,41 @@ def test_text_scales_and_is_cut_at_the_border():
     for corner in ((-5, -5), (35, 25), (100, 0)):
         draw_text(picture, 'body', corner, 12)
     assert (picture < 128).any() and (picture[13:20, 12:30] == 255).all()
+
+
+def large_pictures(height, width):
+    """Name to a function that draws it, and what it draws."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    labels = cv2.resize(
+        rng.integers(0, 6, (9, 7), dtype=np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+    )
+    depth = rng.random((height, width), dtype=np.float32)
+    normal = rng.normal(size=(height, width, 3)).astype(np.float32)
+    mask = labels > 2
+    palette = rng.integers(0, 256, (6, 3)).tolist()
+    return {
+        'parts': lambda: parts_overlay(photo, labels, palette),
+        'depth': lambda: depth_picture(depth, mask),
+        'normals': lambda: normal_picture(normal, mask),
+        'shares': lambda: parts_entries(labels, list('abcdef'), palette),
+    }
+
+
+def test_large_pictures_are_made_in_bands_that_do_not_show(monkeypatch):
+    whole = {name: draw() for name, draw in large_pictures(123, 77).items()}
+    monkeypatch.setattr(dense, '_BAND', 1000)
+    for name, draw in large_pictures(123, 77).items():
+        found = draw()
+        assert found == whole[name] if name == 'shares' else (found == whole[name]).all(), name
+
+
+@pytest.mark.parametrize('name', ['parts', 'depth', 'normals', 'shares'])
+def test_large_pictures_need_little_more_than_themselves(monkeypatch, name):
+    monkeypatch.setattr(dense, '_BAND', 1 << 16)
+    draw = large_pictures(1500, 1200)[name]
+    tracemalloc.start()
+    draw()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2 * 1500 * 1200 * 3  # the float copies alone were eight times the picture

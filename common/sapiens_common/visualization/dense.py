@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ BACKGROUND: Color = (128, 128, 128)
 """Colour of what is not a person."""
 
 _SAMPLES = 1 << 20  # enough pixels for percentiles
+_BAND = (
+    1 << 20
+)  # so many pixels are coloured at a time: photos of 100 megapixels need little more than themselves
 
 
 def parts_overlay(
@@ -40,15 +43,39 @@ def parts_overlay(
     is_part = np.zeros(256, np.uint8)
     is_part[1:] = 255
     is_part[ignore] = 0
-    colored = cv2.LUT(cv2.merge([labels] * 3), colors[None])
-    mixed = cv2.addWeighted(image, 1 - opacity, colored, opacity, 0)
-    picture = image.copy()
-    cv2.copyTo(mixed, cv2.LUT(labels, is_part), picture)
     # The outline is as wide as a line of print, whatever the size of the photo.
     width = max(2, round(min(labels.shape) / 400))
-    edge = cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((width, width), np.uint8))
-    cv2.copyTo((mixed * 0.35).astype(np.uint8), (edge > 0).astype(np.uint8), picture)
+    edges = cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, np.ones((width, width), np.uint8))
+
+    def draw(photo: np.ndarray, ids: np.ndarray, edge: np.ndarray) -> np.ndarray:
+        colored = cv2.LUT(cv2.merge([ids] * 3), colors[None])
+        mixed = cv2.addWeighted(photo, 1 - opacity, colored, opacity, 0)
+        picture = photo.copy()
+        cv2.copyTo(mixed, cv2.LUT(ids, is_part), picture)
+        cv2.copyTo((mixed * 0.35).astype(np.uint8), (edge > 0).astype(np.uint8), picture)
+        return picture
+
+    return _by_bands(draw, image, labels, edges)
+
+
+def _by_bands(draw: Callable[..., np.ndarray], *arrays: np.ndarray | None) -> np.ndarray:
+    """A picture (H, W, 3) made some rows at a time, of arrays (H, W, ...) or None."""
+    height, width = next(array.shape[:2] for array in arrays if array is not None)
+    picture = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND // max(1, width))
+    for start in range(0, height, rows):
+        band = np.s_[start : start + rows]
+        picture[band] = draw(*(None if array is None else array[band] for array in arrays))
     return picture
+
+
+def count_classes(labels: np.ndarray) -> np.ndarray:
+    """Pixels of each value of uint8 labels (H, W): int64 (256,). NumPy needs eight times their memory."""
+    rows = max(1, _BAND // max(1, labels.shape[1]))
+    bands = (labels[start : start + rows] for start in range(0, len(labels), rows))
+    return sum(
+        (np.bincount(band.ravel(), minlength=256) for band in bands), np.zeros(256, np.int64)
+    )
 
 
 def parts_entries(
@@ -62,7 +89,7 @@ def parts_entries(
         palette: RGB per class.
         ignore: Label of pixels that do not count.
     """
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = count_classes(labels)
     total = max(1, int(counts[1:ignore].sum()))
     entries = [
         (f'{part_title(names[index])}  {100 * counts[index] / total:.1f} %', palette[index])
@@ -101,15 +128,19 @@ def depth_picture(
             is shown bright.
     """
     near, far = depth_range(depth, mask) if limits is None else limits
-    valid = np.isfinite(depth) if mask is None else mask & np.isfinite(depth)
     span = far - near if far > near else np.inf
-    scaled = np.where(valid, depth, near).astype(np.float32, copy=False)
-    levels = cv2.convertScaleAbs(((far - scaled) / span).clip(0, 1), alpha=255)
-    if far <= near:
-        levels[:] = 255
-    picture = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
-    picture[~valid] = BACKGROUND
-    return picture
+
+    def draw(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
+        valid = np.isfinite(values) if inside is None else inside & np.isfinite(values)
+        scaled = np.where(valid, values, near).astype(np.float32, copy=False)
+        levels = cv2.convertScaleAbs(((far - scaled) / span).clip(0, 1), alpha=255)
+        if far <= near:
+            levels[:] = 255
+        picture = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
+        picture[~valid] = BACKGROUND
+        return picture
+
+    return _by_bands(draw, depth, mask)
 
 
 def depth_scale(height: int, limits: tuple[float, float]) -> np.ndarray:
@@ -137,9 +168,14 @@ def normal_picture(normal: np.ndarray, mask: np.ndarray | None = None) -> np.nda
         normal: (H, W, 3) unit vectors, NaN or zero where there is none.
         mask: bool (H, W), True on people; None colours everything.
     """
-    # Zero, and NaN made zero, is exactly the background's grey.
-    finite = cv2.patchNaNs(np.array(normal, np.float32, order='C'), 0.0)
-    picture = cv2.cvtColor(cv2.convertScaleAbs(finite, alpha=127.5, beta=127.5), cv2.COLOR_RGB2BGR)
-    if mask is not None:
-        picture[~mask] = BACKGROUND
-    return picture
+
+    def draw(vectors: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
+        # Zero, and NaN made zero, is exactly the background's grey.
+        finite = cv2.patchNaNs(np.array(vectors, np.float32, order='C'), 0.0)
+        levels = cv2.convertScaleAbs(finite, alpha=127.5, beta=127.5)
+        picture = cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
+        if inside is not None:
+            picture[~inside] = BACKGROUND
+        return picture
+
+    return _by_bands(draw, normal, mask)
