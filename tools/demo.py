@@ -7,8 +7,8 @@
     python tools/demo.py multitask photos/ --weights j.pth --model configs/multitask/sapiens_tiny_synthetic.py --out out
 
 Results go to OUT/<task>; OUT/summary.json says what was done. Exit code: 0 when every input was
-processed, 1 when some failed (the others are done), 2 when nothing could start or the run had to stop,
-130 after Ctrl-C.
+processed, 1 when some failed (the others are done) or --boxes names none of them, 2 when nothing could
+start or the run had to stop, 130 after Ctrl-C.
 """
 
 import argparse
@@ -51,6 +51,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     people = parser.add_argument_group('people')
     people.add_argument(
         '--boxes', help="JSON file of boxes, 'image' for the whole image, 'detector'"
+    )
+    people.add_argument(
+        '--boxes-missing',
+        default='skip',
+        choices=['skip', 'whole', 'detector', 'error'],
+        help='what happens to images that a file of boxes does not name (default: skip, no people)',
     )
     people.add_argument('--crops', action='store_true', help='run dense tasks person by person')
     people.add_argument('--det-model', metavar='CONFIG', help='config of any mmdet detector')
@@ -109,6 +115,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='FORMAT',
         help='also write the results in other formats (python tools/export_results.py --list)',
     )
+    run.add_argument(
+        '--skip-existing',
+        action='store_true',
+        help='leave inputs alone whose results are there: continues a run that ended early',
+    )
     run.add_argument('--quiet', action='store_true', help='no progress bar')
     return parser.parse_args(argv)
 
@@ -153,7 +164,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
 def set_detector(args: argparse.Namespace, tasks: list) -> None:
     """Give the tasks the detector that the command line describes, if people must be found."""
     needed = args.crops or any(task.needs_boxes for task in tasks)
-    if not needed or args.boxes not in (None, 'detector'):
+    if not needed or (args.boxes not in (None, 'detector') and args.boxes_missing != 'detector'):
         return
     from sapiens_det.person_detector import DEFAULT_MODEL, DEFAULT_WEIGHTS, PersonDetector
 
@@ -187,6 +198,7 @@ def main(argv: list[str] | None = None) -> int:
             single,
             args.out,
             boxes=args.boxes,
+            boxes_missing=args.boxes_missing,
             masks=masks,
             crops=args.crops or (False if args.task == 'all' else None),
             smooth=args.smooth,
@@ -195,6 +207,7 @@ def main(argv: list[str] | None = None) -> int:
             draw=not args.no_draw,
             legend=args.legend,
             save_frames=args.save_frames,
+            skip_existing=args.skip_existing,
             progress=not args.quiet,
         )
         if args.export and summary.done:
@@ -207,7 +220,9 @@ def main(argv: list[str] | None = None) -> int:
     print(f'{summary}\nresults in {args.out}')
     if summary.stopped and not isinstance(single, int):  # a webcam has no other end
         return INTERRUPTED
-    return 1 if summary.failed else 0
+    if summary.no_boxes_fit:
+        print(f'error: {args.boxes} names none of the inputs', file=sys.stderr)
+    return 1 if summary.failed or summary.no_boxes_fit else 0
 
 
 if __name__ == '__main__':

@@ -35,6 +35,7 @@ class DepthResult(Result):
     depth: np.ndarray
     mask: np.ndarray | None = None
     task: ClassVar[str] = 'depth'
+    suffixes: ClassVar[tuple[str, ...]] = ('.npy', '.png')
 
     def save(self, stem: Path) -> None:
         """Write ``<stem>.npy``, float32 raw, and ``<stem>.png``, 16 bit: 0..1 as 0..65535, clipped."""
@@ -59,6 +60,7 @@ class NormalResult(Result):
     normal: np.ndarray
     mask: np.ndarray | None = None
     task: ClassVar[str] = 'normal'
+    suffixes: ClassVar[tuple[str, ...]] = ('.npy',)
 
     def save(self, stem: Path) -> None:
         """Write ``<stem>.npy``, float32 (H, W, 3) unit vectors."""

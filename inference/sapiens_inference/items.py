@@ -14,6 +14,9 @@ WHOLE_IMAGE = 'whole image'
 NOBODY_FOUND = 'whole image (nobody detected)'
 DETECTOR = 'detector'
 GIVEN = 'given'
+NOT_GIVEN = 'whole image (no boxes given)'
+NO_BOXES = 'no boxes were given for this image'
+"""Note of an item that a file or mapping of boxes does not name."""
 
 
 @dataclass
@@ -23,8 +26,8 @@ class Boxes:
     Attributes:
         xyxy: float32 (N, 4), x1, y1, x2, y2 in pixels of the image.
         scores: float32 (N,), detector scores; 1 where a user gave none.
-        origin: Where they come from: 'detector', 'given', 'whole image' or
-            'whole image (nobody detected)'.
+        origin: Where they come from: 'detector', 'given', 'whole image',
+            'whole image (nobody detected)' or 'whole image (no boxes given)'.
         track_ids: int64 (N,), the same number for the same person in a video; None for images.
     """
 

@@ -59,6 +59,7 @@ class PoseResult(Result):
     names: list[str]
     track_ids: np.ndarray | None = None
     task: ClassVar[str] = 'pose'
+    suffixes: ClassVar[tuple[str, ...]] = ('.json',)
 
     def people(self, digits: int | None = None) -> list[dict[str, Any]]:
         """One JSON-serialisable dict per person; None stands for a point the model does not have.

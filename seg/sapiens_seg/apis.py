@@ -36,6 +36,7 @@ class SegResult(Result):
     names: list[str]
     palette: list[list[int]]
     task: ClassVar[str] = 'seg'
+    suffixes: ClassVar[tuple[str, ...]] = ('.png',)
 
     def person_mask(self) -> np.ndarray:
         """Bool (H, W), True where the class is not background."""

@@ -29,6 +29,7 @@ class MeanResult(Result):
     boxes: np.ndarray
     track_ids: np.ndarray | None
     task: ClassVar[str] = 'mean'
+    suffixes: ClassVar[tuple[str, ...]] = ('.json',)
 
     def save(self, stem):
         write_json(stem.with_name(f'{stem.name}.json'), self.means.tolist())

@@ -3,11 +3,15 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
-from sapiens_inference.inputs.boxes import find_boxes, whole_image
-from sapiens_inference.items import Frame, Item, Video
+from sapiens_common.files.boxes import read_boxes_json
+from sapiens_inference.engine.run import open_run
+from sapiens_inference.inputs.boxes import GivenBoxes, find_boxes, whole_image
+from sapiens_inference.items import DETECTOR, Boxes, Frame, Item, Video
 
 
 def item_of(name='a', index=0, size=(100, 200), path=None):
@@ -167,3 +171,100 @@ def test_detections_without_an_image_are_refused(tmp_path):
     (tmp_path / 'det.json').write_text('[{"bbox": [1, 2, 3, 4], "score": 0.5}]')
     with pytest.raises(ValueError, match="entry 0, .* has no 'image_id'"):
         find_boxes(tmp_path / 'det.json', None)
+
+
+@pytest.fixture
+def three(tmp_path, photo):
+    """Photos a, b and c, and a file of boxes that names b alone and says that c has nobody."""
+    (tmp_path / 'in').mkdir()
+    for seed, name in enumerate('abc'):
+        cv2.imwrite(str(tmp_path / f'in/{name}.png'), photo(seed))
+    (tmp_path / 'boxes.json').write_text(json.dumps({'b': [[1, 2, 30, 40]], 'c': []}))
+    return tmp_path
+
+
+def detector(items):
+    for item in items:
+        item.boxes = Boxes(np.float32([[0, 0, 9, 9]]), np.float32([0.5]), DETECTOR)
+
+
+@pytest.mark.parametrize(
+    ('missing', 'origin', 'boxes'),
+    [
+        ('skip', 'given', np.zeros((0, 4))),
+        ('whole', 'whole image (no boxes given)', [[0, 0, 64, 48]]),
+        ('detector', 'detector', [[0, 0, 9, 9]]),
+    ],
+)
+def test_images_that_a_file_of_boxes_does_not_name(mean_task, three, missing, origin, boxes):
+    task = mean_task()
+    task.detector = detector
+    pipeline = open_run([task], three / 'in', None, three / 'boxes.json', boxes_missing=missing)
+    a, b, c = pipeline.run()
+    np.testing.assert_array_equal(a.boxes.xyxy, boxes)
+    assert a.boxes.origin == origin and a.notes == ['no boxes were given for this image']
+    assert b.boxes.origin == c.boxes.origin == 'given' and not b.notes and len(c.boxes) == 0
+    assert c.notes == ['the boxes given for this image are none']
+    summary = pipeline.summary
+    assert summary.without_boxes == 1 and summary.first_without_boxes.endswith('in/a.png')
+    assert 'boxes were given for 2 of 3, the first without: ' in str(summary)
+    assert not summary.no_boxes_fit
+
+
+def test_images_without_boxes_may_be_errors(mean_task, three):
+    a, b, _ = mean_task()(three / 'in', three / 'boxes.json', boxes_missing='error')
+    assert a.error.endswith('in/a.png: no boxes are given for it; names with boxes: b, c') and b.ok
+    with pytest.raises(
+        ValueError, match='boxes_missing .*: expected one of skip, whole, detector, e'
+    ):
+        mean_task()(three / 'in', three / 'boxes.json', boxes_missing='x')
+    with pytest.raises(ValueError, match="boxes_missing='detector' needs a person detector"):
+        GivenBoxes({}, 'detector')
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        [],
+        {},
+        {'other': [[0, 0, 5, 5]]},
+        [{'image_id': 1, 'bbox': [0, 0, 5, 5], 'category_id': 0}],
+        {'images': [{'id': 1, 'file_name': 'x.jpg'}], 'annotations': []},
+    ],
+)
+@pytest.mark.parametrize('missing', ['skip', 'whole'])
+def test_boxes_that_fit_none_of_the_inputs(mean_task, three, content, missing):
+    (three / 'boxes.json').write_text(json.dumps(content))
+    pipeline = open_run(
+        [mean_task()], three / 'in', None, three / 'boxes.json', boxes_missing=missing
+    )
+    list(pipeline.run())
+    assert pipeline.summary.no_boxes_fit and 'given for 0 of 3' in str(pipeline.summary)
+
+
+def test_boxes_of_other_categories_are_counted(coco, monkeypatch):
+    said = []
+    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+    ann, det = coco
+    read_boxes_json(det)
+    assert 'det.json: 1 are not of category 1, the person, and are left out' in said[0]
+    assert said[0].endswith('their categories: 3 (1)')
+    content = json.loads(ann.read_text())
+    content['categories'] = [{'id': 0, 'name': 'person'}, {'id': 1, 'name': 'dog'}]
+    for entry, category in zip(content['annotations'], (0, 1, 0), strict=True):
+        entry['category_id'] = category
+    ann.write_text(json.dumps(content))
+    found = read_boxes_json(ann)
+    assert len(found['000000000012.jpg']) == 1 and found['000000000013.jpg'] == []
+    assert 'ann.json: 1 are not of category 0' in said[1]
+
+
+def test_an_annotation_of_no_image_is_named(coco):
+    ann, _ = coco
+    content = json.loads(ann.read_text())
+    content['annotations'][1]['image_id'] = 99
+    ann.write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r'ann\.json: annotation 1, .* \(image_id 99 is none of its im'
+    ):
+        read_boxes_json(ann)

@@ -94,6 +94,26 @@ def test_masks_of_depth_from_the_segmentation_weights(models, photo, tmp_path):
     assert (tmp_path / 'out/depth/a.npy').is_file() and not (tmp_path / 'out/seg').exists()
 
 
+def test_boxes_of_other_photos_end_with_1_and_existing_results_are_kept(
+    models, photo, tmp_path, capsys
+):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo())
+    cv2.imwrite(str(tmp_path / 'b.png'), photo(1))
+    (tmp_path / 'boxes.json').write_text('{"other": [[0, 0, 9, 9]]}')
+    out = ['--out', str(tmp_path / 'out'), '--boxes', str(tmp_path / 'boxes.json')]
+    arguments = ['pose', str(tmp_path), *out, *models]
+    assert demo.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert 'boxes were given for 0 of 2, the first without' in printed.out
+    assert 'boxes.json names none of the inputs' in printed.err
+    (tmp_path / 'boxes.json').write_text('{"a": [[0, 0, 9, 9]]}')
+    assert demo.main([*arguments, '--boxes-missing', 'whole']) == 0
+    assert json.loads((tmp_path / 'out/pose/b.json').read_text())['people'][0]['box'][2] == 64
+    (tmp_path / 'out/pose/a.json').unlink()
+    assert demo.main([*arguments, '--skip-existing']) == 0
+    assert '1 of 1 done' in (text := capsys.readouterr().out) and 'results of 1 were there' in text
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

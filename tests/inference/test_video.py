@@ -108,7 +108,7 @@ def test_sound_ends_with_the_pictures_of_a_stopped_run(film, mean_task, tmp_path
     run = iter_with_files(mean_task(needs_boxes=False), path, tmp_path / 'out')
     next(run)
     run.close()
-    with av.open(str(tmp_path / 'out/mean/film.mp4')) as container:
+    with av.open(str(tmp_path / 'out/mean/film.partial.mp4')) as container:
         assert container.streams.audio and next(container.decode(video=0)) is not None
 
 
@@ -232,7 +232,7 @@ def test_stopping_early_leaves_a_video_that_plays(film, mean_task, tmp_path):
     for _ in range(4):
         next(predictions)
     predictions.close()
-    with av.open(str(tmp_path / 'out/mean/film.mp4')) as container:
+    with av.open(str(tmp_path / 'out/mean/film.partial.mp4')) as container:
         assert 4 <= sum(1 for _ in container.decode(video=0)) <= 10
 
 

@@ -87,7 +87,8 @@ class Pipeline:
 
     def __init__(self, inputs: Inputs, plan: Plan) -> None:
         self.inputs, self.plan = inputs, plan
-        self.summary = Summary(task=', '.join(task.task for task in plan.tasks))
+        names = ', '.join(task.task for task in plan.tasks)
+        self.summary = Summary(task=names, total=inputs.total, left_out=inputs.left_out)
         self.watch = Stopwatch()
         self._ahead = 1 if inputs.live else plan.workers + 1
 
@@ -102,6 +103,7 @@ class Pipeline:
         pool = ThreadPoolExecutor(plan.workers, 'sapiens-work')
         ordered_pool = ThreadPoolExecutor(1, 'sapiens-video')
         batchers: dict[str, AdaptiveBatch] = {}
+        complete = self.inputs.live  # a webcam has no other end than the user's
         items: Any = self.inputs.items
         if not self.inputs.live:
             items = prefetch(items, self._ahead)
@@ -125,13 +127,15 @@ class Pipeline:
                     MMLogger.get_current_instance().warning(f'skipped: {item.error}')
                     self.summary.check(plan.max_bad_share)
                 yield item
+            complete = True
         finally:
             for iterator in (items, self.inputs.items):  # with a generator those it takes from end
                 _close(iterator)
             pool.shutdown(cancel_futures=True)
             ordered_pool.shutdown(cancel_futures=True)
             for writer in plan.writers:
-                writer.close()
+                writer.close(complete)
+            self.summary.there_already = self.inputs.there_already
             self.summary.wall_seconds = time.perf_counter() - start
             self.summary.seconds = dict(self.watch.seconds)
             self.summary.batch_size = {name: batcher.size for name, batcher in batchers.items()}

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sapiens_inference.engine.pipeline import Plan
@@ -23,6 +24,7 @@ def make_plan(
     track: bool = True,
     batch_size: int = 8,
     max_bad_share: float = 1.0,
+    boxes_missing: str = 'skip',
 ) -> Plan:
     """What a run of one or several tasks does.
 
@@ -38,6 +40,8 @@ def make_plan(
         batch_size: Model inputs (people or images) per batch; people of many images share one.
         max_bad_share: Stop the run when more of its inputs have failed, after the first twenty; 1 goes on
             whatever happens.
+        boxes_missing: What happens to images that a file or mapping of boxes does not name: ``skip`` (no
+            people), ``whole`` (the whole image), ``detector``, ``error``.
 
     Raises:
         ValueError: Boxes or masks of no known kind; a mask of a segmentation and there is none; a number
@@ -64,7 +68,9 @@ def make_plan(
     finder: BoxFinder | None = None
     if crops or any(task.needs_boxes for task in tasks):
         wants_detector = boxes is None or (isinstance(boxes, str) and boxes == 'detector')
-        finder = find_boxes(boxes, _detector_of(tasks) if wants_detector else None)
+        named = isinstance(boxes, (Path, Mapping)) or (isinstance(boxes, str) and boxes != 'image')
+        wants_detector |= named and boxes_missing == 'detector'
+        finder = find_boxes(boxes, _detector_of(tasks) if wants_detector else None, boxes_missing)
     tracker = FrameTracker() if track and finder is not None else None
     return Plan(
         tasks=tasks,

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 
 from sapiens_common.visualization import sheet
 from sapiens_common.visualization.canvas import PAPER
-from sapiens_inference.engine.pipeline import Pipeline
+from sapiens_inference.engine.pipeline import Pipeline, Plan
 from sapiens_inference.engine.plan import make_plan
 from sapiens_inference.engine.task import Task
 from sapiens_inference.inputs.sources import open_inputs
@@ -33,6 +35,7 @@ def open_run(
     draw: bool = True,
     legend: bool = False,
     save_frames: bool = False,
+    skip_existing: bool = False,
     **options: Any,
 ) -> Pipeline:
     """Everything a run needs, checked before the work begins.
@@ -48,24 +51,68 @@ def open_run(
         legend: Whether pictures and videos are made wider for what explains them: the legend, the photo
             beside depth and normals, the scale of depth.
         save_frames: Whether video frames get data files of their own too.
+        skip_existing: Leave inputs alone whose files are all in ``out_dir``: continues a run that was
+            stopped or killed.
         **options: As :func:`make_plan`.
 
     Raises:
-        ValueError: Inputs, boxes or masks of no known kind; nothing can be written in ``out_dir``.
+        ValueError: Inputs, boxes or masks of no known kind; nothing can be written in ``out_dir``; what is
+            there was made with another model or other settings, or boxes are given by position, with
+            ``skip_existing``.
     """
     plan = make_plan(tasks, boxes, masks, **options)
-    pipeline = Pipeline(open_inputs(inputs, out_dir), plan)
-    if out_dir is not None:
-        parts = [part for task in tasks for part in task.parts()]
-        for part in parts:
+    if out_dir is None:
+        if skip_existing:
+            raise ValueError('skip_existing needs an out_dir')
+        return Pipeline(open_inputs(inputs), plan)
+    if not skip_existing:
+        opened = open_inputs(inputs, out_dir)  # before the folders of results are there
+        plan.writers = _writers(tasks, plan, out_dir, draw, legend, save_frames)
+        return Pipeline(opened, plan)
+    if isinstance(boxes, (list, tuple)) or isinstance(masks, (list, tuple)):
+        raise ValueError('skip_existing needs boxes and masks by name, not by position')
+    writers = plan.writers = _writers(tasks, plan, out_dir, draw, legend, save_frames)
+    for writer in writers:
+        writer.check_settings()
+
+    def is_done(name: str, is_video: bool) -> bool:
+        return all(writer.has(name, is_video) for writer in writers)
+
+    return Pipeline(open_inputs(inputs, out_dir, is_done), plan)
+
+
+def _writers(
+    tasks: Sequence[Task],
+    plan: Plan,
+    out_dir: str | Path,
+    draw: bool,
+    legend: bool,
+    save_frames: bool,
+) -> list[Writer]:
+    """A writer for each result, and one for the sheet of all pictures if there are several."""
+    writers = []
+    for task in tasks:
+        settings = partial(_settings_of, task, plan)
+        for part in task.parts():
             picture = part.explained if legend else part.visualize
-            writer = Writer(out_dir, part.task, picture if draw else None, save_frames)
+            writer = Writer(
+                *(out_dir, part.task, picture if draw else None, save_frames),
+                *(part.result_type, settings),
+            )
             if draw and not legend:
                 writer.write_legend(part.legend())
-            plan.writers.append(writer)
-        if len(parts) > 1 and draw:
-            plan.writers.append(Writer(out_dir, 'sheet', sheet_of(parts)))
-    return pipeline
+            writers.append(writer)
+    if len(writers) > 1 and draw:
+        parts = [part for task in tasks for part in task.parts()]
+        writers.append(Writer(out_dir, 'sheet', sheet_of(parts)))
+    return writers
+
+
+def _settings_of(task: Task, plan: Plan) -> dict[str, Any]:
+    """What of a run the numbers of its results depend on, but for the inputs."""
+    model = task.describe()
+    settings = {key: model[key] for key in ('sha256', 'dtype') if key in model}
+    return {**settings, 'output': task.output, 'crops': plan.crops}
 
 
 def run_tasks(
@@ -104,7 +151,10 @@ def run_tasks(
     except KeyboardInterrupt:
         items.close()  # which finishes the videos
         pipeline.summary.stopped = BY_USER
-    pipeline.summary.write(Path(out_dir) / 'summary.json')
+    try:
+        pipeline.summary.write(Path(out_dir) / 'summary.json')
+    except OSError as error:  # the disk may be full, and what is done is done
+        MMLogger.get_current_instance().warning(f'summary.json cannot be written: {error}')
     return pipeline.summary
 
 

@@ -8,12 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 
 from sapiens_common.files.boxes import check_boxes, read_boxes_json
-from sapiens_inference.items import DETECTOR, GIVEN, NOBODY_FOUND, WHOLE_IMAGE, Boxes, Item
+from sapiens_inference.items import (
+    DETECTOR,
+    GIVEN,
+    NO_BOXES,
+    NOBODY_FOUND,
+    NOT_GIVEN,
+    WHOLE_IMAGE,
+    Boxes,
+    Item,
+)
 
 BoxFinder = Callable[[list[Item]], None]
 """Sets ``item.boxes`` of a batch of decoded items. A detector is one; so is every class below."""
+
+MISSING = {
+    'skip': 'Images without boxes are taken as images without people',
+    'whole': 'Of images without boxes the whole image is taken',
+    'detector': 'People of images without boxes are found by the detector',
+    'error': 'Images without boxes fail',
+}
+"""What may happen to images that a file or mapping of boxes does not name."""
 
 
 def whole_image(items: list[Item]) -> None:
@@ -30,7 +48,7 @@ def mark_nobody(items: Iterable[Item]) -> None:
             item.notes.append('nobody was detected; the whole image was used as the box')
 
 
-def find_boxes(boxes: Any, detector: BoxFinder | None) -> BoxFinder:
+def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') -> BoxFinder:
     """The box finder a user's ``boxes`` argument means.
 
     Args:
@@ -39,10 +57,13 @@ def find_boxes(boxes: Any, detector: BoxFinder | None) -> BoxFinder:
             for every image; a mapping from image name, stem or path to such arrays; or a
             sequence with one such array per input.
         detector: What finds people if nothing is given.
+        missing: What happens to an image that a file or mapping does not name, a key of :data:`MISSING`.
 
     Raises:
         ValueError: Boxes of no known form, or a detector is asked for and there is none.
     """
+    if missing not in MISSING:
+        raise ValueError(f'boxes_missing {missing!r}: expected one of {", ".join(MISSING)}')
     if boxes is None or (isinstance(boxes, str) and boxes == 'detector'):
         if detector is None:
             raise ValueError("boxes='detector' needs a person detector; pass detector=...")
@@ -50,9 +71,10 @@ def find_boxes(boxes: Any, detector: BoxFinder | None) -> BoxFinder:
     if isinstance(boxes, str) and boxes == 'image':
         return whole_image
     if isinstance(boxes, (str, Path)):
-        return GivenBoxes(read_boxes_json(boxes))
+        return GivenBoxes(read_boxes_json(boxes), missing, detector)
     if isinstance(boxes, Mapping):
-        return GivenBoxes({str(name): value for name, value in boxes.items()})
+        named = {str(name): value for name, value in boxes.items()}
+        return GivenBoxes(named, missing, detector)
     if isinstance(boxes, np.ndarray) and boxes.ndim == 2:
         return GivenBoxes(check_boxes(boxes, 'boxes'))
     if callable(boxes):
@@ -72,18 +94,60 @@ class GivenBoxes:
 
     Args:
         boxes: (N, 5) for every image, or one per input position, or by image name.
+        missing: What happens to an image without a name in ``boxes``, a key of :data:`MISSING`.
+        detector: Finds people for ``missing='detector'``.
+
+    Raises:
+        ValueError: The detector is asked for, and there is none.
     """
 
-    def __init__(self, boxes: np.ndarray | list[np.ndarray] | dict[str, Any]) -> None:
-        self.boxes = boxes
+    def __init__(
+        self,
+        boxes: np.ndarray | list[np.ndarray] | dict[str, Any],
+        missing: str = 'skip',
+        detector: BoxFinder | None = None,
+    ) -> None:
+        if missing == 'detector' and detector is None:
+            raise ValueError("boxes_missing='detector' needs a person detector; pass detector=...")
+        self.boxes, self.missing, self.detector = boxes, missing, detector
+        self._warned = False
 
     def __call__(self, items: list[Item]) -> None:
         """Set the boxes of a batch; an item whose boxes make no sense fails."""
+        unnamed = []
         for item in items:
             try:
-                item.boxes = self._of(item)
+                if self._is_named(item):
+                    item.boxes = self._of(item)
+                else:
+                    unnamed.append(item)
+                    self._set_missing(item)
             except ValueError as error:
                 item.fail(str(error))
+        if unnamed and self.missing == 'detector':
+            assert self.detector is not None
+            self.detector(unnamed)
+
+    def _is_named(self, item: Item) -> bool:
+        return not isinstance(self.boxes, dict) or any(name in self.boxes for name in item.aliases)
+
+    def _set_missing(self, item: Item) -> None:
+        assert isinstance(self.boxes, dict)
+        known = ', '.join(list(self.boxes)[:3]) or 'none at all'
+        reason = f'{item.label}: no boxes are given for it; names with boxes: {known}'
+        if self.missing == 'error':
+            raise ValueError(reason)
+        if not self._warned:
+            self._warned = True
+            MMLogger.get_current_instance().warning(f'{reason}. {MISSING[self.missing]}')
+        if (
+            NO_BOXES not in item.notes
+        ):  # a batch may come twice, after the detector ran out of memory
+            item.notes.append(NO_BOXES)
+        shape = item.pixels.shape
+        item.boxes = (
+            Boxes.nobody(GIVEN) if self.missing == 'skip' else Boxes.whole(shape, NOT_GIVEN)
+        )
 
     def _of(self, item: Item) -> Boxes:
         if isinstance(self.boxes, np.ndarray):
@@ -96,8 +160,8 @@ class GivenBoxes:
                 )
             found = self.boxes[item.index]
         else:
-            named = [self.boxes[name] for name in item.aliases if name in self.boxes]
-            found = check_boxes(named[0] if named else [], item.label)
+            name = next(name for name in item.aliases if name in self.boxes)
+            found = check_boxes(self.boxes[name], item.label)
         height, width = item.pixels.shape[:2]
         outside = (found[:, 2] <= 0) | (found[:, 3] <= 0)
         outside |= (found[:, 0] >= width) | (found[:, 1] >= height)
@@ -108,5 +172,5 @@ class GivenBoxes:
                 f'{width} x {height} pixels'
             )
         if not len(found):
-            item.notes.append('no boxes were given for this image')
+            item.notes.append('the boxes given for this image are none')
         return Boxes(found[:, :4].copy(), found[:, 4].copy(), GIVEN)

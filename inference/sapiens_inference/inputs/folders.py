@@ -15,8 +15,8 @@ from typing import Any
 from sapiens_inference.inputs.photos import PHOTO_SUFFIXES
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES
 
-RESULTS_MARK = 'sapiens.json'
-"""Every folder of results holds this file; such folders are no inputs of a later run."""
+RESULTS_MARK = '.sapiens_results'
+"""Every folder of results holds this file; such folders are not inputs of a later run."""
 
 _GLOB = set('*?[')
 
@@ -84,7 +84,8 @@ def find_by_pattern(pattern: Path, out_dir: str | Path | None = None) -> Found:
     for name in sorted(matches, key=lambda name: (name.count(os.sep), name)):
         path = Path(name)
         place = os.path.join(os.path.realpath(path.parent), path.name)
-        if path.is_dir() or place in seen:
+        # The system itself gives up on a path that leads around in a circle forty times.
+        if os.path.isdir(os.path.realpath(path)) or place in seen:
             continue
         seen.add(place)
         if _is_results(path.parent, root, results):
@@ -137,8 +138,6 @@ def _is_results(folder: Path, root: Path, results: Path | None) -> bool:
 def _sort_in(path: Path, found: Found) -> None:
     """Take a file as an input, or note why it is none."""
     suffix = path.suffix.lower()
-    if path.name == RESULTS_MARK:
-        return
     if not path.exists():
         _leave_out(found.left_out, 'a link that leads nowhere', path)
     elif suffix not in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES):

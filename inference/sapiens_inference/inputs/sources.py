@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import glob
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,19 @@ import numpy as np
 
 from sapiens_common.files.text import read_lines
 from sapiens_inference.concurrency import newest
-from sapiens_inference.inputs.photos import PHOTO_SUFFIXES, read_photo, to_bgr
+from sapiens_inference.inputs.folders import (
+    Found,
+    LeftOut,
+    find_by_pattern,
+    find_in_folder,
+    is_pattern,
+)
+from sapiens_inference.inputs.photos import read_photo, to_bgr
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video, read_video
 from sapiens_inference.items import Frame, Item, Video
 
-_GLOB = set('*?[')
+IsDone = Callable[[str, bool], bool]
+"""Tells of a name, and whether it is a video's, if its results are there already."""
 
 
 @dataclass
@@ -32,49 +38,60 @@ class Inputs:
         items: Iterated once. Files are not yet decoded (see :func:`decode`).
         total: How many items there will be, or None where nobody can know.
         live: Whether items come in real time (a webcam), so that nothing should wait for a batch.
+        left_out: Files of folders and patterns that are not inputs, by the reason; complete when the
+            items are out.
+        there_already: How many files were left alone because their results are there; likewise.
     """
 
-    items: Iterator[Item]
-    total: int | None
+    items: Iterator[Item] = field(default_factory=lambda: iter(()))
+    total: int | None = None
     live: bool = False
+    left_out: LeftOut = field(default_factory=dict)
+    there_already: int = 0
 
 
-def open_inputs(inputs: Any, out_dir: str | Path | None = None) -> Inputs:
+def open_inputs(
+    inputs: Any, out_dir: str | Path | None = None, is_done: IsDone | None = None
+) -> Inputs:
     """Open any input.
 
     Args:
         inputs: A BGR array (H, W, 3) or a batch of them (N, H, W, 3); the path of an image, a
-            video, a folder (searched recursively, sorted, upper-case suffixes too) or a ``.txt``
-            list of paths; a glob pattern; the number of a webcam; or an iterable of arrays and
+            video, a folder (searched recursively, links followed, sorted, upper-case suffixes too) or a
+            ``.txt`` list of paths; a glob pattern; the number of a webcam; or an iterable of arrays and
             paths.
         out_dir: Where results go. If it lies in a folder of inputs, what is in it is no input.
+        is_done: Files of which it says so are left alone; None takes all.
 
     Raises:
         ValueError: The input does not exist, is empty, or is of no known kind.
     """
-    names = _UniqueNames()
     if isinstance(inputs, (bool, type(None))):
         raise ValueError(f'cannot read {inputs!r}: expected an array, a path, a webcam number ...')
     if isinstance(inputs, (int, np.integer)):
-        return Inputs(_webcam(int(inputs)), None, live=True)
+        return Inputs(_webcam(int(inputs)), live=True)
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4:
         inputs = list(inputs)
     if isinstance(inputs, np.ndarray):
         inputs = [inputs]
+    reader = _Reader(out_dir, is_done)
+    opened = reader.opened
     if isinstance(inputs, (str, Path)):
-        paths, root = _expand(str(inputs), out_dir)
-        return Inputs(_number(_read_paths(paths, root, names)), _count(paths))
+        files = list(reader.named(reader.expand(str(inputs))))
+        opened.items, opened.total = _number(_read_files(files)), _count(files)
+        return opened
     if not isinstance(inputs, Iterable):
         raise ValueError(
             f'cannot read inputs of type {type(inputs).__name__}: expected an array, a path, a '
             'folder, a glob pattern, a video, a webcam number or an iterable of these'
         )
     total = len(inputs) if isinstance(inputs, (list, tuple)) else None
-    if total is not None and any(_is_container(entry) for entry in inputs):
-        total = None
     if total == 0:
         raise ValueError('the list of inputs is empty')
-    return Inputs(_number(_read_iterable(inputs, names, out_dir)), total)
+    if total is not None and (is_done or any(_is_container(entry) for entry in inputs)):
+        total = None
+    opened.items, opened.total = _number(reader.read(inputs)), total
+    return opened
 
 
 def decode(item: Item) -> Item:
@@ -116,58 +133,18 @@ def _is_container(entry: Any) -> bool:
     if not isinstance(entry, (str, Path)):
         return isinstance(entry, np.ndarray) and entry.ndim == 4
     path = Path(entry)
-    return path.is_dir() or path.suffix.lower() in (*VIDEO_SUFFIXES, '.txt') or _is_glob(path)
+    return path.is_dir() or _is_video(path) or path.suffix.lower() == '.txt' or is_pattern(path)
 
 
-def _is_glob(path: Path) -> bool:
-    return bool(_GLOB & set(str(path))) and not path.exists()
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _expand(text: str, out_dir: str | Path | None) -> tuple[list[Path], Path]:
-    """Files a path, folder, glob or list stands for, and the folder their names are relative to."""
-    path = Path(text).expanduser()
-    if path.is_dir():
-        found = sorted(p for p in path.rglob('*') if p.is_file() and _known(p))
-        found = _outside(found, path, out_dir)
-        if not found:
-            raise ValueError(
-                f'folder {path} holds no image or video; suffixes looked for, in any case: '
-                f'{", ".join((*PHOTO_SUFFIXES, *VIDEO_SUFFIXES))}'
-            )
-        return found, path
-    if _is_glob(path):
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
-        root = Path(*takewhile(lambda part: not _GLOB & set(part), path.parts))
-        found = _outside([p for p in found if p.is_file() and _known(p)], root, out_dir)
-        if not found:
-            raise ValueError(f'pattern {path} matches no image or video')
-        return found, root
-    if not path.is_file():
-        raise ValueError(f'input {path} does not exist')
-    if path.suffix.lower() == '.txt':
-        return [path.parent / line for line in read_lines(path)], path.parent
-    return [path], path.parent
-
-
-def _outside(paths: list[Path], root: Path, out_dir: str | Path | None) -> list[Path]:
-    """Paths that are no results of an earlier run, which wrote into the inputs' own folder."""
-    if out_dir is None:
-        return paths
-    root, results = root.resolve(), Path(out_dir).resolve()
-    if root not in results.parents:  # beside or above: then the input was named on purpose
-        return paths
-    return [path for path in paths if results not in path.resolve().parents]
-
-
-def _known(path: Path) -> bool:
-    return path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)
-
-
-def _count(paths: list[Path]) -> int | None:
+def _count(files: list[tuple[Path, str]]) -> int | None:
     """How many items the files make; None if a video does not say."""
     total = 0
-    for path in paths:
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+    for path, _ in files:
+        if _is_video(path):
             try:
                 frames = open_video(path, '')[1]
             except ValueError:
@@ -180,16 +157,10 @@ def _count(paths: list[Path]) -> int | None:
     return total
 
 
-def _read_paths(paths: Iterable[Path], root: Path, names: _UniqueNames) -> Iterator[Item]:
-    for path in paths:
-        try:
-            relative = path.relative_to(root)
-        except ValueError:
-            relative = Path(path.name)
-        if '..' in relative.parts:  # a list may name files elsewhere; outputs stay in their folder
-            relative = Path(path.name)
-        name = names(relative.with_suffix('').as_posix(), path.suffix)
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+def _read_files(files: Iterable[tuple[Path, str]]) -> Iterator[Item]:
+    """Items of files with the names of their outputs."""
+    for path, name in files:
+        if _is_video(path):
             yield from _read_frames(path, name)
         else:
             yield Item(0, name, path=path)
@@ -205,35 +176,83 @@ def _read_frames(path: Path, name: str) -> Iterator[Item]:
         yield Item(0, name, image=image, error=failure, frame=frame)
 
 
-def _read_iterable(
-    inputs: Iterable[Any], names: _UniqueNames, out_dir: str | Path | None
-) -> Iterator[Item]:
-    count = 0
-    for entry in inputs:
-        if isinstance(entry, (str, Path)):
-            path = Path(entry).expanduser()
+class _Reader:
+    """Turns paths and arrays into items, and keeps account of what is not read.
+
+    Arguments as of :func:`open_inputs`.
+    """
+
+    def __init__(self, out_dir: str | Path | None, is_done: IsDone | None) -> None:
+        self.out_dir, self.is_done = out_dir, is_done
+        self.names = _UniqueNames()
+        self.opened = Inputs()
+
+    def expand(self, text: str) -> Found:
+        """Files that a path, folder, pattern or list stands for.
+
+        Raises:
+            ValueError: There are none.
+        """
+        path = Path(text).expanduser()
+        if path.is_dir() or is_pattern(path):
+            find = find_in_folder if path.is_dir() else find_by_pattern
+            found = find(path, self.out_dir)
+            for reason, entry in found.left_out.items():
+                mine = self.opened.left_out.setdefault(reason, {**entry, 'count': 0})
+                mine['count'] += entry['count']
+            return found
+        if not path.is_file():
+            raise ValueError(f'input {path} does not exist')
+        if path.suffix.lower() == '.txt':
+            return Found([path.parent / line for line in read_lines(path)], path.parent)
+        return Found([path], path.parent)
+
+    def named(self, found: Found) -> Iterator[tuple[Path, str]]:
+        """Files with the names of their outputs, without those whose results are there already."""
+        for path in found.paths:
             try:
-                paths, root = [path], path.parent
-                if _is_container(entry):
-                    paths, root = _expand(str(entry), out_dir)
-            except ValueError as error:
-                yield Item(0, names(path.stem, path.suffix), path=path, error=str(error))
+                relative = path.relative_to(found.root)
+            except ValueError:
+                relative = Path(path.name)
+            if (
+                '..' in relative.parts
+            ):  # a list may name files elsewhere; outputs stay in their folder
+                relative = Path(path.name)
+            name = self.names(relative.with_suffix('').as_posix(), path.suffix)
+            if self.is_done is not None and self.is_done(name, _is_video(path)):
+                self.opened.there_already += 1
             else:
-                yield from _read_paths(paths, root, names)
-            continue
-        arrays = list(entry) if isinstance(entry, np.ndarray) and entry.ndim == 4 else [entry]
-        for array in arrays:
-            item = Item(count, names(f'image_{count:06d}'))
-            count += 1
-            try:
-                if not isinstance(array, np.ndarray):
-                    raise ValueError(
-                        f'{item.label}: expected an array or a path, got {array!r:.60}'
-                    )
-                item.image = to_bgr(array, item.label)
-            except ValueError as error:
-                item.fail(str(error))
-            yield item
+                yield path, name
+
+    def read(self, inputs: Iterable[Any]) -> Iterator[Item]:
+        """Items of arrays and of anything that :meth:`expand` takes."""
+        count = 0
+        for entry in inputs:
+            if isinstance(entry, (str, Path)):
+                path = Path(entry).expanduser()
+                try:
+                    found = Found([path], path.parent)
+                    if _is_container(entry):
+                        found = self.expand(str(entry))
+                except ValueError as error:
+                    yield Item(0, self.names(path.stem, path.suffix), path=path, error=str(error))
+                else:
+                    yield from _read_files(self.named(found))
+                continue
+            arrays = list(entry) if isinstance(entry, np.ndarray) and entry.ndim == 4 else [entry]
+            for array in arrays:
+                yield self._item_of(array, count)
+                count += 1
+
+    def _item_of(self, array: Any, count: int) -> Item:
+        item = Item(count, self.names(f'image_{count:06d}'))
+        try:
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f'{item.label}: expected an array or a path, got {array!r:.60}')
+            item.image = to_bgr(array, item.label)
+        except ValueError as error:
+            item.fail(str(error))
+        return item
 
 
 def _webcam(number: int) -> Iterator[Item]:

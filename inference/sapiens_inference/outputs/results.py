@@ -69,11 +69,14 @@ class Result:
     Attributes:
         source: Which image this is.
         error: Why the input could not be processed, naming the file or item; empty if it was.
+        task: Name of the task.
+        suffixes: Of the files that :meth:`save` writes.
     """
 
     source: Source
     error: str = field(default='', kw_only=True)
     task: ClassVar[str] = ''
+    suffixes: ClassVar[tuple[str, ...]] = ()
 
     @property
     def ok(self) -> bool:

@@ -14,7 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sapiens_inference.items import NOBODY_FOUND, Item
+from sapiens_common.engine.checkpoint_files import write_text_atomically
+from sapiens_inference.inputs.folders import describe_left_out
+from sapiens_inference.items import NO_BOXES, NOBODY_FOUND, Item
 
 _DISTRIBUTIONS = ('torch', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'mmsegmentation', 'numpy')
 
@@ -54,6 +56,13 @@ class Summary:
         done: How many were finished.
         people: How many boxes were processed, where a task uses boxes.
         nobody_detected: On how many images the detector found no one and the whole image was used.
+        without_boxes: How many images the given boxes do not name.
+        first_without_boxes: The first of them.
+        total: How many images and frames there are, where that is known; more than ``inputs`` if the run
+            was stopped.
+        there_already: How many images and videos were left alone, because their results were there.
+        left_out: Files of the inputs' folders that are not inputs: by the reason their ``count`` and the
+            ``first``.
         failed: Input and reason of each failure.
         stopped: Why the run ended before its inputs did; empty if it did not.
         notes: Conversions and assumptions, with how many inputs each concerned.
@@ -70,6 +79,11 @@ class Summary:
     done: int = 0
     people: int = 0
     nobody_detected: int = 0
+    without_boxes: int = 0
+    first_without_boxes: str = ''
+    total: int | None = None
+    there_already: int = 0
+    left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[dict[str, str]] = field(default_factory=list)
     stopped: str = ''
     notes: dict[str, int] = field(default_factory=dict)
@@ -88,9 +102,17 @@ class Summary:
         self.done += 1
         for note in item.notes:
             self.notes[note] = self.notes.get(note, 0) + 1
+        if NO_BOXES in item.notes:
+            self.first_without_boxes = self.first_without_boxes or item.label
+            self.without_boxes += 1
         if item.boxes is not None:
             self.people += len(item.boxes)
             self.nobody_detected += item.boxes.origin == NOBODY_FOUND
+
+    @property
+    def no_boxes_fit(self) -> bool:
+        """Whether boxes were given that name none of the inputs."""
+        return 0 < self.without_boxes == self.done
 
     def check(self, max_bad_share: float) -> None:
         """Stop a run that goes wrong as a whole.
@@ -113,18 +135,30 @@ class Summary:
         return content
 
     def write(self, path: Path) -> None:
-        """Write the file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_dict(), indent=2) + '\n', encoding='utf-8')
+        """Write the file, whole or not at all.
+
+        Raises:
+            OSError: The disk is full, or the folder cannot be written.
+        """
+        write_text_atomically(path, json.dumps(self.to_dict(), indent=2) + '\n')
 
     def __str__(self) -> str:
         rate = self.done / self.wall_seconds if self.wall_seconds else 0.0
-        text = f'{self.task}: {self.done} of {self.inputs} done in {self.wall_seconds:.1f} s'
+        # A video's header may claim more frames than there are, so the total counts only if it was not reached.
+        total = self.total if self.stopped and self.total is not None else self.inputs
+        text = f'{self.task}: {self.done} of {total} done in {self.wall_seconds:.1f} s'
         text += f' ({rate:.2f} per second)'
+        if self.there_already:
+            text += f'; results of {self.there_already} were there already'
+        if self.without_boxes:
+            text += f'; boxes were given for {self.done - self.without_boxes} of {self.done}'
+            text += f', the first without: {self.first_without_boxes}'
         if self.nobody_detected:
             text += f'; nobody detected on {self.nobody_detected}, the whole image was used'
         if self.stopped:
             text += f'; stopped: {self.stopped}'
+        if self.left_out:
+            text += f'\n  left out: {describe_left_out(self.left_out)}'
         for failure in self.failed[:MOST_LINES]:
             text += f'\n  failed: {failure["error"]}'
         if len(self.failed) > MOST_LINES:

@@ -4,6 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import re
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,14 +18,20 @@ import cv2
 import numpy as np
 from mmengine.logging import MMLogger
 
+from sapiens_common.files.text import read_json
 from sapiens_common.visualization import legend
 from sapiens_common.visualization.canvas import Entries
+from sapiens_inference.inputs.folders import RESULTS_MARK
 from sapiens_inference.items import Frame, Item, Video
+from sapiens_inference.outputs.results import Result
 from sapiens_inference.outputs.summary import Summary
 from sapiens_inference.outputs.video import VideoWriter
 
 LEGEND_HEIGHT = 600
 """Pixels of ``legend.png``."""
+
+UNFINISHED = '.unfinished_'
+"""What the names of folders begin with in which files are written aside."""
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -46,7 +57,8 @@ class Writer:
 
     An image makes the data files of its result (``Result.save``) and ``<stem>.jpg``; a video makes
     ``<stem>.mp4`` and, if its results have records, ``<stem>.json``. Folders of the input are kept below the
-    output folder.
+    output folder. Everything is written aside and moved into place when it is complete; of a video that the
+    run did not get to the end of, ``<stem>.partial.mp4`` and ``<stem>.partial.json`` hold what was done.
 
     Args:
         out_dir: Folder of all tasks.
@@ -54,6 +66,8 @@ class Writer:
             results makes pictures only.
         draw: Makes the picture of an item, uint8 (H, W, 3) BGR; None makes no pictures and videos.
         save_frames: Whether the frames of videos get data files too, as ``<stem>/<number>``.
+        result_type: Class of the results; None for a name without results.
+        settings: What makes the results what they are, asked for when the first is there.
 
     Raises:
         ValueError: The folder cannot be made or written.
@@ -65,16 +79,24 @@ class Writer:
         task: str,
         draw: Callable[[Item], np.ndarray] | None = None,
         save_frames: bool = False,
+        result_type: type[Result] | None = None,
+        settings: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self.folder = Path(out_dir) / task
         self.task, self.draw, self.save_frames = task, draw, save_frames
+        self.result_type, self.settings = result_type, settings
         self._video: Video | None = None
         self._writer: VideoWriter | None = None
         self._records: Any = None
+        self._marked, self._lock = False, threading.Lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix='.unfinished_', dir=self.folder):
-                pass
+            remove_unfinished(self.folder)
+            mark = self.folder / RESULTS_MARK
+            if not mark.exists():
+                mark.write_text('{}', encoding='utf-8')
+            prefix = f'{UNFINISHED}{platform.node()}_{os.getpid()}_'
+            self._aside = TemporaryDirectory(prefix=prefix, dir=self.folder)
         except OSError as error:
             raise ValueError(f'output folder {self.folder} cannot be written: {error}') from error
 
@@ -87,10 +109,37 @@ class Writer:
         if entries:
             write_image(self.folder / 'legend.png', legend(entries, LEGEND_HEIGHT))
 
+    def has(self, name: str, is_video: bool) -> bool:
+        """Whether all files of an image or video are there already."""
+        kind = self.result_type
+        suffixes = ['.mp4' if is_video else '.jpg'] if self.draw is not None else []
+        if kind is not None and not is_video:
+            suffixes += kind.suffixes
+        elif kind is not None and kind.record is not Result.record:
+            suffixes.append('.json')
+        stem = self.folder / name
+        return bool(suffixes) and all(
+            stem.with_name(f'{stem.name}{suffix}').is_file() for suffix in suffixes
+        )
+
+    def check_settings(self) -> None:
+        """Check that what is in the folder was made with the settings of this run.
+
+        Raises:
+            ValueError: It was made with others.
+        """
+        if self.settings is None:
+            return
+        mine = json.loads(json.dumps(self.settings()))
+        theirs = read_json(self.folder / RESULTS_MARK)
+        if theirs and mine != theirs:
+            raise ValueError(
+                f'{self.folder} holds results that were made with {theirs}, this run has {mine}; choose '
+                'another output folder, or make all anew without skip_existing'
+            )
+
     def write(self, item: Item) -> None:
         """Write the files of an image, or draw the picture of a frame. Runs in any thread.
-
-        Files are written aside and moved into place when all are complete.
 
         Raises:
             ValueError: The files would replace the input.
@@ -102,8 +151,9 @@ class Writer:
             return
         stem = self.folder / item.file_name
         _keep_apart(item.path, stem)
+        self._mark()
         stem.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix='.unfinished_', dir=stem.parent) as aside:
+        with TemporaryDirectory(prefix=UNFINISHED, dir=self._aside.name) as aside:
             part = Path(aside) / stem.name
             if result is not None:
                 result.save(part)
@@ -111,6 +161,16 @@ class Writer:
                 write_image(part.with_name(f'{part.name}.jpg'), self.draw(item))
             for path in sorted(Path(aside).iterdir()):
                 path.replace(stem.with_name(path.name))
+
+    def _mark(self) -> None:
+        """Say once what makes the results in the folder."""
+        with self._lock:
+            if not self._marked:
+                settings = {} if self.settings is None else self.settings()
+                aside = Path(self._aside.name) / RESULTS_MARK
+                aside.write_text(json.dumps(settings), encoding='utf-8')
+                aside.replace(self.folder / RESULTS_MARK)
+                self._marked = True
 
     def write_ordered(self, item: Item) -> None:
         """Append a frame to its video. Runs in one thread, in order."""
@@ -129,34 +189,68 @@ class Writer:
 
     def _open(self, frame: Frame, result: Any) -> None:
         self._video = frame.video
-        stem = self.folder / frame.video.name
-        _keep_apart(frame.video.path, stem)
-        stem.parent.mkdir(parents=True, exist_ok=True)
+        _keep_apart(frame.video.path, self.folder / frame.video.name)
+        self._mark()
+        stem = Path(self._aside.name) / Path(frame.video.name).name
         if self.draw is not None:
             self._writer = VideoWriter(stem.with_name(f'{stem.name}.mp4'), frame.video)
         if result is not None and result.record() is not None:
             path = stem.with_name(f'{stem.name}.json')
             self._records = _Records(path, frame.video, result.header())
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         """Finish the open video, if any; one that cannot be finished is said, and no error.
 
         It may be the disk that is full, and the run is over or the next video begins.
+
+        Args:
+            complete: Whether the run got to the end of the video.
         """
         unfinished = [part for part in (self._writer, self._records) if part is not None]
-        self._video = self._writer = self._records = None
+        video, self._video, self._writer, self._records = self._video, None, None, None
         for part in unfinished:
+            assert video is not None
+            stem = self.folder / video.name
+            whole, partial = (
+                stem.with_name(f'{stem.name}{middle}{part.path.suffix}')
+                for middle in ('', '.partial')
+            )
             try:
                 part.close()
+                stem.parent.mkdir(parents=True, exist_ok=True)
+                part.path.replace(whole if complete else partial)
+                if complete:
+                    partial.unlink(missing_ok=True)
             except OSError as error:
-                MMLogger.get_current_instance().warning(f'{part.path} is incomplete: {error}')
+                MMLogger.get_current_instance().warning(f'{whole} cannot be written: {error}')
 
     def finish(self, summary: Summary) -> None:
         """Write ``summary.json`` beside the results; a full disk is said, and no error."""
+        self._aside.cleanup()
         try:
             summary.write(self.folder / 'summary.json')
         except OSError as error:
             MMLogger.get_current_instance().warning(f'summary.json cannot be written: {error}')
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed runs of this machine were writing."""
+    for path in folder.glob(f'{UNFINISHED}*'):
+        found = re.fullmatch(rf'{UNFINISHED}{re.escape(platform.node())}_(\d+)_\w*', path.name)
+        if found is not None and not _is_alive(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == 'nt':  # where this would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _keep_apart(source: Path | None, stem: Path) -> None:
