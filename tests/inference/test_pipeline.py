@@ -123,6 +123,7 @@ def test_files_and_summary(mean_task, odd_folder, tmp_path):
     assert len(results) == 12
     names = {path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file()}
     stems = ('good', 'good_png', 'sub/good', 'UPPER', 'grey', 'deep', 'alpha', 'rotated')
+    names.remove('.sapiens_results')
     assert names == {'summary.json', *(f'{s}.{x}' for s in stems for x in ('json', 'jpg'))}
     summary = json.loads((folder / 'summary.json').read_text())
     assert summary['inputs'] == 12 and summary['done'] == 8 and len(summary['failed']) == 4
