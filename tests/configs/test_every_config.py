@@ -34,7 +34,8 @@ ALL = sorted(path for path in CONFIGS.rglob('*.py') if path.stem != '__init__')
 SIZES = sorted((CONFIGS / '_base_/sizes').glob('*.py'))
 names = [str(path.relative_to(CONFIGS)) for path in LEAVES]
 leaves = pytest.mark.parametrize('path', LEAVES, ids=names)
-TASKS = {'pretrain', 'pose', 'seg', 'baselines', 'depth', 'normal', 'det', 'multitask'}
+TASKS = {'pretrain', 'pose', 'seg', 'baselines', 'depth', 'normal', 'albedo', 'pointmap', 'matting'}
+TASKS |= {'det', 'multitask'}
 NAME = re.compile(
     r'(sapiens_(tiny|0\.3b|0\.6b|1b|2b)_[a-z0-9_]+|sapiens2_(tiny|0\.1b|0\.4b|0\.8b|1b|5b)_[a-z0-9_]+'
     r'|rtmdet_[a-z0-9_-]+|\w+_(r101|b5|swin_l)_goliath)\.py'

@@ -1,0 +1,15 @@
+# Sapiens2-1b, alpha and foreground, on P3M-10k, at 1024 x 768.
+#   bash tools/dist_train.sh configs/matting/sapiens2_1b_p3m.py 8
+# Hardware: 256 GPUs of 80 GB or more, untested by us. Time: not measured.
+# Expected: not measured.
+_base_ = [
+    '../_base_/sizes/sapiens2_1b.py', '_base_/sapiens2_p3m.py', '../_base_/strategies/fsdp_sapiens2.py'
+]
+iterations = 14550
+
+runner_type = 'sapiens_common.ShardedRunner'
+model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))
+train_dataloader = dict(batch_size=8)
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))
+param_scheduler = [_base_.warm_up, dict(_base_.to_zero, end=iterations)]
+train_cfg = dict(max_iters=iterations)

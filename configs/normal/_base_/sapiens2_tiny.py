@@ -1,0 +1,24 @@
+# What the tiny size changes in Sapiens2's dense recipes: input 128 x 96, a thin decoder, rendered people, a short schedule
+# from scratch. Leaves apply it.
+tiny_size = (128, 96)  # (height, width): half of the tiny size, four times the steps per minute
+thin_head = dict(upsample_out_channels=(96, 64, 48, 32), conv_out_channels=(32, ))
+tiny_root = 'data/synthetic'
+tiny_loader = dict(
+    batch_size=8, num_workers=1, sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True))
+tiny_val_loader = dict(batch_size=16, num_workers=1)
+tiny_optim = dict(
+    dtype='float32',
+    constructor='DefaultOptimWrapperConstructor',
+    optimizer=dict(lr=1e-3, weight_decay=0.05),
+    clip_grad=dict(max_norm=5.0))
+tiny_epochs = 40
+tiny_cfg = dict(_delete_=True, by_epoch=True, max_epochs=tiny_epochs, val_interval=20)
+tiny_scheduler = [
+    dict(type='LinearLR', begin=0, end=50, start_factor=1e-2, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=tiny_epochs,
+        end=tiny_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True)]
+tiny_checkpoint = dict(interval=20, by_epoch=True)

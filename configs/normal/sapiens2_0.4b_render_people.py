@@ -1,0 +1,17 @@
+# Sapiens2-0.4b, surface normals, on renders of scanned people, at 1024 x 768.
+#   bash tools/dist_train.sh configs/normal/sapiens2_0.4b_render_people.py 8
+# Hardware: 8 GPUs of 80 GB or more, untested by us. Time: not measured.
+# Expected: not measured.
+_base_ = [
+    '../_base_/sizes/sapiens2_0.4b.py', '_base_/sapiens2_render_people.py', '../_base_/strategies/fsdp_sapiens2.py'
+]
+iterations = 20000
+
+runner_type = 'sapiens_common.ShardedRunner'
+model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))
+train_dataloader = dict(batch_size=20)
+optim_wrapper = dict(
+    paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate),
+    clip_grad=dict(max_norm=2.0))
+param_scheduler = [_base_.warm_up, dict(_base_.to_zero, end=iterations)]
+train_cfg = dict(max_iters=iterations)
