@@ -91,7 +91,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run = parser.add_argument_group('running')
     run.add_argument('--batch-size', type=int, default=8)
     run.add_argument('--device', help='cuda, cuda:1, cpu, mps (default: the best there is)')
-    run.add_argument('--dtype', default='float32', choices=['float32', 'float16', 'bfloat16'])
+    run.add_argument(
+        '--dtype',
+        default='auto',
+        choices=['auto', 'float32', 'float16', 'bfloat16'],
+        help='auto: bfloat16 where the hardware has it, else float32',
+    )
     run.add_argument('--compile', action='store_true', help='use torch.compile')
     run.add_argument('--workers', type=int, default=4, help='threads beside the model')
     run.add_argument('--no-draw', action='store_true', help='write data files only')

@@ -29,7 +29,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--patch-padding', type=int, choices=[0, 2], default=0)
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--device')
-    parser.add_argument('--dtype', default='float32', choices=['float32', 'bfloat16', 'float16'])
+    parser.add_argument(
+        '--dtype', default='float32', choices=['auto', 'float32', 'bfloat16', 'float16']
+    )
     parser.add_argument('--save-dtype', default='float32', choices=['float32', 'float16'])
     parser.add_argument('--workers', type=int, default=4, help='threads that decode and write')
     parser.add_argument(
@@ -64,7 +66,8 @@ def main() -> None:
         device=args.device,
         dtype=args.dtype,
     )
-    model = {'checkpoint': args.checkpoint, 'img_size': extractor.img_size, 'dtype': args.dtype}
+    dtype = str(extractor.dtype).removeprefix('torch.')
+    model = {'checkpoint': args.checkpoint, 'img_size': extractor.img_size, 'dtype': dtype}
     model |= {'kind': args.kind, 'layers': args.layers, 'patch_padding': args.patch_padding}
     device = {'device': str(extractor.device)}
     summary = Summary('features', models={'features': model | device}, versions=library_versions())

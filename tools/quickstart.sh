@@ -57,10 +57,8 @@ train_options=("${options[@]}")
 [ -z "$epochs" ] || train_options+=(train_cfg.max_epochs="$epochs")
 
 say "2/4 training $config on $gpus processes"
-# Mixed precision where the hardware has it: on a GPU, or on a CPU with bfloat16 instructions.
-amp=$(python -c 'import torch; print("--amp" * (torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()))')
-# shellcheck disable=SC2086
-bash tools/dist_train.sh "$config" "$gpus" --work-dir "$out/train" --resume $amp --cfg-options "${train_options[@]}"
+# --amp: mixed precision where the hardware has it.
+bash tools/dist_train.sh "$config" "$gpus" --work-dir "$out/train" --resume --amp --cfg-options "${train_options[@]}"
 checkpoint=$(cat "$out/train/last_checkpoint")
 
 say "3/4 evaluating $checkpoint on people it has not seen"

@@ -22,9 +22,9 @@ def main() -> None:
     parser.add_argument(
         '--amp',
         nargs='?',
-        const='bfloat16',
-        choices=['bfloat16', 'float16'],
-        help='mixed precision (default bfloat16)',
+        const='auto',
+        choices=['auto', 'bfloat16', 'float16'],
+        help='mixed precision (without a value auto: what the hardware is fast at, float32 if nothing)',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='skip validation during training'

@@ -69,7 +69,8 @@ class FeatureExtractor:
         arch: Name or numbers of the encoder; None infers it.
         patch_padding: 2 for the published pose and normal checkpoints, 0 for all others.
         device: None picks the best.
-        dtype: Precision of the encoder; features are float32.
+        dtype: Precision of the encoder: float32 (also for None), float16, bfloat16 or ``auto``; features
+            are float32.
 
     Raises:
         ValueError: The checkpoint has no encoder, no such layer, or no class token though ``cls`` is asked
@@ -114,7 +115,8 @@ class FeatureExtractor:
             self.encoder, weights, str(checkpoint), skipped
         )
         self.encoder.eval().to(self.device)
-        lower_precision(nn.ModuleDict({'backbone': self.encoder}), parse_dtype(dtype), self.device)
+        self.dtype = parse_dtype(dtype, self.device)
+        lower_precision(nn.ModuleDict({'backbone': self.encoder}), self.dtype, self.device)
         self.mean = torch.tensor(MEAN, device=self.device).view(3, 1, 1)
         self.std = torch.tensor(STD, device=self.device).view(3, 1, 1)
 

@@ -5,9 +5,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+
+from sapiens_common.models.precision import parse_dtype
 
 from .dist import init_process_group
 from .options import read_config
@@ -66,9 +70,10 @@ def _move(node: Any, old: str, new: str) -> Any:
 
 
 def enable_amp(config: Config, dtype: str) -> None:
-    """Switch the optimizer wrapper to mixed precision."""
+    """Switch the optimizer wrapper to mixed precision; ``auto`` picks by the hardware."""
+    found = parse_dtype(dtype, torch.device(get_device()), training=True)
     config.optim_wrapper.type = 'sapiens_common.SapiensOptimWrapper'
-    config.optim_wrapper.dtype = dtype
+    config.optim_wrapper.dtype = str(found).removeprefix('torch.')
 
 
 def build_runner(config: Config) -> Runner:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +19,8 @@ DTYPES = {
     'fp16': torch.float16,
     'bf16': torch.bfloat16,
 }
+# Flags of /proc/cpuinfo.
+_CPU_BFLOAT16 = frozenset({'avx512_bf16', 'amx_bf16', 'bf16'})
 # Attribute names of the modules that do nearly all the work, in upstream's models and in ours.
 _HEAVY = (
     'backbone',
@@ -31,16 +35,81 @@ _HEAVY = (
 _CASTABLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def parse_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
-    """The torch type of a name; None is float32.
+def parse_dtype(
+    dtype: str | torch.dtype | None, device: torch.device, training: bool = False
+) -> torch.dtype:
+    """The torch type of a name; ``auto`` picks by the hardware, None is float32.
+
+    ``auto`` is bfloat16 where the device has instructions for it, and float32 elsewhere; in training on
+    a GPU without, float16 (the optimizer wrapper scales the loss). It says what it picked, and a type
+    that the device is slow at is warned of.
+
+    Args:
+        dtype: ``auto``, ``float32``, ``float16``, ``bfloat16`` or a torch type.
+        device: Where the model runs.
+        training: Whether gradients are computed.
 
     Raises:
-        ValueError: Another type than float32, float16 or bfloat16.
+        ValueError: Another type.
     """
-    found = DTYPES.get(str(dtype).removeprefix('torch.')) if dtype is not None else torch.float32
-    if found is None:
-        raise ValueError(f'dtype {dtype!r} is not one of {sorted(DTYPES)}')
-    return found
+    logger = MMLogger.get_current_instance()
+    if dtype == 'auto':
+        fast = has_fast_bfloat16(device)
+        low = torch.float16 if training and device.type == 'cuda' else torch.float32
+        found = torch.bfloat16 if fast else low
+        why = f'{_name_of(device)} has {"" if fast else "no "}instructions for bfloat16'
+        logger.info(f'dtype auto: {_short(found)}, as {why}')
+        return found
+    named = DTYPES.get(str(dtype).removeprefix('torch.')) if dtype is not None else torch.float32
+    if named is None:
+        raise ValueError(f'dtype {dtype!r} is not one of {sorted([*DTYPES, "auto"])}')
+    if named == torch.bfloat16 and not has_fast_bfloat16(device):
+        logger.warning(
+            f'bfloat16 is slow here: {_name_of(device)} has no instructions for it. A CPU is about three '
+            "times faster in float32; dtype='auto' picks what fits"
+        )
+    elif named == torch.float16 and device.type == 'cpu':
+        logger.warning(
+            'float16 on a CPU without instructions for it is hundreds of times slower than bfloat16; '
+            "use dtype='bfloat16' or 'float32'"
+        )
+    return named
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 rather than emulating it.
+
+    NVIDIA GPUs do since compute capability 8.0, AMD's where torch says so, CPUs with AVX-512 BF16, AMX
+    or Arm's BF16 extension. Of other systems than Linux, and other devices, nothing is known.
+    """
+    if device.type == 'cuda':
+        if torch.version.hip:
+            return torch.cuda.is_bf16_supported()
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == 'cpu' and not _CPU_BFLOAT16.isdisjoint(_cpu_flags())
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    """Instruction sets of the CPU as Linux names them."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return frozenset()
+    named = (line.partition(':') for line in lines)
+    # "flags" on x86, "Features" on Arm; all cores have the same.
+    return next(
+        (frozenset(text.split()) for key, _, text in named if key.strip() in ('flags', 'Features')),
+        frozenset(),
+    )
+
+
+def _name_of(device: torch.device) -> str:
+    return 'this CPU' if device.type == 'cpu' else f'device {device}'
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix('torch.')
 
 
 def heavy_modules(model: nn.Module) -> list[nn.Module]:
@@ -71,11 +140,6 @@ def lower_precision(model: nn.Module, dtype: torch.dtype, device: torch.device) 
     """
     if dtype == torch.float32:
         return
-    if dtype == torch.float16 and device.type == 'cpu':
-        MMLogger.get_current_instance().warning(
-            'float16 on a CPU without instructions for it is hundreds of times slower than bfloat16; '
-            "use dtype='bfloat16' or 'float32'"
-        )
     for module in heavy_modules(model):
         for layer in module.modules():
             if isinstance(layer, _CASTABLE):

@@ -30,7 +30,8 @@ class Inferencer(Task):
             (``inferencer.loaded``) is shared.
         weights: Checkpoint file or published name; None takes the published ones of the name.
         device: ``cuda``, ``cuda:1``, ``cpu``, ``mps``; None picks the best.
-        dtype: float32 (default), float16 or bfloat16; post-processing stays in float32.
+        dtype: float32 (default), float16, bfloat16, or ``auto``: bfloat16 where the hardware has it. Post-
+            processing stays in float32.
         compile: Use ``torch.compile``.
         detector: Finds people: a function of a list of items that sets their boxes, such as
             ``sapiens_det.PersonDetector``. None builds the default detector when it is first needed.

@@ -132,7 +132,8 @@ def load_model(
         weights: Checkpoint file (``.pth``, TorchScript ``.pt2``, ``.safetensors``) or published name;
             None takes the published ones if ``model`` is a published name.
         device: None picks CUDA if there is a GPU.
-        dtype: Precision of the heavy modules: float32, float16 or bfloat16.
+        dtype: Precision of the heavy modules: float32 (also for None), float16, bfloat16, or ``auto``, which
+            picks by the hardware.
         compile: Whether to use ``torch.compile``; the first batches are slow then.
         task: Of a multitask model, the task to load, without the others; all of it for :data:`WHOLE`
             and for none.
@@ -149,7 +150,8 @@ def load_model(
         weights = str(model)
     config = model if isinstance(model, Config) else Config.fromfile(str(find_config(model)))
     path = find_weights(weights)
-    target, precision = pick_device(device), parse_dtype(dtype)
+    target = pick_device(device)
+    precision = parse_dtype(dtype, target)
     content = read_checkpoint(path)
     tensors = content.state_dict
     tasks = config.model.get('tasks', {})

@@ -112,9 +112,11 @@ def test_arguments_are_checked(layer):
 
 def test_enable_amp_of_the_tools():
     config = Config({'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}}})
-    launch.enable_amp(config, 'bfloat16')
+    launch.enable_amp(config, 'bf16')
     assert config.optim_wrapper.type == 'sapiens_common.SapiensOptimWrapper'
     assert config.optim_wrapper.dtype == 'bfloat16'
+    launch.enable_amp(config, 'auto')
+    assert config.optim_wrapper.dtype in ('float32', 'bfloat16', 'float16')
 
 
 @pytest.mark.parametrize('kind', ['bad_loss', 'bad_gradient'])

@@ -1,0 +1,86 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Which precision is picked on which hardware, and that slow ones are warned of."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from sapiens_common.models import precision
+from sapiens_common.models.precision import parse_dtype
+
+CPU, GPU = torch.device('cpu'), torch.device('cuda')
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is logged: (level, text)."""
+    texts = []
+    logger = SimpleNamespace(
+        info=lambda text: texts.append(('info', text)),
+        warning=lambda text: texts.append(('warning', text)),
+    )
+    monkeypatch.setattr(precision.MMLogger, 'get_current_instance', lambda: logger)
+    return texts
+
+
+@pytest.fixture
+def hardware(monkeypatch):
+    """`hardware(flags, capability)`: another CPU and GPU."""
+
+    def set_up(flags=(), capability=(8, 0)):
+        monkeypatch.setattr(precision, '_cpu_flags', lambda: frozenset(flags))
+        monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda device: capability)
+
+    return set_up
+
+
+@pytest.mark.parametrize(
+    ('device', 'flags', 'capability', 'training', 'expected'),
+    [
+        (CPU, ['avx2'], (8, 0), False, torch.float32),
+        (CPU, ['avx2'], (8, 0), True, torch.float32),
+        (CPU, ['avx2', 'avx512_bf16'], (7, 0), False, torch.bfloat16),
+        (CPU, ['amx_bf16'], (7, 0), True, torch.bfloat16),
+        (CPU, ['asimd', 'bf16'], (7, 0), False, torch.bfloat16),  # Arm
+        (GPU, [], (9, 0), False, torch.bfloat16),
+        (GPU, ['avx512_bf16'], (7, 5), False, torch.float32),
+        (GPU, [], (7, 5), True, torch.float16),
+        (torch.device('mps'), ['bf16'], (9, 0), False, torch.float32),
+    ],
+)
+def test_auto(hardware, said, device, flags, capability, training, expected):
+    hardware(flags, capability)
+    assert parse_dtype('auto', device, training) == expected
+    name = str(expected).removeprefix('torch.')
+    assert said[0][0] == 'info' and said[0][1].startswith(f'dtype auto: {name}, as ')
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'device', 'flags', 'capability', 'warning'),
+    [
+        ('bf16', CPU, ['avx2'], (8, 0), 'bfloat16 is slow here: this CPU has no instructions'),
+        ('bfloat16', GPU, [], (7, 5), 'bfloat16 is slow here: device cuda'),
+        ('float16', CPU, ['avx512_bf16'], (8, 0), 'float16 on a CPU'),
+        ('bfloat16', CPU, ['avx512_bf16'], (8, 0), None),
+        ('float16', GPU, [], (7, 5), None),
+        ('float32', CPU, [], (8, 0), None),
+        (None, CPU, [], (8, 0), None),
+    ],
+)
+def test_slow_choices_are_warned_of(hardware, said, dtype, device, flags, capability, warning):
+    hardware(flags, capability)
+    parse_dtype(dtype, device)
+    assert [level for level, _ in said] == (['warning'] if warning else [])
+    assert not warning or said[0][1].startswith(warning)
+
+
+def test_this_cpu_is_read():
+    # The kernel lists dozens on x86 and Arm; other systems have no such file.
+    flags = precision._cpu_flags()
+    assert not flags or flags & {'fpu', 'fp', 'asimd'}
+
+
+def test_unknown_types():
+    with pytest.raises(ValueError, match=r"dtype 'int8' is not one of \['auto', 'bf16'"):
+        parse_dtype('int8', CPU)
