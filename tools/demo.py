@@ -133,6 +133,12 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     """The inferencers of the run, and where person masks come from."""
     from mmengine.logging import MMLogger
 
+    from sapiens_common.models.precision import parse_dtype
+    from sapiens_inference.engine.models import pick_device
+
+    dtype = args.dtype
+    if dtype == 'auto':  # decided once for all models, and said
+        dtype = parse_dtype(dtype, pick_device(args.device))
     MMLogger.get_current_instance().setLevel('WARNING')
     tasks = list(TASKS) if args.task == 'all' else [args.task]
     mask = args.mask or ('seg' if args.task == 'all' else 'none')
@@ -140,7 +146,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     models = split_by_task(args.model, tasks)
     common = {
         'device': args.device,
-        'dtype': args.dtype,
+        'dtype': dtype,
         'compile': args.compile,
         'workers': args.workers,
     }

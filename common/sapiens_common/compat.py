@@ -11,6 +11,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from importlib import import_module, metadata
 from importlib.resources import files
@@ -184,3 +185,17 @@ def grad_scaler(device: str, scale: float, enabled: bool) -> GradScaler:
             f'float16 on {device} needs torch 2.3 or newer, found {torch.__version__}; use bfloat16'
         )
     return torch.cuda.amp.GradScaler(scale, enabled=enabled)
+
+
+def plain_attention() -> AbstractContextManager[None]:
+    """In this context SDPA is its matrix products, which operation counters see.
+
+    Cause: the function that takes a back end is younger than torch 2.2.
+    """
+    import torch
+
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+    except ImportError:
+        return torch.backends.cuda.sdp_kernel(enable_flash=False, enable_mem_efficient=False)
+    return sdpa_kernel(SDPBackend.MATH)

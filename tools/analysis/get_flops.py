@@ -43,13 +43,14 @@ def input_shape(config: Any) -> tuple[int, int]:
 def count(model: Any, shape: tuple[int, int], depth: int) -> list[tuple[str, int, int]]:
     """Rows of module name, operations for one image, parameters; the first row is the whole model."""
     import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
+
+    from sapiens_common.compat import plain_attention
 
     counter = FlopCounterMode(display=False, depth=None)
     image = torch.empty(1, 3, *shape, device='meta')
     # The counter does not know the fused kernel of the CPU; the plain one is its matrix products.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+    with torch.no_grad(), plain_attention(), counter:
         model(image, None, mode='tensor')
     counts = counter.get_flop_counts()
     root = type(model).__name__

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.harness import Comparison, Settings, Stage, Target, compare, count_flops
 from sapiens_pretrain.models.vit import resolve_arch
@@ -130,6 +129,8 @@ def measure_attention(settings: Settings) -> Comparison:
         f'SDPA, heads padded to {width + padded}': aligned,
     }
     if settings.on_gpu:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
         for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION):
             ways[f'SDPA, {backend.name.lower()}'] = sdpa_kernel(backend)(
                 ways['SDPA, its own choice']

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+
+from sapiens_common.compat import plain_attention
 
 
 def count_flops(job: Callable[[], Any]) -> int:
@@ -15,7 +16,7 @@ def count_flops(job: Callable[[], Any]) -> int:
     Meant for models and inputs on the meta device, where nothing is computed. Attention is taken apart
     into its matrix products, because the counter does not know the CPU's fused kernel.
     """
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    with plain_attention(), FlopCounterMode(display=False) as counter:
         job()
     return counter.get_total_flops()
 
