@@ -114,7 +114,7 @@ setup(
     package_dir=package_dir,
     package_data={
         'sapiens_configs': ['**/*.py', '**/*.yml', '**/*.md'],
-        '': ['py.typed', 'data/*.json'],
+        '': ['py.typed', 'data/*.json', 'data/*.safetensors'],
     },
     # torch (2.1 to the newest; 2.6 for sharded training), torchvision and mmcv are not required by pip:
     # their builds must match each other and the machine. What stands here is light and used by every

@@ -1,8 +1,9 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Published names to files: which config, which checkpoint, and how to get it.
 
-The weights stand under their own licences and are never part of this suite. A file is looked
-for in the folder ``$SAPIENS_WEIGHTS``, then in the cache of huggingface_hub, then on the hub.
+Meta's weights stand under their own licences and are never part of this suite. A file of theirs is looked
+for in the folder ``$SAPIENS_WEIGHTS``, then in the cache of huggingface_hub, then on the hub. The small model
+that was trained on this suite's own renders travels with it.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ class Published:
 
     Attributes:
         name: Name in this suite, ``sapiens_<size>/<task>_<data>`` or ``sapiens2_<size>/<task>``.
-        repo: Repository on the Hugging Face hub.
-        file: Path in the repository.
+        repo: Repository on the Hugging Face hub, or the package of this suite that carries the file.
+        file: Path in the repository or package.
         licence: Terms of use: name, address, and what they prohibit where they list that.
         sha256: Checksum, where one is known.
+        carried: Whether the file is part of this suite.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Published:
     file: str
     licence: str
     sha256: str | None = None
+    carried: bool = False
 
 
 @cache
@@ -84,8 +87,11 @@ def lookup(name: str) -> Published:
             f'{base} is not published as {kind!r}, only as {", ".join(sorted(entry))} (write '
             f'{base}@torchscript for the traced file)'
         )
-    repo, path = entry[kind]['repo'], entry[kind]['file']
-    return Published(base, repo, path, _licence(base), _table()['sha256'].get(Path(path).name))
+    path, package = entry[kind]['file'], entry[kind].get('package')
+    sha256 = _table()['sha256'].get(Path(path).name)
+    if package:
+        return Published(base, package, path, entry[kind]['licence'], sha256, carried=True)
+    return Published(base, entry[kind]['repo'], path, _licence(base), sha256)
 
 
 def _licence(base: str) -> str:
@@ -115,6 +121,8 @@ def find_weights(weights: str | Path) -> Path:
         if Path(weights).suffix or Path(weights).is_absolute():
             raise ValueError(f'weights {weights}: the file does not exist')
     entry = lookup(str(weights))
+    if entry.carried:
+        return Path(str(files(entry.repo).joinpath(entry.file)))
     folder = os.environ.get('SAPIENS_WEIGHTS')
     if folder:
         local = Path(folder).expanduser() / Path(entry.file).name

@@ -56,6 +56,9 @@ def convert(argv: list[str]) -> None:
         '--encoder', action='store_true', help='keep only the encoder, without a prefix (_clean)'
     )
     parser.add_argument('--layout', choices=LAYOUTS, help='names to write; default: as they are')
+    parser.add_argument(
+        '--half', action='store_true', help='float16 values, without metadata: to be handed on'
+    )
     args = parser.parse_args(argv)
     source = Path(args.source)
     if args.target is None and not args.encoder:
@@ -63,7 +66,7 @@ def convert(argv: list[str]) -> None:
     target = args.target or source.with_name(f'{source.stem}_clean.pth')
     from sapiens_inference.outputs.export import convert_checkpoint
 
-    count = convert_checkpoint(source, target, args.encoder, args.layout)
+    count = convert_checkpoint(source, target, args.encoder, args.layout, args.half)
     print(f'{target}: {count} tensors, all equal')
 
 

@@ -164,6 +164,7 @@ def convert_checkpoint(
     target: str | Path,
     encoder_only: bool = False,
     layout: str | None = None,
+    half: bool = False,
 ) -> int:
     """Rewrite a checkpoint as ``.safetensors`` or ``.pth``, and compare every tensor bit by bit.
 
@@ -177,6 +178,8 @@ def convert_checkpoint(
         encoder_only: Keep only the encoder, without the prefix ``backbone.`` (a ``_clean`` file).
         layout: ``published`` writes the names that Meta's file of such a model has, ``ours`` those of this
             suite; they differ for Sapiens2. None keeps what is there.
+        half: Write float16 for handing on: half the size, and no metadata of the training. Models are loaded
+            in float32 all the same.
 
     Returns:
         Number of tensors.
@@ -198,6 +201,9 @@ def convert_checkpoint(
         tensors = to_published(tensors, lambda value: tuple(value.shape))
     elif layout == 'ours':
         tensors = from_published(tensors)
+    if half:
+        tensors = {n: v.half() if v.is_floating_point() else v for n, v in tensors.items()}
+        meta = {}
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     with _removed_on_failure(target):
