@@ -106,6 +106,10 @@ def test_checkpoints_travel_to_safetensors_and_back_unchanged(tmp_path):
     assert back.meta == {'epoch': 3, 'dataset_meta': {'sigmas': [0, 1, 2], 'dataset_name': 'x'}}
     assert convert_checkpoint(source, tmp_path / 'clean.pth', encoder_only=True) == 2
     assert 'ln1.bias' in read_checkpoint(tmp_path / 'clean.pth').state_dict
+    convert_checkpoint(source, tmp_path / 'half.safetensors', half=True)
+    half = read_checkpoint(tmp_path / 'half.safetensors')
+    assert {value.dtype for value in half.state_dict.values()} == {torch.float16} and not half.meta
+    torch.testing.assert_close(half.state_dict['head.a'].float(), shared, rtol=1e-3, atol=1e-4)
     before = source.read_bytes()
     with pytest.raises(ValueError, match='is the file to read; name another'):
         convert_checkpoint(source, source)

@@ -99,3 +99,21 @@ def test_flip_test_averages_with_the_swapped_mirror_image():
     points, scores = head.decoder.batch_decode(expected)
     np.testing.assert_array_equal(result.keypoints, points[0])
     np.testing.assert_array_equal(result.keypoint_scores, scores[0])
+
+
+def test_only_the_first_keypoints_are_trained():
+    torch.manual_seed(0)
+    head = build_head()
+    feats = (torch.randn(2, 8, 4, 3),)
+    points = np.random.default_rng(0).uniform(1, 10, (2, 1, 5, 2)).astype(np.float32)
+    samples = [make_sample(p, np.ones((1, 5), np.float32)) for p in points]
+    whole = head.forward(feats)
+    head.trained = 2
+    loss = head.loss(feats, samples)['loss_kpt']
+    targets, weights = head.decoder.encode_batch(
+        torch.from_numpy(points[:, 0, :2]), torch.ones(2, 2)
+    )
+    torch.testing.assert_close(loss, head.loss_module(whole[:, :2], targets, weights))
+    loss.backward()
+    touched = head.final_layer.weight.grad.flatten(1).abs().sum(1) > 0
+    assert touched.tolist() == [True, True] + [False] * (len(touched) - 2)

@@ -4,10 +4,11 @@ default_scope = 'mmseg'
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
 
 # ---- what you are likely to change ----
-max_iters = 4000
-warmup = 200
+max_iters = 1300
+warmup = 50
+lr = 2.5e-4
 size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
-# Chosen so that the four losses weigh about the same at the end of training.
+# Pose is what the encoder is for; the maps come along.
 loss_weights = dict(pose=1.0, seg=0.5, depth=0.5, normal=0.5)
 
 # ---- what follows from it ----
@@ -72,23 +73,23 @@ model = dict(
 # The keypoint data set gives image and points; the other labels lie beside its images.
 load = dict(
     type='sapiens_depth_normal.LoadMaps', siblings=['mask', 'depth', 'normal', 'segmentation'])
+window = dict(
+    type='sapiens_multitask.RandomPersonWarp',
+    size=size,
+    map_stride=2,
+    rotate_prob=0.4,
+    max_angle=30)
+weigh = dict(type='sapiens_multitask.WeighKeypoints', body=9.0, foot=2.0, face=0.5)
+colours = dict(type='sapiens_common.ColourDistortion')
+pack = dict(type='sapiens_multitask.PackMultitask')
 train_pipeline = [
-    load,
-    dict(
-        type='sapiens_multitask.RandomPersonWarp',
-        size=size,
-        map_stride=2,
-        rotate_prob=0.4,
-        max_angle=30),
-    dict(type='sapiens_multitask.WeighKeypoints', body=9.0, foot=2.0, face=0.5),
-    dict(type='sapiens_depth_normal.NormalizeDepth'),
-    dict(type='sapiens_common.ColourDistortion'),
-    dict(type='sapiens_multitask.PackMultitask')]
+    load, window, weigh, dict(type='sapiens_depth_normal.NormalizeDepth'), colours, pack
+]
 test_pipeline = [
     load,
     dict(type='sapiens_multitask.CropPerson', size=size),
     dict(type='sapiens_depth_normal.ResizeImage', size=size),
-    dict(type='sapiens_multitask.PackMultitask')]
+    pack]
 
 people = dict(
     type='sapiens_pose.GoliathDataset',
@@ -120,14 +121,14 @@ val_evaluator = [
     dict(type='sapiens_depth_normal.HumanNormalMetric')]
 test_evaluator = val_evaluator
 
-# From scratch the decoders have the longest way to go: five times the encoder's rate.
+# The maps' decoders begin from scratch, the encoder and the keypoints' decoder from the first stage.
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
-    optimizer=dict(lr=1.5e-3, weight_decay=0.05),
-    paramwise_cfg=dict(custom_keys=dict(tasks=dict(lr_mult=5.0))),
-    clip_grad=dict(max_norm=5.0))
+    optimizer=dict(lr=lr, weight_decay=0.05),
+    paramwise_cfg=dict(custom_keys={'tasks': dict(lr_mult=8.0), 'tasks.pose': dict(lr_mult=3.0)}),
+    clip_grad=dict(max_norm=1.0))
 param_scheduler = [
-    dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-2, by_epoch=False),
+    dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-1, by_epoch=False),
     dict(
         type='CosineAnnealingLR',
         begin=warmup,

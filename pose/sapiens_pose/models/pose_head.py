@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmpose.models.heads import HeatmapHead
 from mmpose.structures import PoseDataSample
 from torch import Tensor
@@ -79,17 +80,27 @@ class PoseHead(HeatmapHead):
         Raises:
             ValueError: The samples have another number of keypoints than the head.
         """
-        heatmaps = self.forward(feats)
+        heatmaps = self._trained_heatmaps(feats)
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         keypoints = torch.cat([label.keypoints for label in labels])
         visible = torch.cat([label.keypoint_weights for label in labels])
-        if keypoints.shape[1] != heatmaps.shape[1]:
+        if keypoints.shape[1] != self.out_channels:
             raise ValueError(
-                f'the data has {keypoints.shape[1]} keypoints, the head {heatmaps.shape[1]}; '
+                f'the data has {keypoints.shape[1]} keypoints, the head {self.out_channels}; '
                 'set model.head.out_channels to the number in the data'
             )
-        heatmaps = heatmaps[:, : self.trained].float()
         keypoints, visible = keypoints[:, : self.trained], visible[:, : self.trained]
         with torch.no_grad():
             targets, weights = self.decoder.encode_batch(keypoints, visible)
         return {'loss_kpt': self.loss_module(heatmaps, targets, weights)}
+
+    def _trained_heatmaps(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Heatmaps float32 of the keypoints that are trained; the others are not computed."""
+        if self.trained is None:
+            return self.forward(feats).float()
+        x = self.conv_layers(self.deconv_layers(feats[-1]))
+        weight, bias = (
+            self.final_layer.weight[: self.trained],
+            self.final_layer.bias[: self.trained],
+        )
+        return F.conv2d(x, weight, bias).float()  # 1x1: no stride, no padding
