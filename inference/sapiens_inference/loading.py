@@ -43,10 +43,10 @@ def load_task(task: str, weights: str, model: str | None = None, **options: Any)
         ValueError: There are no such weights, or no config that fits them.
     """
     from sapiens_common.weights import find_weights, is_published
-    from sapiens_inference.guess import guess_config
+    from sapiens_inference.guess import config_of
 
     published = find_task(task).published(weights)
     name = published if is_published(published) else weights
     path = find_weights(name)
-    config = model or (name if is_published(name) else guess_config(path, task))
+    config = model or (name if is_published(name) else config_of(path, task))
     return find_task(task).load()(config, path, **options)

@@ -215,6 +215,7 @@ def test_command(weights, config, tmp_path, capsys):
     }
     summary = json.loads((tmp_path / 'out/summary.json').read_text())
     assert 'relative, without unit' in summary['models']['multitask']['output']
+    assert len(summary['models']['multitask']['classes']) == 28
     assert demo.main(['multitask', *options]) == 2  # no shipped config to tell from the checkpoint
     assert 'name the config as the model' in capsys.readouterr().err
 
