@@ -14,18 +14,12 @@ from torch import nn
 from sapiens_common.checkpoint import LoadReport, encoder_state_dict, load_state_dict_strict
 from sapiens_common.engine.sharded import read_whole_checkpoint
 from sapiens_common.models.precision import lower_precision, parse_dtype
-from sapiens_pretrain.models.pos_embed import infer_grid
-from sapiens_pretrain.models.vit import ARCH_ZOO, SapiensViT
+from sapiens_pretrain.encoders import build_encoder, count_blocks
 
 MEAN = (123.675, 116.28, 103.53)  # RGB, of values 0..255
 STD = (58.395, 57.12, 57.375)
 KINDS = ('map', 'pooled', 'cls')
 _OUT_TYPES = {'map': 'featmap', 'pooled': 'avg_featmap', 'cls': 'cls_token'}
-
-
-def _depth(weights: dict[str, torch.Tensor]) -> int:
-    """Number of blocks of an encoder."""
-    return 1 + max(int(name.split('.')[1]) for name in weights if name.startswith('layers.'))
 
 
 def _block_numbers(layers: Sequence[int], depth: int) -> list[int]:
@@ -39,33 +33,18 @@ def _block_numbers(layers: Sequence[int], depth: int) -> list[int]:
     return sorted({layer % depth for layer in layers})
 
 
-def infer_arch(state_dict: dict[str, torch.Tensor]) -> str:
-    """Name of the size whose encoder has these tensors.
-
-    Raises:
-        ValueError: None has.
-    """
-    width = state_dict['patch_embed.projection.weight'].shape[0]
-    depth = _depth(state_dict)
-    for name, arch in ARCH_ZOO.items():
-        if (arch['embed_dims'], arch['num_layers']) == (width, depth):
-            return name
-    raise ValueError(
-        f'an encoder of width {width} with {depth} blocks is none of {list(ARCH_ZOO)}; pass its arch'
-    )
-
-
 class FeatureExtractor:
     """Dense maps or vectors of images.
 
-    Size, input shape and class token are taken from the checkpoint.
+    Generation, size, input shape and tokens are taken from the checkpoint. Of Sapiens2, only features of the
+    last block are normed.
 
     Args:
         checkpoint: Pretrained (MAE, ``_clean``, sharded) or task checkpoint.
         kind: ``map`` (D, h, w), ``pooled`` (D,), the mean over patches, or ``cls`` (D,).
         layers: Blocks to read, -1 is the last; several are stacked in front: (layers, ...).
         img_size: (height, width) in pixels the images are resized to, aspect ratio not kept; None is
-            what the checkpoint was trained at.
+            what the checkpoint was trained at, or its size is meant for (Sapiens2).
         arch: Name or numbers of the encoder; None infers it.
         patch_padding: 2 for the published pose and normal checkpoints, 0 for all others.
         device: None picks the best.
@@ -94,23 +73,17 @@ class FeatureExtractor:
         has_token = 'cls_token' in weights
         if kind == 'cls' and not has_token:
             raise ValueError(f'checkpoint {checkpoint} has no class token; take kind map or pooled')
-        projection = weights['patch_embed.projection.weight']
-        if img_size is None:
-            found = infer_grid(weights['pos_embed'].shape[1] - has_token, (1, 1))
-            if found is None or found[1]:  # the class token is not among the rows counted
-                raise ValueError(f'checkpoint {checkpoint}: pass img_size, its grid is unusual')
-            img_size = (found[0][0] * projection.shape[2], found[0][1] * projection.shape[3])
         self.device = torch.device(device or get_device())
-        self.img_size = img_size
-        self.encoder = SapiensViT(
-            arch=arch or infer_arch(weights),
-            img_size=img_size,
-            patch_size=projection.shape[2],
-            patch_padding=patch_padding,
+        self.encoder = build_encoder(
+            weights,
+            str(checkpoint),
+            img_size,
+            arch,
+            patch_padding,
             out_type=_OUT_TYPES[kind],
-            out_indices=_block_numbers(layers, _depth(weights)),
-            with_cls_token=has_token,
+            out_indices=_block_numbers(layers, count_blocks(weights)),
         )
+        self.img_size = self.encoder.img_size
         self.report: LoadReport = load_state_dict_strict(
             self.encoder, weights, str(checkpoint), skipped
         )

@@ -13,6 +13,7 @@ from mmengine.registry import MODELS
 
 from sapiens_common.checkpoint import read_checkpoint
 from sapiens_pretrain.features import MEAN, STD, FeatureExtractor
+from sapiens_pretrain.models.sapiens2 import Sapiens2ViT
 from sapiens_pretrain.models.vit import SapiensViT
 
 
@@ -110,6 +111,32 @@ def test_an_unusual_grid_is_asked_for(tmp_path):
         FeatureExtractor(tmp_path / 'tall.pth', arch=arch, device='cpu')
     found = FeatureExtractor(tmp_path / 'tall.pth', arch=arch, img_size=(160, 80), device='cpu')
     assert torch.equal(found.encoder.pos_embed, state['pos_embed'])
+
+
+@pytest.mark.parametrize(
+    ('settings', 'size', 'grid'),
+    [
+        (dict(arch='tiny'), None, (16, 12)),
+        (dict(arch='tiny', num_registers=0), (64, 48), (4, 3)),
+        (dict(arch='tiny', tokenizer_window=4), (128, 64), (2, 1)),
+    ],
+)
+def test_encoders_of_the_second_generation(tmp_path, image, settings, size, grid):
+    encoder = Sapiens2ViT(**settings, img_size=size or (256, 192), out_indices=(3, 5)).eval()
+    encoder.init_weights()
+    torch.save(encoder.state_dict(), tmp_path / 'sapiens2.pth')
+    extractor = FeatureExtractor(
+        tmp_path / 'sapiens2.pth', layers=(3, -1), img_size=size, device='cpu'
+    )
+    prepared = extractor.prepare(image)
+    (found,) = extractor([prepared])
+    assert found.shape == (2, 192, *grid)
+    pixels = (prepared.float() - extractor.mean) / extractor.std
+    with torch.no_grad():
+        expected = torch.cat(encoder(pixels[None]))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(ValueError, match='is of Sapiens2, which has no patch_padding'):
+        FeatureExtractor(tmp_path / 'sapiens2.pth', patch_padding=2)
 
 
 def test_errors(checkpoint, tmp_path):
