@@ -6,6 +6,8 @@ import runpy
 
 import pytest
 
+TASKS = ('pose', 'seg', 'normal', 'albedo', 'pointmap')
+
 
 @pytest.fixture(scope='module')
 def main(root):
@@ -28,6 +30,14 @@ def test_pretrained_encoders_of_sapiens2(keys, sapiens2_keys, size):
     assert keys(f'sapiens2_{size}/pretrain', '--layout', 'published') == sapiens2_keys(
         'pretrain', size
     )
+
+
+ALL_SIZES = [(t, s) for t in TASKS for s in ('0.4b', '0.8b', '1b', '5b')]
+
+
+@pytest.mark.parametrize(('task', 'size'), [*ALL_SIZES, ('matting', '1b')])
+def test_tasks_of_sapiens2(keys, sapiens2_keys, task, size):
+    assert keys(f'sapiens2_{size}/{task}', '--layout', 'published') == sapiens2_keys(task, size)
 
 
 @pytest.mark.parametrize(

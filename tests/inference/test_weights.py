@@ -185,8 +185,6 @@ def test_names_files_and_formats():
 
 def test_every_published_checkpoint_has_a_config():
     for name in published_names():
-        if name.startswith('sapiens2_') and not name.endswith('/pretrain'):
-            continue
         assert find_config(name).is_file(), name
 
 

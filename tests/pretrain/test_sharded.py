@@ -7,10 +7,12 @@ import signal
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS, RUNNERS
 from torch import distributed as dist
 
 from sapiens_common.engine.sharded import read_whole_checkpoint, shard_model
+from sapiens_pretrain.models.sapiens2 import Sapiens2ViT
 
 
 @pytest.fixture
@@ -123,3 +125,25 @@ def test_a_full_disk_is_an_os_error_and_no_rank_waits(
     monkeypatch.setattr(sharded.shutil, 'rmtree', lambda *args, **kwargs: None)
     with pytest.raises(OSError, match=r'iter_2\.pth could not be written'):
         runner.save_checkpoint(str(tmp_path), 'iter_2.pth', by_epoch=False)
+
+
+def test_encoders_of_sapiens2_are_split_by_their_recipe(alone, root):
+    """The strategy of the recipes finds the blocks; the split encoder gives the same gradients."""
+    sharding = Config.fromfile(root / 'configs/pretrain/sapiens2_5b_humans1b.py').sharding
+    arch = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
+    model = torch.nn.Module()
+    model.backbone = Sapiens2ViT(arch={**arch, 'num_tokenizer_layers': 1}, img_size=64)
+    model.backbone.init_weights()
+    images = torch.randn(1, 3, 64, 64)
+
+    def gradients():
+        model.zero_grad()
+        model.backbone(images)[0].square().sum().backward()
+        grads = {name: p.grad for name, p in model.named_parameters()}
+        return {n: g.full_tensor() if hasattr(g, 'full_tensor') else g for n, g in grads.items()}
+
+    whole = {name: gradient.clone() for name, gradient in gradients().items()}
+    shard_model(model, **{**sharding, 'param_dtype': None})
+    assert all(hasattr(block, 'unshard') for block in model.backbone.blocks)
+    for name, gradient in gradients().items():
+        torch.testing.assert_close(gradient, whole[name])
