@@ -83,6 +83,10 @@ export = [
     'onnxscript>=0.3',  # torch's ONNX exporter needs it
     'onnxruntime>=1.18',  # the converter compares its output with PyTorch's
 ]
+web = [
+    'gradio>=6,<7',  # the page in the browser; takes Pillow below 13
+    'psutil',  # memory that is free for models
+]
 rerun = ['rerun-sdk>=0.20']  # recordings for the Rerun viewer, one of the export formats
 parquet = ['pyarrow>=14']  # annotations of SAM 3D Body
 cluster = ['ray[data]>=2.30']  # curation over several machines; one machine needs no extra
@@ -90,6 +94,7 @@ test = [
     'pytest>=8',
     'pytest-timeout',
     'pytest-xdist',  # the suite runs in as many processes as there are cores
+    'playwright',  # drives the system's Chromium through the page
     'pandas',  # reads exported tables in a test
     'webdataset',  # reads our tar shards in a test
     'hypothesis',
@@ -115,6 +120,7 @@ setup(
     package_data={
         'sapiens_configs': ['**/*.py', '**/*.yml', '**/*.md'],
         '': ['py.typed', 'data/*.json', 'data/*.safetensors'],
+        'sapiens_inference.web': ['*.html', 'examples/*.jpg'],
     },
     # torch (2.1 to the newest; 2.6 for sharded training), torchvision and mmcv are not required by pip:
     # their builds must match each other and the machine. What stands here is light and used by every
@@ -137,8 +143,9 @@ setup(
         'parquet': parquet,
         'cluster': cluster,
         'rerun': rerun,
+        'web': web,
         'all': runtime,
-        'test': [*runtime, *cluster, *rerun, *test],
+        'test': [*runtime, *cluster, *rerun, *web, *test],
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',

@@ -11,6 +11,13 @@ bash tools/install.sh
 export PATH="$root/.venv/bin:$PATH"
 export NO_ALBUMENTATIONS_UPDATE=1
 
+# The page is tested in a real browser, installed from the system's packages where that is possible.
+if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    echo "[tests] installing chromium"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+        >/dev/null 2>&1 || echo "[tests] chromium cannot be installed; the browser tests will be skipped"
+fi
+
 if [ $# -eq 0 ]; then
     echo "[tests] ruff"
     ruff check .

@@ -56,29 +56,32 @@ def _relief(depth: np.ndarray) -> np.ndarray:
     return np.stack([x, y, RELIEF * (1 - depth)], axis=-1)
 
 
-def _write(run: RunFolder, out: Path, suffix: str) -> list[Path]:
+def write_cloud(record: Record, path: Path) -> Path | None:
+    """Write the cloud of an image as PLY or GLB, whichever the path's suffix says; None if it has no point."""
+    found = cloud_of(record)
+    if found is None or not len(found[0]):
+        return None
     trimesh = _trimesh()
+    cloud: Any = trimesh.PointCloud(found[0], colors=found[1])
+    scene = trimesh.Scene(cloud) if path.suffix == '.glb' else cloud
+    path.write_bytes(scene.export(file_type=path.suffix[1:]))
+    return path
+
+
+def _write(run: RunFolder, out: Path, suffix: str) -> list[Path]:
+    logger = MMLogger.get_current_instance()
     written, flat = [], 0
     for record in run.records():
-        found = cloud_of(record)
-        if found is None:
+        if record.path('pointmap') is None and record.path('depth') is None:
             continue
-        points, colors = found
-        if not len(points):
-            MMLogger.get_current_instance().warning(
-                f'{record.stem}: no point of a person, no cloud'
-            )
+        path = write_cloud(record, stem_path(out, record.stem, suffix))
+        if path is None:
+            logger.warning(f'{record.stem}: no point of a person, no cloud')
             continue
         flat += record.path('pointmap') is None
-        cloud = trimesh.PointCloud(points, colors=colors)
-        path = stem_path(out, record.stem, suffix)
-        scene: Any = trimesh.Scene(cloud) if suffix == '.glb' else cloud
-        path.write_bytes(scene.export(file_type=suffix[1:]))
         written.append(path)
     if flat:
-        MMLogger.get_current_instance().warning(
-            f'{flat} clouds are reliefs of relative depth: only pointmaps give metres'
-        )
+        logger.warning(f'{flat} clouds are reliefs of relative depth: only pointmaps give metres')
     return written
 
 

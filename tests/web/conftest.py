@@ -1,0 +1,75 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from sapiens_inference.engine.models import build_model
+
+RECIPE = 'configs/multitask/sapiens_tiny_synthetic.py'
+# The browser must reach nothing but this page, and says so at start otherwise.
+QUIET = ('--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync')
+QUIET += ('--disable-background-networking', '--disable-component-update')
+
+
+@pytest.fixture(scope='session')
+def random_weights(root, tmp_path_factory):
+    """A multitask checkpoint of random weights, and its config: what it sees does not matter here."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'random.pth'
+    model = build_model(Config.fromfile(str(root / RECIPE)))
+    torch.save({'state_dict': model.state_dict()}, path)
+    return path, root / RECIPE
+
+
+@pytest.fixture(scope='session')
+def page_address(root, random_weights, tmp_path_factory):
+    """Address of the page as a user starts it."""
+    weights, config = random_weights
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(root / 'tools/web_demo.py'), '--port', str(port)]
+    command += ['--weights', f'multitask={weights}', '--model', f'multitask={config}']
+    command += [
+        '--device',
+        'cpu',
+        '--dtype',
+        'float32',
+        '--max-megapixels',
+        '1',
+        '--max-frames',
+        '40',
+    ]
+    log = (tmp_path_factory.mktemp('page') / 'log').open('w+')
+    server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=root)
+    address = f'http://127.0.0.1:{port}'
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(address, timeout=2).read()
+            break
+        except OSError:
+            assert server.poll() is None, log.seek(0) or log.read()
+            time.sleep(0.5)
+    yield address
+    server.terminate()
+    server.wait(30)
+
+
+@pytest.fixture(scope='session')
+def browser():
+    """Headless Chromium of the system's packages."""
+    path = shutil.which('chromium')
+    if path is None:
+        pytest.skip('no chromium on this machine: apt-get install chromium')
+    sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield found
+        found.close()

@@ -1,0 +1,197 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The page, driven in a real browser as a visitor uses it."""
+
+import json
+import zipfile
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+WAIT = 120_000  # milliseconds: the machine may be busy
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two photos and a file that only claims to be one."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, (height, width) in {'one.png': (96, 72), 'two.jpg': (60, 90)}.items():
+        picture = cv2.resize(rng.integers(0, 255, (6, 5, 3), dtype=np.uint8), (width, height))
+        cv2.imwrite(str(tmp_path / name), picture)
+        paths.append(str(tmp_path / name))
+    (tmp_path / 'bad.jpg').write_text('this is not a photo')
+    return [*paths, str(tmp_path / 'bad.jpg')]
+
+
+@pytest.fixture
+def visit(browser, page_address):
+    """Opens the page; fails the test when a script of it does."""
+    opened = []
+
+    def open_page(width=1300, height=950):
+        context = browser.new_context(viewport={'width': width, 'height': height})
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        errors = []
+        page.on('pageerror', lambda error: errors.append(str(error)))
+        page.goto(page_address, wait_until='domcontentloaded')
+        page.wait_for_selector('#run')
+        opened.append((context, errors))
+        return page
+
+    yield open_page
+    for context, errors in opened:
+        context.close()
+        assert not errors
+
+
+def send(page, *paths):
+    page.set_input_files('#files input[type=file]', list(paths))
+    page.wait_for_function(
+        "count => document.querySelectorAll('#files .file').length === count", arg=len(paths)
+    )
+
+
+def run(page, *paths):
+    send(page, *paths)
+    page.click('#run')
+    return result_of(page)
+
+
+def result_of(page):
+    frame = page.frame_locator('#view iframe')
+    frame.locator('html[data-ready=yes]').wait_for()
+    return frame
+
+
+def shown(frame):
+    """Pixels of the layers' canvas."""
+    script = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+    return np.array(frame.locator('canvas.over').evaluate(script))
+
+
+def test_layers_classes_points_and_files(visit, photos, tmp_path):
+    page = visit()
+    frame = run(page, photos[0])
+    before = shown(frame)
+    assert before.any()
+    for box in frame.locator('#layers input[type=checkbox]').all():
+        box.set_checked(False)
+    assert not shown(frame).any()
+    frame.locator('input[data-layer=depth]').set_checked(True)
+    depth = shown(frame)
+    assert depth[3::4].min() == 255  # the whole picture
+    frame.locator('#split').fill('500')
+    half = shown(frame).reshape(96, 72, 4)[..., 3]
+    assert not half[:, :35].any() and (half[:, 37:] == 255).all()
+    frame.locator('#split').fill('0')
+    frame.locator('canvas.over').hover(position={'x': 30, 'y': 30})
+    assert 'depth' in frame.locator('#hint').inner_text()
+    frame.locator('#query').fill('left_wrist')
+    assert 'left_wrist of person 1: score' in frame.locator('#hint').inner_text()
+    # One class at a click: fewer pixels than all of them.
+    frame.locator('input[data-layer=depth]').set_checked(False)
+    frame.locator('input[data-layer=parts]').set_checked(True)
+    everything = (shown(frame)[3::4] > 0).sum()
+    frame.locator('#classes button').first.click()
+    one = (shown(frame)[3::4] > 0).sum()
+    assert 0 < one < everything
+    with page.expect_download() as download:
+        page.locator('#archive a[download]').first.click()
+    download.value.save_as(tmp_path / 'results.zip')
+    with zipfile.ZipFile(tmp_path / 'results.zip') as archive:
+        names = set(archive.namelist())
+        people = json.loads(archive.read('pose/one.json'))['people']
+    assert {'seg/one.png', 'depth/one.npy', 'normal/one.npy', 'summary.json'} <= names
+    assert len(people[0]['keypoints']) == 308
+
+
+def test_several_photos_a_bad_one_among_them(visit, photos):
+    page = visit()
+    run(page, photos[0], photos[1])
+    assert '2 of 2 done' in page.locator('#status').inner_text()
+    page.locator('#chosen input').click()
+    page.get_by_role('option', name='two').click()
+    page.frame_locator('#view iframe').locator('canvas.over[width="90"]').wait_for()
+
+
+def test_a_bad_file_is_named_and_the_page_lives_on(visit, photos):
+    page = visit()
+    send(page, photos[2])
+    page.click('#run')
+    toast = page.locator('.toast-body').first
+    toast.wait_for()
+    assert 'bad.jpg' in toast.inner_text() and '/tmp' not in toast.inner_text()
+    page.reload()
+    page.wait_for_selector('#run')
+    run(page, photos[0])
+
+
+def test_too_large_is_refused(visit, tmp_path):
+    path = tmp_path / 'large.png'
+    cv2.imwrite(str(path), np.zeros((1200, 1000, 3), np.uint8))
+    page = visit()
+    send(page, str(path))
+    page.click('#run')
+    page.get_by_text('this page takes photos up to 1 megapixels').first.wait_for()
+
+
+def film(path, frames):
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=Fraction(10))
+        stream.height, stream.width, stream.pix_fmt = 96, 72, 'yuv420p'
+        for number in range(frames):
+            picture = np.full((96, 72, 3), number * 6, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
+        container.mux(stream.encode())
+    return str(path)
+
+
+def test_a_video_with_its_timeline(visit, tmp_path):
+    page = visit()
+    frame = run(page, film(tmp_path / 'film.mp4', 5))
+    frame.locator('rect.track').first.wait_for()
+    frame.locator('rect.track').first.focus()
+    frame.locator('rect.track').first.press('Enter')
+    assert 'person' in frame.locator('#hint').inner_text()
+    assert frame.locator('video').evaluate('v => v.src').endswith('film.mp4')
+
+
+def test_cancel_and_run_again(visit, photos, tmp_path):
+    page = visit()
+    send(page, film(tmp_path / 'long.mp4', 40))
+    page.click('#run')
+    page.wait_for_timeout(500)
+    page.click('#cancel')
+    page.wait_for_function("document.querySelector('#status').innerText.includes('cancelled')")
+    assert page.locator('#view iframe').count() == 0
+    page.reload()
+    page.wait_for_selector('#run')
+    run(page, photos[0])
+
+
+def test_two_visitors_get_their_own_results(visit, photos):
+    first, second = visit(), visit()
+    send(first, photos[0])
+    send(second, photos[1])
+    first.click('#run')
+    second.click('#run')
+    widths = [
+        result_of(page).locator('canvas.over').get_attribute('width') for page in (first, second)
+    ]
+    assert widths == ['72', '90']
+
+
+def test_a_phone_sized_window_and_the_keyboard(visit, photos):
+    page = visit(width=390, height=844)
+    frame = run(page, photos[0])
+    overflow = page.evaluate('document.documentElement.scrollWidth - window.innerWidth')
+    assert overflow <= 1
+    box = frame.locator('input[data-layer=normals]')
+    box.focus()
+    box.press('Space')
+    assert box.is_checked()

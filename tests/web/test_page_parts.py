@@ -1,0 +1,120 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""What the page is made of, without a browser; and its interface for programs."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from sapiens_inference.web.jobs import Limits, Workplace, check_uploads
+from sapiens_inference.web.recipe import command_of, python_of
+from sapiens_inference.web.shelf import ModelShelf, _tasks_of
+
+gradio = pytest.importorskip('gradio', reason='Gradio is an extra')
+
+
+def test_uploads_are_checked_by_name(tmp_path):
+    good, text = tmp_path / 'good.png', tmp_path / 'a.jpg'
+    cv2.imwrite(str(good), np.zeros((10, 20, 3), np.uint8))
+    text.write_text('no photo')
+    check_uploads([good], Limits())
+    with pytest.raises(ValueError, match='add a photo or a video first'):
+        check_uploads([], Limits())
+    with pytest.raises(ValueError, match='2 files; this page takes 1 at a time'):
+        check_uploads([good, good], Limits(files=1))
+    with pytest.raises(
+        ValueError, match=r'good.png: 20 x 10 pixels; this page takes photos up to 0'
+    ):
+        check_uploads([good], Limits(megapixels=0))
+    with pytest.raises(ValueError, match=r'a\.jpg'):
+        check_uploads([text], Limits())
+
+
+def test_a_workplace_removes_its_jobs_and_nothing_else(tmp_path):
+    place = Workplace()
+    one, two = place.new_job(), place.new_job()
+    assert one.name != two.name and len(one.name) >= 24
+    place.remove(one)
+    place.remove(tmp_path)
+    assert not one.exists() and two.exists() and tmp_path.exists()
+    place.close()
+    assert not place.root.exists()
+
+
+def test_weights_of_a_command_line():
+    assert _tasks_of('pose=mine.pth') == {'pose': 'mine.pth'}
+    assert _tasks_of('sapiens_1b')['seg'] == 'sapiens_1b'
+    assert _tasks_of('sapiens_tiny/multitask_synthetic') == {
+        'multitask': 'sapiens_tiny/multitask_synthetic'
+    }
+    with pytest.raises(ValueError, match='write TASK=FILE for a file'):
+        _tasks_of('mine.pth')
+
+
+def test_what_does_not_fit_leaves(random_weights):
+    weights, config = random_weights
+    entry = f'multitask={weights}'
+    shelf = ModelShelf([entry], [f'multitask={config}'], 'cpu', 'float32', budget=1)
+    model = shelf.get('multitask')
+    assert shelf.get('multitask') is model  # one always fits
+    shelf.sources['pose'], shelf.models['pose'] = str(weights), str(config)
+    pose = shelf.get('pose')
+    assert list(shelf._loaded) == ['pose'] and shelf.get('multitask') is not model
+    assert pose.task == 'pose'
+    with pytest.raises(ValueError, match='no weights for albedo'):
+        shelf.get('albedo')
+
+
+def test_one_task_of_a_shared_model_runs_alone(random_weights):
+    weights, config = random_weights
+    shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
+    assert [model.task for model in shelf.choose(['depth'])] == ['depth']
+    assert [model.task for model in shelf.choose(['depth', 'seg'])] == ['multitask']
+    assert shelf.tasks[:2] == ['seg', 'pose']
+
+
+def test_the_lines_that_do_the_same(tmp_path):
+    sources = {'pose': 'p.pth', 'multitask': 'sapiens_tiny/multitask_synthetic'}
+    line = command_of(sources, ['seg', 'depth'], ["it's.jpg"], 'image')
+    assert line.startswith('python tools/demo.py multitask ') and '--boxes image' in line
+    assert "'it'\"'\"'s.jpg'" in line
+    text = command_of(sources, ['pose'], ['a.jpg'], [[1.0, 2.0, 3.0, 4.0]])
+    assert json.loads(re.search(r"echo '(.*)' > boxes.json", text)[1]) == {'a.jpg': [[1, 2, 3, 4]]}
+    script = python_of(sources, ['pose', 'seg'], ['a.jpg'], 'image')
+    compile(script, 'script', 'exec')
+    assert "PoseInferencer('CONFIG', 'p.pth')" in script
+    assert "MultitaskInferencer('sapiens_tiny/multitask_synthetic')" in script
+
+
+def test_boxes_of_a_text_field():
+    from sapiens_inference.web.page import read_boxes
+
+    assert read_boxes('1, 2, 3, 4\n\n5;6;7;8.5') == [[1, 2, 3, 4], [5, 6, 7, 8.5]]
+    with pytest.raises(ValueError, match="box '1, 2': expected four numbers"):
+        read_boxes('1, 2')
+    with pytest.raises(ValueError, match='draw a box first'):
+        read_boxes(' ')
+
+
+@pytest.mark.slow
+def test_a_program_gets_the_numbers_of_the_python_api(page_address, random_weights, tmp_path):
+    from gradio_client import Client, handle_file
+
+    from sapiens_multitask.apis import MultitaskInferencer
+
+    rng = np.random.default_rng(3)
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), cv2.resize(rng.integers(0, 255, (6, 5, 3), dtype=np.uint8), (72, 96)))
+    weights, config = random_weights
+    own = MultitaskInferencer(str(config), weights, device='cpu', dtype='float32')
+    expected = own.infer(str(path), 'image')[0]
+    client = Client(page_address, verbose=False)
+    found = client.predict(handle_file(str(path)), ['pose', 'depth'], None, api_name='/infer')
+    assert set(found) == {'pose', 'depth'}
+    points = found['pose']['people'][0]['keypoints']
+    np.testing.assert_allclose(points, expected['pose'].keypoints[0], atol=1e-3)
+    assert found['depth']['depth'] == expected['depth'].to_dict()['depth']
+    with pytest.raises(Exception, match='was not uploaded to this page'):
+        client.predict({'path': '/etc/hostname'}, ['pose'], None, api_name='/infer')
