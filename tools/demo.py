@@ -172,6 +172,26 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     return built, True if 'seg' in tasks else make('seg')
 
 
+def unused_options(args: argparse.Namespace) -> list[str]:
+    """Options that were given and do nothing for the task."""
+    if args.task in ('all', MULTITASK.name):
+        return []
+    used_by = {
+        'keypoints': ('pose',),
+        'kpt_thr': ('pose',),
+        'flip_test': ('pose',),
+        'smooth': ('pose',),
+        'convention': ('normal',),
+        'mask': ('depth', 'normal'),
+    }
+    plain = parse_args([args.task, '', '--out', '', '--weights', ''])
+    return [
+        f'--{name.replace("_", "-")}'
+        for name, tasks in used_by.items()
+        if args.task not in tasks and getattr(args, name) != getattr(plain, name)
+    ]
+
+
 def set_detector(args: argparse.Namespace, tasks: list) -> None:
     """Give the tasks the detector that the command line describes, if people must be found."""
     needed = args.crops or any(task.needs_boxes for task in tasks)
@@ -194,6 +214,8 @@ def set_detector(args: argparse.Namespace, tasks: list) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit code."""
     args = parse_args(argv)
+    for option in unused_options(args):
+        print(f'note: {option} does nothing for {args.task}', file=sys.stderr)
     try:
         tasks, masks = build(args)
         set_detector(args, tasks)

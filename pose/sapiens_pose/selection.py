@@ -58,6 +58,9 @@ def select_keypoints(
     if keypoints is None:
         every = np.arange(len(names))
         return Selection(every, every, names)
+    if isinstance(keypoints, (list, tuple)) and len(keypoints) == 1:
+        if isinstance(keypoints[0], str):
+            keypoints = keypoints[0]  # a list of one layout is that layout
     by_count = {str(count): layout for layout, count in _LAYOUTS.items()}
     layout = by_count.get(str(keypoints), keypoints)
     if isinstance(layout, str) and layout in _LAYOUTS:
@@ -74,8 +77,15 @@ def select_keypoints(
             ids += groups[entry]
         elif entry in names:
             ids.append(names.index(str(entry)))
-        elif isinstance(entry, Integral) and 0 <= entry < len(names):
+        elif (
+            isinstance(entry, Integral) and not isinstance(entry, bool) and 0 <= entry < len(names)
+        ):
             ids.append(int(entry))
+        elif entry in (*_LAYOUTS, *by_count):
+            raise ValueError(
+                f'keypoints: the layout {entry!r} cannot be joined with others; give it alone, or groups '
+                f'({", ".join(groups)}), names and ids'
+            )
         else:
             raise ValueError(
                 f'keypoints: {entry!r} is no layout ({", ".join(_LAYOUTS)}), no group '

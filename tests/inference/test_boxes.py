@@ -97,6 +97,16 @@ def test_whole_image():
     np.testing.assert_array_equal(item.boxes.xyxy, [[0, 0, 200, 100]])
 
 
+def test_one_box_as_a_vector_and_a_word_that_means_nothing():
+    item = item_of('a')
+    for box in (np.array([1, 2, 30, 40.0]), [1, 2, 30, 40], (1, 2, 30, 40, 0.5)):
+        np.testing.assert_array_equal(boxes_of(box, item).xyxy, [[1, 2, 30, 40]])
+    with pytest.raises(
+        ValueError, match="boxes 'whole': expected 'detector', 'image', or the path"
+    ):
+        boxes_of('whole', item)
+
+
 @pytest.fixture
 def coco(tmp_path):
     """A COCO annotation file and a detection file of the same two images."""

@@ -195,6 +195,15 @@ def test_the_config_is_told_from_the_checkpoint(models, small_checkpoint, tmp_pa
     assert 'no encoder of a shipped size' in capsys.readouterr().err  # 32 channels are not
 
 
+def test_options_of_other_tasks_are_named(tmp_path, capsys):
+    arguments = ['seg', 'none.jpg', '--out', str(tmp_path), '--weights', 'none.pth']
+    assert demo.main([*arguments, '--smooth', '--keypoints', '17', '--convention', 'opencv']) == 2
+    error = capsys.readouterr().err
+    for option in ('--smooth', '--keypoints', '--convention'):
+        assert f'note: {option} does nothing for seg' in error
+    assert '--mask' not in error
+
+
 def test_help_is_fast(root):
     """No library is imported before the arguments are known."""
     code = (

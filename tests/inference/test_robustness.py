@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 from sapiens_common.models.precision import lower_precision
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
@@ -147,7 +148,7 @@ def test_what_counts_as_out_of_memory(error, expected):
     assert is_out_of_memory(error) is expected
 
 
-def test_a_run_that_goes_wrong_as_a_whole_stops(mean_task, photo, tmp_path):
+def test_a_run_that_goes_wrong_as_a_whole_stops(mean_task, photo, monkeypatch):
     task = mean_task(needs_boxes=False, fail_on=[f'image_{n:06d}' for n in range(0, 200, 2)])
     with pytest.raises(ValueError, match=r'inputs failed, more than the share of 0\.3.*no crop'):
         list(task((photo(n) for n in range(200)), max_bad_share=0.3))
@@ -160,6 +161,10 @@ def test_a_run_that_goes_wrong_as_a_whole_stops(mean_task, photo, tmp_path):
     for wrong in (dict(max_bad_share=2), dict(batch_size=0)):
         with pytest.raises(ValueError, match='must be'):
             make_plan([task], **wrong)
+    warned = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', warned.append)
+    make_plan([mean_task(needs_boxes=False)], smooth=True)
+    assert warned == ['smooth does nothing for mean: it filters keypoints']
     with pytest.raises(ValueError, match='workers must be at least 1'):
         make_plan([mean_task(needs_boxes=False, workers=0)])
 

@@ -7,6 +7,8 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from sapiens_inference.inputs import sources
 from sapiens_inference.inputs.photos import read_photo, to_bgr
@@ -137,6 +139,29 @@ def test_globs_and_lists(odd_folder, tmp_path):
 def test_unreadable_inputs_say_what_was_expected(inputs, message):
     with pytest.raises(ValueError, match=message):
         open_inputs(inputs)
+
+
+def test_pil_images_are_read_as_their_files_are(photo, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo())
+    alpha = np.dstack([photo(), np.full((48, 64), 99, np.uint8)])
+    cv2.imwrite(str(tmp_path / 'b.png'), alpha)
+    cv2.imwrite(str(tmp_path / 'c.png'), photo()[..., 0].astype(np.uint16) * 257)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo()).save(tmp_path / 'd.png', exif=exif)
+    for name in 'abcd':
+        with Image.open(tmp_path / f'{name}.png') as opened:
+            (item,), _ = items_of(opened)
+        (expected,), _ = items_of(tmp_path / f'{name}.png')
+        np.testing.assert_array_equal(item.image, decode(expected).image)
+
+
+def test_a_tensor_is_refused_with_the_line_that_turns_it(photo):
+    tensor = torch.from_numpy(photo()[..., ::-1].copy()).permute(2, 0, 1) / 255
+    ((item,), _) = items_of(tensor)
+    assert item.error.startswith('input 0 (image_000000): expected an array, a PIL image or a path')
+    line = item.error.split('take ')[1]
+    np.testing.assert_array_equal(eval(line, {'t': tensor}), photo())
 
 
 def test_a_folder_without_images_says_which_suffixes_count(tmp_path):

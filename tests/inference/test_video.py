@@ -164,6 +164,7 @@ def test_several_videos_and_images_in_one_folder(film, mean_task, tmp_path, phot
     task(tmp_path, out_dir=tmp_path / 'out')
     assert task.summary.done == 6 and len(task.summary.failed) == 1
     assert 'd.mp4: cannot be opened as a video' in task.summary.failed[0]['error']
+    assert 'Errno' not in task.summary.failed[0]['error']
     folder = tmp_path / 'out/mean'
     for name, count in (('b.mp4', 3), ('c.mp4', 2)):
         with av.open(str(folder / name)) as container:

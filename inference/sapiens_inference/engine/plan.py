@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import MMLogger
+
 from sapiens_inference.engine.pipeline import Plan
 from sapiens_inference.engine.task import Task
 from sapiens_inference.engine.tracking import FrameTracker
@@ -71,6 +73,10 @@ def make_plan(
         named = isinstance(boxes, (Path, Mapping)) or (isinstance(boxes, str) and boxes != 'image')
         wants_detector |= named and boxes_missing == 'detector'
         finder = find_boxes(boxes, _detector_of(tasks) if wants_detector else None, boxes_missing)
+    if smooth and all(len(t.finishers(True)) == len(t.finishers(False)) for t in tasks):
+        MMLogger.get_current_instance().warning(
+            f'smooth does nothing for {", ".join(task.task for task in tasks)}: it filters keypoints'
+        )
     tracker = FrameTracker() if track and finder is not None else None
     return Plan(
         tasks=tasks,

@@ -53,8 +53,8 @@ def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') ->
 
     Args:
         boxes: None or 'detector' for the detector; 'image' for the whole image; the path of a JSON
-            file (see :func:`read_boxes_json`); an array (N, 4) or (N, 5) of xyxy and score, used
-            for every image; a mapping from image name, stem or path to such arrays; or a
+            file (see :func:`read_boxes_json`); an array (N, 4) or (N, 5) of xyxy and score, or one such
+            box, used for every image; a mapping from image name, stem or path to such arrays; or a
             sequence with one such array per input.
         detector: What finds people if nothing is given.
         missing: What happens to an image that a file or mapping does not name, a key of :data:`MISSING`.
@@ -70,12 +70,16 @@ def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') ->
         return detector
     if isinstance(boxes, str) and boxes == 'image':
         return whole_image
+    if isinstance(boxes, str) and not Path(boxes).exists() and not Path(boxes).suffix:
+        raise ValueError(
+            f"boxes {boxes!r}: expected 'detector', 'image', or the path of a JSON file"
+        )
     if isinstance(boxes, (str, Path)):
         return GivenBoxes(read_boxes_json(boxes), missing, detector)
     if isinstance(boxes, Mapping):
         named = {str(name): value for name, value in boxes.items()}
         return GivenBoxes(named, missing, detector)
-    if isinstance(boxes, np.ndarray) and boxes.ndim == 2:
+    if isinstance(boxes, np.ndarray) and boxes.ndim in (1, 2):
         return GivenBoxes(check_boxes(boxes, 'boxes'))
     if callable(boxes):
         return boxes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from sapiens_common.files.headers import Header, open_picture, read_header
 from sapiens_common.files.images import IMAGE_SUFFIXES, decode_image, turn_upright
@@ -94,11 +95,11 @@ def blend_over_white(pixels: np.ndarray) -> np.ndarray:
     return image
 
 
-def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
-    """Bring a user's array to the pipeline's form.
+def to_bgr(image: np.ndarray | Image.Image, label: str) -> np.ndarray:
+    """Bring a user's image to the pipeline's form.
 
     Args:
-        array: uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+        image: A PIL image, or an array, uint8 or uint16, (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
         label: What messages call it.
 
     Returns:
@@ -107,6 +108,11 @@ def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
     Raises:
         ValueError: Another shape or type, with what was expected and what came.
     """
+    array = _array_of(image) if isinstance(image, Image.Image) else image
+    if not isinstance(array, np.ndarray):
+        raise ValueError(
+            f'{label}: expected an array, a PIL image or a path, got {array!r:.60}{_hint(array)}'
+        )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.dtype == np.uint16:
@@ -123,6 +129,26 @@ def to_bgr(array: np.ndarray, label: str) -> np.ndarray:
     elif array.shape[2] == 4:
         array = blend_over_white(array)
     return check_image(np.ascontiguousarray(array), label)
+
+
+def _array_of(image: Image.Image) -> np.ndarray:
+    """Pixels of a PIL image, upright: BGR or BGRA uint8, or grey uint16."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith('I'):
+        return np.asarray(image).clip(0, 65535).astype(np.uint16)
+    if image.mode[-1] in 'Aa' or 'transparency' in image.info:
+        return np.asarray(image.convert('RGBA'))[..., [2, 1, 0, 3]]
+    return np.asarray(image.convert('RGB'))[..., ::-1]
+
+
+def _hint(value: object) -> str:
+    """What to do with a tensor, whose axes and colours only the user knows."""
+    if type(value).__module__.partition('.')[0] != 'torch':
+        return ''
+    return (
+        '. Of an RGB tensor (3, height, width) in 0..1 take '
+        '(t * 255).byte().permute(1, 2, 0).flip(-1).cpu().numpy()'
+    )
 
 
 def check_image(image: np.ndarray, label: str) -> np.ndarray:

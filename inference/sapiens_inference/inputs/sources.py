@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL.Image import Image
 
 from sapiens_common.files.text import read_lines
 from sapiens_inference.concurrency import newest
@@ -56,10 +57,10 @@ def open_inputs(
     """Open any input.
 
     Args:
-        inputs: A BGR array (H, W, 3) or a batch of them (N, H, W, 3); the path of an image, a
+        inputs: A BGR array (H, W, 3) or a batch of them (N, H, W, 3); a PIL image; the path of an image, a
             video, a folder (searched recursively, links followed, sorted, upper-case suffixes too) or a
-            ``.txt`` list of paths; a glob pattern; the number of a webcam; or an iterable of arrays and
-            paths.
+            ``.txt`` list of paths; a glob pattern; the number of a webcam; or an iterable of arrays, PIL
+            images and paths.
         out_dir: Where results go. If it lies in a folder of inputs, what is in it is no input.
         is_done: Files of which it says so are left alone; None takes all.
 
@@ -72,7 +73,7 @@ def open_inputs(
         return Inputs(_webcam(int(inputs)), live=True)
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4:
         inputs = list(inputs)
-    if isinstance(inputs, np.ndarray):
+    if isinstance(inputs, (np.ndarray, Image)) or hasattr(inputs, 'detach'):  # not a tensor's rows
         inputs = [inputs]
     reader = _Reader(out_dir, is_done)
     opened = reader.opened
@@ -247,8 +248,6 @@ class _Reader:
     def _item_of(self, array: Any, count: int) -> Item:
         item = Item(count, self.names(f'image_{count:06d}'))
         try:
-            if not isinstance(array, np.ndarray):
-                raise ValueError(f'{item.label}: expected an array or a path, got {array!r:.60}')
             item.image = to_bgr(array, item.label)
         except ValueError as error:
             item.fail(str(error))

@@ -40,7 +40,12 @@ def open_video(path: str | Path, name: str) -> tuple[Video, int | None]:
             rate = stream.average_rate or stream.base_rate or Fraction(25)
             return Video(name, Path(path), Fraction(rate)), stream.frames or None
     except (av.FFmpegError, OSError) as error:
-        raise ValueError(f'{path}: cannot be opened as a video ({error})') from error
+        raise ValueError(f'{path}: cannot be opened as a video ({_cause(error)})') from error
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without FFmpeg's own error number."""
+    return getattr(error, 'strerror', None) or str(error)
 
 
 def read_video(video: Video) -> Iterator[tuple[Frame, np.ndarray | None, str | None]]:
@@ -77,5 +82,5 @@ def read_video(video: Video) -> Iterator[tuple[Frame, np.ndarray | None, str | N
             )
     except (av.FFmpegError, OSError) as error:
         # What was read so far is good; the rest of the file is lost, and the user is told.
-        reason = f'{video.path}: reading stopped after {number} frames ({error})'
+        reason = f'{video.path}: reading stopped after {number} frames ({_cause(error)})'
         yield Frame(video, number, float(number / video.rate)), None, reason
