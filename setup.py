@@ -94,6 +94,7 @@ test = [
     'pytest>=8',
     'pytest-timeout',
     'pytest-xdist',  # the suite runs in as many processes as there are cores
+    'mkdocs-material>=9.5',  # the documentation site is built in a test
     'playwright',  # drives the system's Chromium through the page
     'pandas',  # reads exported tables in a test
     'webdataset',  # reads our tar shards in a test
