@@ -222,3 +222,11 @@ def test_the_command(root, tmp_path):
     checked = subprocess.run([*tool, '--check', out], capture_output=True, text=True)
     assert checked.returncode == 1
     assert 'PROBLEM left_eye: swaps with right_eye, but right_eye swaps with nose' in checked.stdout
+
+
+@given(st.lists(st.sampled_from(['eye', 'ear', 'hip', 'knee', 'toe']), unique=True, min_size=1))
+def test_made_layouts_are_involutions(parts):
+    names = [f'{side}_{part}' for part in parts for side in ('left', 'right')] + ['nose']
+    info = metainfo.make_metainfo({'keypoints': names}, 'random')
+    assert metainfo.find_metainfo_problems(info) == []
+    assert all(mirrored_name(mirrored_name(name)) == name for name in names)

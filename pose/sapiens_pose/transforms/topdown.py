@@ -14,7 +14,7 @@ from .loading import is_greyscale
 
 @TRANSFORMS.register_module()
 class DecodeTopdownAffine(MMPoseTopdownAffine):
-    """mmpose's transform, which also decodes what ``LoadImage(defer=True)`` left encoded.
+    """mmpose's transform, which also decodes what ``LoadPersonImage(defer=True)`` left encoded.
 
     A photo is decoded at a half, a quarter or an eighth where the person's box then still has the size
     of the model's input or more, and mirrored by the same warp.
