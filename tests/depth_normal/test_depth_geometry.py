@@ -15,7 +15,6 @@ from sapiens_depth_normal.geometry import (
     depth_to_points,
     intrinsics_of,
 )
-from sapiens_depth_normal.ply import write_ply
 
 SIZE = (120, 90)  # (height, width)
 CENTER, RADIUS = np.array([0.2, -0.3, -4.0]), 1.0  # metres; X right, Y up, Z to the camera
@@ -116,24 +115,6 @@ def test_conventions():
     assert opencv.dtype == np.float32
     with pytest.raises(ValueError, match='is not one of'):
         convert_normals(normals, 'directx')
-
-
-def test_ply_opens_in_trimesh(tmp_path):
-    depth, normals, mask = sphere(intrinsics_of(SIZE, 40))
-    points = depth_to_points(depth, intrinsics_of(SIZE, 40))[mask]
-    colors = np.random.default_rng(0).integers(0, 255, points.shape).astype(np.uint8)
-    write_ply(tmp_path / 'a.ply', points, colors, normals[mask])
-    cloud = trimesh.load(tmp_path / 'a.ply')
-    np.testing.assert_array_equal(cloud.vertices, points)
-    np.testing.assert_array_equal(cloud.colors[:, :3], colors)
-    write_ply(tmp_path / 'b.ply', points)
-    assert len(trimesh.load(tmp_path / 'b.ply').vertices) == len(points)
-    with pytest.raises(ValueError, match=r'expected .*red.* of shape \(\d+, 3\), got \(1, 3\)'):
-        write_ply(tmp_path / 'c.ply', points, colors[:1])
-    with pytest.raises(
-        ValueError, match=r'c\.ply: expected uint8 colours from 0 to 255, got float'
-    ):
-        write_ply(tmp_path / 'c.ply', points, colors / 255)
 
 
 def test_docstring_examples():

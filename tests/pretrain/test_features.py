@@ -261,7 +261,6 @@ def test_extraction_of_a_list_in_low_precision(checkpoint, pictures, run_tool, t
         ('visualize_mae', ('{f}', '{c}', 'nowhere'), 'nowhere: expected a folder'),
         ('visualize_mae', ('{f}', '{c}', '{p}', '--ratios', '1.5'), 'mask_ratio 1.5 of 16 patches'),
         ('visualize_mae', ('{f}', '{c}', '{p}', '--count', '0'), '--count must be at least 1'),
-        ('probe_encoder', ('nowhere', '--checkpoint', '{c}'), 'nowhere'),
     ],
 )
 def test_wrong_input_ends_with_a_message(

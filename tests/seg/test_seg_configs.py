@@ -10,7 +10,9 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, PARAM_SCHEDULERS, DefaultScope
+from mmengine.structures import PixelData
 from mmseg.registry import METRICS, MODELS
+from mmseg.structures import SegDataSample
 
 from sapiens_seg.vocabularies import VOCABULARIES, resolve_vocabulary
 
@@ -38,8 +40,8 @@ def check_tta_sizes(config, model):
 
 
 def test_all_leaves_are_known(root):
-    found = {path.stem for path in (root / 'configs/seg').glob('*.py')}
-    assert found == {*RECIPES, 'sapiens_tiny_synthetic'}
+    found = {path.stem for path in (root / 'configs/seg').glob('sapiens_*.py')}
+    assert found == {*RECIPES, 'sapiens_tiny_synthetic', 'sapiens_tiny_synthetic_probe'}
 
 
 @pytest.mark.parametrize('name', RECIPES)
@@ -221,3 +223,30 @@ def test_a_users_own_classes_take_one_short_file(root, tmp_path):
     assert not any(
         'RandomBackground' in one.type for one in config.train_dataloader.dataset.pipeline
     )
+
+
+def test_the_probe_trains_a_linear_layer_alone(root):
+    config = load(root, 'sapiens_tiny_synthetic_probe')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(config.model)
+        optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    learned = {
+        name: value.clone() for name, value in model.named_parameters() if value.requires_grad
+    }
+    assert {name: tuple(value.shape) for name, value in learned.items()} == {
+        'decode_head.conv_seg.weight': (28, 192, 1, 1),
+        'decode_head.conv_seg.bias': (28,),
+    }
+    frozen = {name: value.clone() for name, value in model.backbone.state_dict().items()}
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 28, (1, 128, 96))))
+    images = [torch.randint(0, 256, (3, 128, 96), dtype=torch.uint8)]
+    model.train()
+    model.train_step(dict(inputs=images, data_samples=[sample]), optimizer)
+    for name, before in learned.items():
+        assert not torch.equal(model.get_parameter(name), before), name
+    for name, before in frozen.items():
+        assert torch.equal(model.backbone.state_dict()[name], before), name
+    model.eval()
+    sample = SegDataSample(metainfo=dict(ori_shape=(128, 96), img_shape=(128, 96)))
+    (found,) = model.test_step(dict(inputs=images, data_samples=[sample]))
+    assert found.pred_sem_seg.shape == (128, 96)
