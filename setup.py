@@ -7,6 +7,7 @@ suite (``pip install -e .``), whatever distribution (upstream or a maintained fo
 """
 
 import json
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -42,6 +43,10 @@ for folder in FOLDERS:
 # importlib.resources.files('sapiens_configs').
 packages.append('sapiens_configs')
 package_dir['sapiens_configs'] = 'configs'
+# So do the tools, as they are, and a console script for each that a user of the wheel needs.
+packages.append('sapiens_tools')
+package_dir['sapiens_tools'] = 'tools'
+COMMANDS = runpy.run_path(str(ROOT / 'tools/commands.py'))['COMMANDS']
 
 mmlab = [
     'setuptools<81',  # mmengine 0.10.7 imports pkg_resources, which newer setuptools dropped
@@ -120,8 +125,12 @@ setup(
     package_dir=package_dir,
     package_data={
         'sapiens_configs': ['**/*.py', '**/*.yml', '**/*.md'],
+        'sapiens_tools': ['**/*.py', '*.sh', 'data_downloads/licences/*'],
         '': ['py.typed', 'data/*.json', 'data/*.safetensors'],
         'sapiens_inference.web': ['*.html', 'examples/*.jpg'],
+    },
+    entry_points={
+        'console_scripts': [f'{name} = sapiens_tools.commands:main' for name in COMMANDS]
     },
     # torch (2.1 to the newest; 2.6 for sharded training), torchvision and mmcv are not required by pip:
     # their builds must match each other and the machine. What stands here is light and used by every

@@ -6,6 +6,8 @@ import json
 import cv2
 import numpy as np
 
+from sapiens_common.layouts.body_parts import BODY_PART_SWAP_PAIRS
+
 PEOPLE = 6
 
 
@@ -52,3 +54,15 @@ def invent_data(folder):
         (folder / f'annotations/person_keypoints_{split}.json').write_text(json.dumps(content))
         names = ''.join(f'{index:06d}\n' for index in range(PEOPLE))
         (folder / f'{split}.txt').write_text(names)
+
+
+def mirror_table() -> np.ndarray:
+    """Lookup table that swaps left and right class ids of a mirrored label map.
+
+    Returns:
+        uint8 (256,): partner's id for the paired classes, the value itself elsewhere.
+    """
+    table = np.arange(256, dtype=np.uint8)
+    for left, right in BODY_PART_SWAP_PAIRS:
+        table[left], table[right] = right, left
+    return table

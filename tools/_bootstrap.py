@@ -19,7 +19,10 @@ FOLDERS = (
     'synth',
 )
 
-_paths = [str(ROOT / folder) for folder in FOLDERS if (ROOT / folder).is_dir()]
+# None in an installed suite, whose packages are found anyway.
+_paths = [
+    str(ROOT / folder) for folder in FOLDERS if (ROOT / folder / f'sapiens_{folder}').is_dir()
+]
 sys.path[:0] = [path for path in _paths if path not in sys.path]
 # Spawned loader workers and torchrun's children read the variable instead.
 _inherited = os.environ.get('PYTHONPATH')

@@ -3,7 +3,6 @@
 
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
-from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
@@ -13,9 +12,6 @@ from mmengine.registry import Registry
 _SCOPE = 'sapiens_common'
 _ENGINE = ['sapiens_common.engine']
 
-MODELS = Registry(
-    'model', parent=MMENGINE_MODELS, scope=_SCOPE, locations=['sapiens_common.models']
-)
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=_SCOPE, locations=_ENGINE)
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=_SCOPE, locations=_ENGINE)
 RUNNERS = Registry('runner', parent=MMENGINE_RUNNERS, scope=_SCOPE, locations=_ENGINE)

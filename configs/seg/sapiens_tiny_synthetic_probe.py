@@ -22,4 +22,7 @@ model = dict(
         num_classes=_base_.model.decode_head.num_classes,
         loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)))
 
-optim_wrapper = dict(optimizer=dict(lr=1e-2), paramwise_cfg=None)
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-2),
+    constructor='sapiens_common.LayerwiseDecayConstructor',  # leaves frozen parameters out
+    paramwise_cfg=dict(_delete_=True, layer_decay_rate=1.0))

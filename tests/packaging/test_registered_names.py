@@ -8,7 +8,7 @@ import pytest
 from mmengine.registry import Registry
 
 from sapiens_common.compat import SCOPES
-from sapiens_common.registry import MODELS as MODELS_OF_COMMON
+from sapiens_common.registry import HOOKS as OUR_HOOKS
 
 UPSTREAM = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmseg', 'mmpretrain')
 
@@ -114,7 +114,7 @@ def test_a_name_that_nobody_has_keeps_upstreams_message():
 
 def test_other_errors_of_a_build_stay():
     with pytest.raises(KeyError) as error:
-        MODELS_OF_COMMON.build(dict(type=_fails))
+        OUR_HOOKS.build(dict(type=_fails))
     assert error.value.args == ('PoseHead',)
 
 

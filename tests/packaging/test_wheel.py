@@ -6,6 +6,8 @@ import sys
 from zipfile import ZipFile
 
 import pytest
+from commands import COMMANDS
+from invented_data import invent_data
 
 
 @pytest.fixture(scope='module')
@@ -44,11 +46,70 @@ def test_contents(wheel, root):
         'det',
         'synth',
     )
-    assert top == {f'sapiens_{folder}' for folder in folders} | {'sapiens_configs'}
+    assert top == {f'sapiens_{folder}' for folder in folders} | {'sapiens_configs', 'sapiens_tools'}
     ours = {str(path.relative_to(root / 'configs')) for path in (root / 'configs').rglob('*.py')}
     packed = {name.removeprefix('sapiens_configs/') for name in names if '_configs/' in name}
     assert ours <= packed
     assert 'sapiens_common/data/goliath308.json' in names
+    assert {f'sapiens_{folder}/py.typed' for folder in folders} <= set(names)
+    (scripts,) = [name for name in names if name.endswith('entry_points.txt')]
+    text = ZipFile(wheel).read(scripts).decode()
+    for command, tool in COMMANDS.items():
+        assert f'{command} = sapiens_tools.commands:main' in text
+        assert f'sapiens_tools/{tool}' in names
+
+
+@pytest.fixture(scope='module')
+def installed(wheel, tmp_path_factory):
+    """`installed(command, *arguments)`: run a console script of the unpacked wheel, far from the source."""
+    folder = tmp_path_factory.mktemp('installed')
+    with ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    environment = {
+        'PYTHONPATH': str(folder),
+        'NO_ALBUMENTATIONS_UPDATE': '1',
+        'PATH': '/usr/bin:/bin',
+        'HOME': str(folder),
+    }
+
+    def run(command, *arguments):
+        code = f'import sys; sys.argv[0] = {command!r}; from sapiens_tools.commands import main; main()'
+        return subprocess.run(
+            [sys.executable, '-c', code, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=folder,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_every_command_answers(installed, command):
+    done = installed(command, '--help')
+    assert done.returncode == 0 and 'usage: ' + command in done.stdout, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_a_user_of_the_wheel_trains_tests_and_predicts(installed, tmp_path):
+    data, work = tmp_path / 'data', tmp_path / 'work'
+    invent_data(data)
+    options = ['--cfg-options', f'data_root={data}']
+    small = ['train_dataloader.num_workers=1', 'val_dataloader.num_workers=1', 'epochs=1']
+    small += ['train_cfg.max_epochs=1', 'train_dataloader.batch_size=2']
+    name = 'depth/sapiens_tiny_folder.py'
+    done = installed('sapiens-train', name, '--work-dir', work, *options, *small)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (checkpoint,) = work.glob('epoch_*.pth')
+    done = installed('sapiens-test', name, checkpoint, '--work-dir', work, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    done = installed(
+        'sapiens-demo', 'depth', data / 'images', '--weights', checkpoint, '--model', name,
+        '--out', tmp_path / 'out',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list((tmp_path / 'out').rglob('*.npy'))
 
 
 def test_installed_wheel_builds_a_model_from_its_own_config(wheel, tmp_path):

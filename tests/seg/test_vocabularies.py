@@ -5,9 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from invented_data import mirror_table
 from mmseg.datasets import LIPDataset
 
-from sapiens_common.layouts.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS, mirror_table
+from sapiens_common.layouts.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS
 from sapiens_seg.label_maps import IMPOSSIBLE, LABEL_VALUES, label_table, vocabularies_of
 from sapiens_seg.vocabularies import VOCABULARIES, infer_swap_pairs, resolve_vocabulary
 

@@ -6,8 +6,9 @@ import dataclasses
 import numpy as np
 import pytest
 import trimesh
+from invented_data import mirror_table
 
-from sapiens_common.layouts.body_parts import BODY_PART_IDS, BODY_PART_NAMES, mirror_table
+from sapiens_common.layouts.body_parts import BODY_PART_IDS, BODY_PART_NAMES
 from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_synth import RenderConfig, get_preset, render_sample
 from sapiens_synth.body_points import keypoint_template

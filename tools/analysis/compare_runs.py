@@ -12,7 +12,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap
-
 from analysis.run_logs import read_curves, run_names
 
 # Metrics of which less is better; of all others more is.

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from benchmarks.harness import Settings, Stage, Target, compare
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
@@ -17,7 +18,6 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import TRANSFORMS
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.harness import Settings, Stage, Target, compare
 from sapiens_common.layouts.goliath308 import goliath308_metainfo
 
 from .people import NUM_KEYPOINTS, write_photos

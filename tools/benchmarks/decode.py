@@ -2,9 +2,9 @@
 """Keypoints from heatmaps."""
 
 import numpy as np
+from benchmarks.harness import Settings, Stage, Target, compare
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
-from benchmarks.harness import Settings, Stage, Target, compare
 from sapiens_pose.codecs import BatchedUDPHeatmap
 
 from .people import NUM_KEYPOINTS, codec_settings, heatmaps

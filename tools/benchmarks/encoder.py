@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from benchmarks.harness import Comparison, Settings, Stage, Target, compare, count_flops
 from torch import Tensor, nn
 
-from benchmarks.harness import Comparison, Settings, Stage, Target, compare, count_flops
 from sapiens_pretrain.models.vit import resolve_arch
 
 from .models import encoder, input_size, lowered, without_sdpa

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.harness import Comparison, Settings, Stage, Target, compare
 from mmengine.config import Config
 from mmpose.apis import inference_topdown
 from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.registry import KEYPOINT_CODECS
 
-from benchmarks.harness import Comparison, Settings, Stage, Target, compare
 from sapiens_inference.engine.models import build_model
 from sapiens_pose.apis import PoseInferencer
 

@@ -5,9 +5,9 @@ import copy
 from typing import Any
 
 import torch
+from benchmarks.harness import Settings
 from torch import Tensor, nn
 
-from benchmarks.harness import Settings
 from sapiens_common.models.precision import lower_precision
 from sapiens_pretrain.models.vit import Attention, SapiensViT
 

@@ -61,6 +61,7 @@ def to_coco(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     order: Any = slice(0, 17)
     if keypoints.shape[1] == 308:
         from benchmarks.photo_metrics import JOINTS
+
         from sapiens_common.layouts.goliath308 import load_goliath308
 
         ids = {point['name']: point['id'] for point in load_goliath308()['keypoints']}
@@ -75,6 +76,7 @@ def to_coco(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
     """Keypoints and foreground on the people of a COCO file."""
     from benchmarks.photo_metrics import Overlap, Person, person_mask
+
     from sapiens_common.files.text import read_json
 
     data = read_json(args.annotations)

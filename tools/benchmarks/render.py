@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from benchmarks.harness import Comparison, Settings, Stage, Target, compare
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
-from benchmarks.harness import Comparison, Settings, Stage, Target, compare
 from sapiens_synth import RenderConfig, render_dataset
 from sapiens_synth.raycast import RayScene
 

@@ -3,9 +3,9 @@
 
 import torch
 import torch.nn.functional as F
+from benchmarks.harness import Settings, Stage, Target, compare
 from torch import Tensor
 
-from benchmarks.harness import Settings, Stage, Target, compare
 from sapiens_seg.models.labels import labels_at_size
 
 _NAIVE = 'all logits resized (mmseg)'

@@ -3,9 +3,9 @@
 
 import numpy as np
 import torch
+from benchmarks.harness import Settings, Stage, compare
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 
-from benchmarks.harness import Settings, Stage, compare
 from sapiens_pose.codecs import BatchedUDPHeatmap
 
 from .people import NUM_KEYPOINTS, codec_settings, keypoints

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmarks.harness import Settings, Stage, Target, compare, count_flops
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
@@ -14,7 +15,6 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from benchmarks.harness import Settings, Stage, Target, compare, count_flops
 from sapiens_pose.models import PoseHead
 
 from . import batches

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from data_checks.report import DataAudit
 from tqdm import tqdm
 
-from data_checks.report import DataAudit
 from sapiens_common.files.images import image_size, read_ids
 from sapiens_common.layouts.body_parts import IGNORE_INDEX
 from sapiens_seg.datasets import BodyPartDataset

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from data_checks.report import DataAudit
 from tqdm import tqdm
 
-from data_checks.report import DataAudit
 from sapiens_depth_normal.datasets.plausibility import angles_by_order, clearly_better, spoken
 from sapiens_depth_normal.registry import DATASETS
 from sapiens_depth_normal.transforms import LoadMaps

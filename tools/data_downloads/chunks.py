@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
-from tqdm import tqdm
-
 from data_downloads.fetch import Remote, fetch, look_up
 from data_downloads.sources import Source
+from tqdm import tqdm
 
 STATE = '.chunks'
 """Folder in the data set's with unfinished zips, and an empty file per finished one."""

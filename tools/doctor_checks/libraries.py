@@ -11,9 +11,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from packaging.version import Version
-
 from doctor_checks.report import Finding, Status
+from packaging.version import Version
 
 OK, WARNING, ERROR, SKIPPED = Status.OK, Status.WARNING, Status.ERROR, Status.SKIPPED
 

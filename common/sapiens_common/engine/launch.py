@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from sapiens_common.models.precision import parse_dtype
+from sapiens_common.weights import config_root, find_config
 
 from .dist import init_process_group
 from .options import read_config
@@ -21,7 +22,7 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
     """Read a config and apply what the command line says.
 
     Args:
-        path: The config file.
+        path: The config file; a shipped one also as ``pose/sapiens_tiny_coco.py`` or ``sapiens_tiny/pose_coco``.
         work_dir: Output folder; None takes the config's, else ``work_dirs/<task>/<config name>``, as
             the tasks' configs share their names. A config outside ``configs/`` has no task.
         launcher: Job launcher of mmengine: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
@@ -31,10 +32,13 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
     Raises:
         ValueError: The file does not exist, or an option names nothing in it.
     """
-    if not Path(path).is_file():
+    try:
+        path = str(find_config(path))
+    except ValueError as error:
         raise ValueError(
-            f'config {path} does not exist; the shipped ones are under configs/<task>/'
-        )
+            f'config {path} does not exist; the shipped ones are under configs/<task>/ '
+            f'({config_root()})'
+        ) from error
     options = dict(options or {})
     root = options.pop('data_root', None)
     config = read_config(path, options)
@@ -52,7 +56,7 @@ def load_config(path: str, work_dir: str | None, launcher: str, options: dict | 
 def _default_work_dir(path: str) -> str:
     parts = Path(path).resolve().with_suffix('').parts
     for index in reversed(range(len(parts))):
-        if parts[index] == 'configs':
+        if parts[index] in ('configs', 'sapiens_configs'):
             return str(Path('work_dirs', *parts[index + 1 :]))
     return f'work_dirs/{parts[-1]}'
 

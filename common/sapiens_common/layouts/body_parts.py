@@ -99,15 +99,3 @@ def raw_to_part_table() -> np.ndarray:
     for index, part in enumerate(BODY_PARTS):
         table[part.raw_id] = index
     return table
-
-
-def mirror_table() -> np.ndarray:
-    """Lookup table that swaps left and right class ids of a mirrored label map.
-
-    Returns:
-        uint8 (256,): partner's id for the paired classes, the value itself elsewhere.
-    """
-    table = np.arange(256, dtype=np.uint8)
-    for left, right in BODY_PART_SWAP_PAIRS:
-        table[left], table[right] = right, left
-    return table

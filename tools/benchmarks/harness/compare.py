@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-
 from benchmarks.harness.counting import MatmulPeak
 from benchmarks.harness.measure import Job, peak_memory, time_interleaved
 from benchmarks.harness.report import Case, Comparison
