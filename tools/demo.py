@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Keypoints, body parts, depth and normals of people in images, folders, videos and webcams.
+"""Keypoints, body parts, depth, normals, points, albedo and mattes of people in images, folders, videos and webcams.
 
     python tools/demo.py pose photo.jpg --weights sapiens_1b/pose_goliath --out out
     python tools/demo.py all people.mp4 --weights pose=p.pth seg=s.pth depth=d.pth normal=n.pth --out out
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
-from sapiens_inference.loading import load_task, split_by_task
+from sapiens_inference.loading import load_task, named_tasks, split_by_task
 from sapiens_inference.tasks import MULTITASK, TASKS
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
@@ -88,6 +88,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=['opengl', 'opencv'],
         help='camera coordinates of the normals in files (default: opengl, Y up, Z to the camera)',
     )
+    mattes = parser.add_argument_group('matting')
+    mattes.add_argument(
+        '--background',
+        default='#00b140',
+        metavar='COLOUR|FILE',
+        help='what pictures show behind the people: white, #rrggbb, a picture (default: green)',
+    )
     run = parser.add_argument_group('running')
     run.add_argument('--batch-size', type=int, default=8)
     run.add_argument('--device', help='cuda, cuda:1, cpu, mps (default: the best there is)')
@@ -140,7 +147,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     if dtype == 'auto':  # decided once for all models, and said
         dtype = parse_dtype(dtype, pick_device(args.device))
     MMLogger.get_current_instance().setLevel('WARNING')
-    tasks = list(TASKS) if args.task == 'all' else [args.task]
+    tasks = named_tasks(args.weights) if args.task == 'all' else [args.task]
     mask = args.mask or ('seg' if args.task == 'all' else 'none')
     weights = split_by_task(args.weights, [*tasks, *(['seg'] if mask == 'seg' else [])])
     models = split_by_task(args.model, tasks)
@@ -162,6 +169,8 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
             options.update(keypoints=points, flip_test=args.flip_test, kpt_thr=args.kpt_thr)
         if task == 'normal':
             options.update(convention=args.convention)
+        if task == 'matting':
+            options.update(background=args.background)
         return load_task(task, weights[task], models.get(task), **options)
 
     built = [make(task) for task in tasks]

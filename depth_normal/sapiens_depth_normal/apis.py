@@ -126,7 +126,6 @@ class SteadyRange:
         if item.frame is None:
             return
         result = item.results[self.task]
-        assert isinstance(result, DepthResult)
         found = depth_range(result.depth, result.mask)
         if self._frame is None or self._frame.video is not item.frame.video:
             self._limits = found

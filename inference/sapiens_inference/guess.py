@@ -97,10 +97,11 @@ def _check_task(config: Config, tensors: dict[str, Tensor], weights: str, task: 
             raise ValueError(
                 f'{weights}: a multitask model for {", ".join(tasks)}; it has no {task}'
             )
-    elif task == MULTITASK.name or not TASKS[task].heads.keys() & tensors.keys():
-        raise ValueError(
-            f'{weights}: this is a checkpoint for {_task_of(tensors)[0]}, not one for {task}'
-        )
+        return
+    found = _task_of(tensors)[0]
+    own = task != MULTITASK.name and TASKS[task].heads.keys() & tensors.keys()
+    if not own or (found in TASKS and found != task):
+        raise ValueError(f'{weights}: this is a checkpoint for {found}, not one for {task}')
 
 
 def _check_grid(config: Config, tensors: dict[str, Tensor], weights: str) -> None:
@@ -141,8 +142,9 @@ def _task_of(tensors: dict[str, Tensor]) -> tuple[str, str | None]:
     """Task and data of a checkpoint, inferred from the number of its output channels."""
     if any(name.startswith('tasks.') for name in tensors):
         return MULTITASK.name, None
+    found: tuple[str, str | None] = 'another task', None
     for task in TASKS.values():
         for name, data_of in task.heads.items():
             if name in tensors and tensors[name].shape[0] in data_of:
-                return task.name, data_of[tensors[name].shape[0]]
-    return 'another task', None
+                found = task.name, data_of[tensors[name].shape[0]]
+    return found

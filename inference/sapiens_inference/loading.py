@@ -29,6 +29,29 @@ def split_by_task(entries: Sequence[str], tasks: Sequence[str]) -> dict[str, str
     return found
 
 
+def named_tasks(entries: Sequence[str]) -> list[str]:
+    """Tasks that ``--weights`` of several tasks names: by ``TASK=FILE``, or those published of a size.
+
+    Raises:
+        ValueError: It names none.
+    """
+    from sapiens_common.weights import is_published
+
+    named = {entry.partition('=')[0] for entry in entries if '=' in entry}
+    sizes = [entry for entry in entries if '=' not in entry]
+    found = [
+        task.name
+        for task in TASKS.values()
+        if task.name in named or any(is_published(task.published(size)) for size in sizes)
+    ]
+    if not found:
+        raise ValueError(
+            f'--weights {" ".join(entries)} names no task: give TASK=FILE for each of '
+            f'{", ".join(TASKS)} that is wanted, or a published size such as sapiens_1b'
+        )
+    return found
+
+
 def load_task(task: str, weights: str, model: str | None = None, **options: Any) -> Any:
     """The inferencer of a task.
 

@@ -21,10 +21,12 @@ class TaskInfo:
     Attributes:
         name: Of the task, its configs' folder and its output folder.
         inferencer: ``module:class`` of its inferencer, imported when it is asked for.
-        data: Data of its published models: ``sapiens_1b/<name>_<data>``.
+        data: Data of its published models: ``sapiens_1b/<name>_<data>``. Those of Sapiens2 are named after the
+            task alone.
         files: What one image makes in the output folder, beside the picture ``<stem>.jpg``.
-        heads: How a checkpoint of the task is recognised: the name of the last layer's weight, and by its
-            number of output channels the data that the shipped config is named after.
+        heads: How a checkpoint of the task is recognised: the name of a weight, and by its number of output
+            channels the data that the shipped config is named after. Where several tasks fit, the last
+            one counts: its weight is in no other.
         result: The array of the result, for tests and measurements.
     """
 
@@ -42,7 +44,8 @@ class TaskInfo:
 
     def published(self, size: str) -> str:
         """Name of a published model of a size such as ``sapiens_1b``."""
-        return f'{size}/{self.name}_{self.data}'
+        short = size.startswith('sapiens2_')
+        return f'{size}/{self.name}' if short else f'{size}/{self.name}_{self.data}'
 
 
 TASKS = {
@@ -55,7 +58,7 @@ TASKS = {
             'goliath',
             ('<stem>.png',),
             'labels',
-            {_MAPS: {28: 'goliath', 20: 'lip', 19: 'face', 2: 'foreground'}},
+            {_MAPS: {29: 'goliath', 28: 'goliath', 20: 'lip', 19: 'face', 2: 'foreground'}},
         ),
         TaskInfo(
             'pose',
@@ -80,6 +83,30 @@ TASKS = {
             ('<stem>.npy',),
             'normal',
             {_MAPS: {3: 'render_people'}},
+        ),
+        TaskInfo(
+            'pointmap',
+            'sapiens_depth_normal.pointmap_api:PointmapInferencer',
+            'render_people',
+            ('<stem>.npz',),
+            'points',
+            {'decode_head.scale_final_layer.5.weight': {1: 'render_people'}},
+        ),
+        TaskInfo(
+            'albedo',
+            'sapiens_depth_normal.colour_apis:AlbedoInferencer',
+            'render_people',
+            ('<stem>.png',),
+            'albedo',
+            {'decode_head.conv_layers.1.norm.weight': {64: 'render_people', 32: 'synthetic'}},
+        ),
+        TaskInfo(
+            'matting',
+            'sapiens_depth_normal.colour_apis:MattingInferencer',
+            'p3m',
+            ('<stem>.png',),
+            'alpha',
+            {_MAPS: {4: 'p3m'}},
         ),
     )
 }

@@ -18,6 +18,7 @@ from sapiens_inference.engine.models import build_model
 from sapiens_inference.outputs.writers import write_json
 
 SIZE = (64, 48)  # (h, w) of the small models
+SECOND = ('pointmap', 'albedo', 'matting')  # tasks of Sapiens2 alone
 ARCH = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
 
 
@@ -138,7 +139,23 @@ def odd_folder(tmp_path, photo):
 def small_config():
     """`small_config(task)`: a shipped config with a very small model for 64 x 48 images."""
 
+    def second(task, shrink):
+        config = Config.fromfile(str(find_config(f'sapiens2_tiny/{task}_synthetic')))
+        if not shrink:
+            return config
+        config.model.backbone.update(arch={**ARCH, 'num_tokenizer_layers': 1}, img_size=SIZE)
+        head = config.model.decode_head
+        head.update(in_channels=32, upsample_out_channels=(8,) * 4, conv_out_channels=(8,))
+        if task == 'pointmap':
+            head.update(grid_size=(SIZE[0] // 16, SIZE[1] // 16), scale_conv_out_channels=(8,))
+        for step in config.test_dataloader.dataset.pipeline:
+            if 'size' in step:
+                step.update(size=SIZE)
+        return config
+
     def build(task, data=None, shrink=True):
+        if task in SECOND:
+            return second(task, shrink)
         data = data or ('render_people' if task in ('depth', 'normal') else 'goliath')
         config = Config.fromfile(str(find_config(f'sapiens_tiny/{task}_{data}')))
         if not shrink:

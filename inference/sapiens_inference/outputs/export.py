@@ -28,6 +28,8 @@ FORMATS = {'torchscript': '.pt2', 'onnx': '.onnx', 'torch_export': '.pt2'}
 class RawModel(nn.Module):
     """Backbone and head of a task model: normalised RGB images (B, 3, H, W) to raw maps (B, C, h, w).
 
+    Points are divided by the scale that a pointmap model gives beside them: metres.
+
     Parameters keep the names of the task model, so a traced file is a checkpoint too. Preprocessing and
     post-processing are not part of it.
 
@@ -52,7 +54,11 @@ class RawModel(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Raw maps of a batch."""
-        return getattr(self, self.head_name)(self.backbone(images))
+        output = getattr(self, self.head_name)(self.backbone(images))
+        if isinstance(output, tuple):
+            points, scale = output
+            return points / scale[:, :, None, None]
+        return output
 
 
 def export_model(

@@ -213,7 +213,7 @@ class Sapiens2ViT(PlainViT):
     def prepend_tokens(self, x: Tensor) -> Tensor:
         """Prepend class token and registers, as far as the model has them, to tokens (B, N, D)."""
         prefix = [t for t in (self.cls_token, self.storage_tokens) if t is not None]
-        return torch.cat([*(token.expand(len(x), -1, -1) for token in prefix), x], dim=1)
+        return torch.cat([*(token.expand(x.shape[0], -1, -1) for token in prefix), x], dim=1)
 
     def positions(self, grid: Grid) -> Tables:
         """Rotary tables of all tokens, those of the prefix included."""

@@ -62,7 +62,7 @@ class WindowTokenizer(nn.Module):
 
     def read(self, windows: Tensor) -> Tensor:
         """Tokens (n, D) of windows (n, s * s, D)."""
-        x = torch.cat([self.w_cls.expand(len(windows), -1, -1), windows], dim=1)
+        x = torch.cat([self.w_cls.expand(windows.shape[0], -1, -1), windows], dim=1)
         x = x + self.local_pos_embed
         for block in self.blocks:
             x = block(x)
