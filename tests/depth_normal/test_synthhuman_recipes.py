@@ -8,6 +8,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, METRICS, MODELS
 
+from sapiens_depth_normal.transforms import MattingTarget
+
 TASKS = {'depth': 1, 'normal': 3, 'matting': 4, 'pointmap': 3}  # and the channels of their maps
 LEAVES = {
     'sapiens_tiny_synthhuman': (256, 192),
@@ -86,14 +88,8 @@ def folder(root, tmp_path):
     return str(tmp_path)
 
 
-ENCODERS = [leaf for leaf in LEAVES if not leaf.endswith('1024x768') and 'tiny' not in leaf]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('task', TASKS)
-@pytest.mark.parametrize('leaf', ENCODERS)
-def test_learns_from_real_samples_and_is_judged(root, folder, task, leaf):
-    config = shrink(Config.fromfile(root / f'configs/{task}/{leaf}.py'))
+def train(config, folder):
+    """The model after four steps on the two samples, and its losses."""
     torch.manual_seed(0)
     np.random.seed(0)
     model = MODELS.build(config.model)
@@ -109,6 +105,18 @@ def test_learns_from_real_samples_and_is_judged(root, folder, task, leaf):
         total.backward()
         optimizer.step()
         values.append(total.item())
+    return model, values
+
+
+ENCODERS = [leaf for leaf in LEAVES if not leaf.endswith('1024x768') and 'tiny' not in leaf]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('leaf', ENCODERS)
+def test_learns_from_real_samples_and_is_judged(root, folder, task, leaf):
+    config = shrink(Config.fromfile(root / f'configs/{task}/{leaf}.py'))
+    model, values = train(config, folder)
     assert np.isfinite(values).all() and min(values[1:]) < values[0]
     # The two samples are not among those held out by their ids.
     judged = DATASETS.build(dict(config.test_dataloader.dataset, data_root=folder, split=None))
@@ -119,3 +127,49 @@ def test_learns_from_real_samples_and_is_judged(root, folder, task, leaf):
     metric.process({}, [sample.to_dict() for sample in found])
     figures = metric.evaluate(2)
     assert np.isfinite(figures[config.default_hooks.checkpoint.save_best])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('leaf', ['sapiens_tiny_synthhuman', 'sapiens_0.3b_synthhuman'])
+def test_three_tasks_from_one_pass(root, folder, leaf):
+    config = Config.fromfile(root / f'configs/multitask/{leaf}.py')
+    size = (64, 48)
+    arch = dict(embed_dims=48, num_layers=2, num_heads=3, feedforward_channels=96)
+    config.model.backbone.update(arch=arch, img_size=size)
+    config.model.data_preprocessor.size = size
+    for task in config.model.tasks.values():
+        for name, value in task.decode_head.items():
+            if name.endswith('out_channels'):
+                task.decode_head[name] = (8,) * len(value)
+        task.decode_head.in_channels = 48
+    for loader in SPLITS:
+        for step in config[loader].dataset.pipeline:
+            if 'size' in step:
+                step.size = size
+    model, values = train(config, folder)
+    assert np.isfinite(values).all() and min(values[1:]) < values[0]
+    judged = DATASETS.build(dict(config.test_dataloader.dataset, data_root=folder, split=None))
+    model.eval()
+    with torch.no_grad():
+        found = model.test_step(pseudo_collate([judged[0], judged[1]]))
+    for settings, key in zip(
+        config.test_evaluator,
+        ('depth/aligned_rmse', 'normal/mean', 'matting/whole_sad'),
+        strict=True,
+    ):
+        metric = METRICS.build(settings)
+        metric.process({}, [sample.to_dict() for sample in found])
+        assert np.isfinite(metric.evaluate(2)[key])
+
+
+def test_the_mask_of_a_person_stays_for_depth_and_normals():
+    alpha = np.array([[0, 0.5, 1]], np.float32)
+    sample = dict(
+        img=np.full((1, 3, 3), 102, np.uint8),
+        gt_alpha_map=alpha,
+        mask=np.array([[0, 0, 1]], np.uint8),
+    )
+    kept = MattingTarget(keep_mask=True)(dict(sample))
+    assert kept['mask'].tolist() == [[0, 0, 1]]
+    assert MattingTarget()(dict(sample))['mask'].tolist() == [[1, 0, 1]]
+    np.testing.assert_allclose(kept['gt_matting_map'][0, :, 0], [0, 0.2, 0.4], rtol=1e-6)

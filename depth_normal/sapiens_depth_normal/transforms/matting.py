@@ -105,12 +105,20 @@ class MattingTarget(BaseTransform):
     Required keys: ``img`` uint8 BGR (H, W, 3), ``gt_alpha_map`` float32 (H, W) in [0, 1].
     Added keys: ``gt_matting_map`` float32 (H, W, 4), red, green, blue, alpha in [0, 1]; ``mask`` uint8 (H, W), 1
     where the foreground is known.
+
+    Args:
+        keep_mask: Leave the sample's mask as it is, for models that learn depth or normals on the person too;
+            the colours of the background, which are 0, are then not learned.
     """
+
+    def __init__(self, keep_mask: bool = False) -> None:
+        self.keep_mask = keep_mask
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Make one target."""
         alpha = results['gt_alpha_map']
         colours = results['img'][..., ::-1].astype(np.float32) / 255
         results['gt_matting_map'] = np.dstack([colours * alpha[..., None], alpha])
-        results['mask'] = ((alpha == 0) | (alpha == 1)).astype(np.uint8)
+        if not self.keep_mask:
+            results['mask'] = ((alpha == 0) | (alpha == 1)).astype(np.uint8)
         return results
