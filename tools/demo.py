@@ -65,7 +65,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--det-category', type=int, default=0, help='class id of people (default: 0)'
     )
     people.add_argument('--bbox-thr', type=float, default=0.3, help='least box score')
-    people.add_argument('--nms-thr', type=float, default=0.3, help='IoU that makes boxes doubles')
+    people.add_argument(
+        '--nms-thr', type=float, default=0.3, help='IoU above which boxes are duplicates'
+    )
     people.add_argument(
         '--mask',
         default=None,

@@ -1,4 +1,4 @@
-# RTMDet-tiny without NMS in the model: the caller suppresses doubles with its own threshold.
+# RTMDet-tiny without NMS in the model: the caller suppresses duplicates with its own threshold.
 #   bash tools/dist_train.sh configs/det/rtmdet_tiny_person_no_nms.py 8
 # Hardware: 8 GPUs, untested by us. Time: not measured.
 # Expected: not measured.

@@ -31,7 +31,7 @@ class PersonDetector:
         dtype: Precision of backbone and neck.
         score_thr: Boxes with a lower score are dropped.
         nms_thr: Of two boxes with a larger overlap (IoU) the one with the lower score is dropped. For
-            models that suppress doubles themselves this is a second pass.
+            models that suppress duplicates themselves this is a second pass.
         category: Class id of people in the model's output.
         max_people: At most this many, the best ones.
         whole_image_if_nobody: Take the whole image where nobody is found, and say so in the result.

@@ -96,7 +96,7 @@ class Item:
         frame: For a video frame its place in the video.
         boxes: People, once found or given.
         mask: bool (H, W), True on people, if a mask was asked for.
-        limits: Range of values that pictures of depth show, where frames before have a say in it.
+        limits: Range of values that pictures of depth show, where it depends on the frames before.
         results: What each task has found (a dataclass of arrays), by task name.
         pictures: Pictures of a video frame that wait for their place in the videos, by task name.
     """

@@ -88,7 +88,7 @@ def select_keypoints(
             )
         else:
             raise ValueError(
-                f'keypoints: {entry!r} is no layout ({", ".join(_LAYOUTS)}), no group '
+                f'keypoints: {entry!r} is not a layout ({", ".join(_LAYOUTS)}), no group '
                 f'({", ".join(groups)}), no name such as {names[0]!r}, and no id below {len(names)}'
             )
     ids = list(dict.fromkeys(ids))

@@ -181,7 +181,7 @@ def change(info, edit):
         ),
         (lambda i: i['joint_weights'].__setitem__(0, float('nan')), 'joint_weights: values must'),
         (lambda i: i['keypoint_info'][1].update(swap='nose'), 'flipping twice'),
-        (lambda i: i['keypoint_info'][1].update(swap='knee'), "swap 'knee' is no keypoint"),
+        (lambda i: i['keypoint_info'][1].update(swap='knee'), "swap 'knee' is not a keypoint"),
         (
             lambda i: [i['keypoint_info'][k].update(swap='') for k in (1, 2)],
             'left_eye: has no swap',

@@ -288,7 +288,7 @@ def test_open_images_explains(tmp_path):
 def test_pack_shard_refuses(tmp_path):
     with pytest.raises(ValueError, match='would be empty'):
         pack_shard(tmp_path / 'x.tar', [])
-    with pytest.raises(ValueError, match='x.gif is no image'):
+    with pytest.raises(ValueError, match='x.gif is not an image'):
         pack_shard(tmp_path / 'x.tar', [('0', b'', {'name': 'x.gif'})])
     assert list(tmp_path.iterdir()) == []
 

@@ -289,6 +289,6 @@ class ResumableDataLoader(DataLoader):
             listed = '\n'.join(f'  {item.name}: {item.error}' for item in list(bad.values())[:20])
             raise ValueError(
                 f'{len(bad)} of {total} training samples are broken, more than the allowed share '
-                f'{self.max_bad_share:g}. Mend or remove them, or raise bad_samples.max_share:\n'
+                f'{self.max_bad_share:g}. Fix or remove them, or raise bad_samples.max_share:\n'
                 f'{listed}'
             )

@@ -58,7 +58,7 @@ def read_header(source: bytes | Path, name: str | Path) -> Header:
         name: What the error calls it.
 
     Raises:
-        ValueError: It is no image, or claims to have more than :data:`MAX_PIXELS`.
+        ValueError: It is not an image, or claims to have more than :data:`MAX_PIXELS`.
     """
     try:
         if isinstance(source, bytes):

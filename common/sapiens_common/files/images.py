@@ -98,7 +98,7 @@ def read_encoded(path: str | Path) -> bytes:
     """Read an image file without decoding more than its header.
 
     Raises:
-        ValueError: The file is missing, is no image, or claims too many pixels.
+        ValueError: The file is missing, is not an image, or claims too many pixels.
     """
     try:
         encoded = Path(path).read_bytes()
@@ -146,7 +146,7 @@ def encoded_size(encoded: bytes, name: str | Path) -> tuple[int, int]:
         name: What the error calls it.
 
     Raises:
-        ValueError: It is no image, or claims to have more than
+        ValueError: It is not an image, or claims to have more than
             :data:`sapiens_common.files.headers.MAX_PIXELS`.
     """
     return read_header(encoded, name).size

@@ -176,7 +176,7 @@ def find_metainfo_problems(info: dict[str, Any]) -> list[str]:
     swaps = {point['name']: point.get('swap') or point['name'] for point in points.values()}
     for name, partner in swaps.items():
         if partner not in swaps:
-            problems.append(f'{name}: swap {partner!r} is no keypoint')
+            problems.append(f'{name}: swap {partner!r} is not a keypoint')
         elif swaps[partner] != name:
             problems.append(
                 f'{name}: swaps with {partner}, but {partner} swaps with {swaps[partner]}: flipping '

@@ -32,7 +32,7 @@ def read_depth(path: str | Path, unit: float = 1.0) -> np.ndarray:
         float32 (H, W).
 
     Raises:
-        ValueError: The file cannot be read or is no depth map.
+        ValueError: The file cannot be read or is not a depth map.
     """
     values = _read(path, ('depth', 'z'))
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values

@@ -23,7 +23,7 @@ class DenseInferencer(Inferencer):
 
     By default the whole image is the model's input, as in the reference. With boxes every person is cut
     out (the box grown by :data:`PADDING` and to the input's aspect ratio, clipped to the image), run, and
-    put back. Where crops overlap, the person whose centre is nearer, in units of the crop, has the say.
+    put back. Where crops overlap, the person whose centre is nearer, in units of the crop, is used.
     Arguments as :class:`Inferencer`.
     """
 

@@ -49,7 +49,7 @@ def find_in_folder(folder: Path, out_dir: str | Path | None = None) -> Found:
 
     Args:
         folder: Where to look. Links are followed; a folder that several links lead to counts once.
-        out_dir: Where results go. If it lies in the folder, what is in it is no input.
+        out_dir: Where results go. If it lies in the folder, its content is not an input.
 
     Raises:
         ValueError: There are none.

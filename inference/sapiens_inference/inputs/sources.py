@@ -61,7 +61,7 @@ def open_inputs(
             video, a folder (searched recursively, links followed, sorted, upper-case suffixes too) or a
             ``.txt`` list of paths; a glob pattern; the number of a webcam; or an iterable of arrays, PIL
             images and paths.
-        out_dir: Where results go. If it lies in a folder of inputs, what is in it is no input.
+        out_dir: Where results go. If it lies in a folder of inputs, its content is not an input.
         is_done: Files of which it says so are left alone; None takes all.
 
     Raises:

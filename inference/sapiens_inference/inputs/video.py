@@ -29,7 +29,7 @@ def open_video(path: str | Path, name: str) -> tuple[Video, int | None]:
     """What is known of a video before reading it: its rate, and how many frames it claims.
 
     Raises:
-        ValueError: The file is no video, or damaged.
+        ValueError: The file is not a video, or is damaged.
     """
     av = import_av()
     try:

@@ -199,7 +199,7 @@ class Writer:
             self._records = _Records(path, frame.video, result.header())
 
     def close(self, complete: bool = True) -> None:
-        """Finish the open video, if any; one that cannot be finished is said, and no error.
+        """Finish the open video, if any; a warning names one that cannot be finished.
 
         It may be the disk that is full, and the run is over or the next video begins.
 
@@ -225,7 +225,7 @@ class Writer:
                 MMLogger.get_current_instance().warning(f'{whole} cannot be written: {error}')
 
     def finish(self, summary: Summary) -> None:
-        """Write ``summary.json`` beside the results; a full disk is said, and no error."""
+        """Write ``summary.json`` beside the results; a full disk gives a warning."""
         self._aside.cleanup()
         try:
             summary.write(self.folder / 'summary.json')

@@ -204,7 +204,7 @@ def pack_shard(shard: Path, images: Sequence[tuple[str, bytes, dict[str, Any]]])
         raise ValueError(f'shard {shard} would be empty')
     for _, _, record in images:
         if not record['name'].lower().endswith(IMAGE_SUFFIXES):
-            raise ValueError(f'{record["name"]} is no image ({", ".join(IMAGE_SUFFIXES)})')
+            raise ValueError(f'{record["name"]} is not an image ({", ".join(IMAGE_SUFFIXES)})')
 
     def write(file: BinaryIO) -> None:
         with tarfile.open(fileobj=file, mode='w:', format=tarfile.USTAR_FORMAT) as archive:

@@ -32,7 +32,7 @@ class NoDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         named = [(name, p) for name, p in module.named_parameters()]
         unused = [part for part in parts if not any(part in name for name, _ in named)]
         if unused:
-            raise ValueError(f'no_decay: no parameter has {unused} in its name; mend the spelling')
+            raise ValueError(f'no_decay: no parameter has {unused} in its name; fix the spelling')
         exempt = [p for n, p in named if p.requires_grad and any(part in n for part in parts)]
         others = [p for n, p in named if p.requires_grad and not any(part in n for part in parts)]
         params.append({'params': others, 'group_name': 'decay'})

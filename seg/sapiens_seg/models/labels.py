@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _SMALL = 1 << 16
-"""Pixels up to which resizing all classes at once is no matter of memory."""
+"""Pixels up to which resizing all classes at once needs little memory."""
 
 
 def labels_at_size(
