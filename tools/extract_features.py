@@ -45,9 +45,9 @@ def main() -> None:
     args = parse_args()
     import numpy as np
     from safetensors.numpy import save_file
-    from tqdm import tqdm
 
     from sapiens_common.engine.checkpoint_files import write_atomically
+    from sapiens_common.progress import Progress
     from sapiens_inference.concurrency import batches, ordered_map, prefetch
     from sapiens_inference.engine.batching import AdaptiveBatch
     from sapiens_inference.inputs.sources import decode, open_inputs
@@ -93,7 +93,7 @@ def main() -> None:
     run = AdaptiveBatch(extractor, args.batch_size)
     with ThreadPoolExecutor(args.workers) as readers, ThreadPoolExecutor(args.workers) as writers:
         prepared = ordered_map(prepare, source.items, readers, ahead=2 * args.batch_size)
-        progress = tqdm(total=source.total, disable=None, unit='img')
+        progress = Progress(total=source.total, unit='img')
         for batch in batches(prefetch(prepared, args.batch_size), args.batch_size):
             todo = [(item, inputs) for item, inputs in batch if inputs is not None]
             found = run([inputs for _, inputs in todo])

@@ -18,9 +18,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from sapiens_common.files.text import read_json
+from sapiens_common.progress import Progress
 from sapiens_synth.annotations import assemble
 from sapiens_synth.config import RenderConfig
 from sapiens_synth.person import warm_up
@@ -269,7 +269,9 @@ def render_dataset(
         warm_up(config.detail, wardrobe=len(tasks) >= 20 * workers)
     skipped: list[dict[str, Any]] = []
     chunk = 3 if config.every_framing else 1
-    bar = tqdm(total=len(tasks), desc='render', unit='img', disable=not progress, smoothing=0.05)
+    bar = Progress(
+        total=len(tasks), desc='render', unit='img', disable=not progress, smoothing=0.05
+    )
     with bar:
         for index, reason in _run(tasks, workers, chunk):
             bar.update()

@@ -16,11 +16,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from sapiens_common.files.images import image_size
 from sapiens_common.files.maps import read_mask
 from sapiens_common.files.text import read_json
+from sapiens_common.progress import Progress
 from sapiens_synth.calibrated import Surface, SurfaceRenderer
 from sapiens_synth.dataset import MANIFEST, RECORDS, write_atomic
 from sapiens_synth.hi4d import Shot, read_camera
@@ -58,7 +58,7 @@ def render_photo_maps(shots: Sequence[Shot], out: Path, workers: int = 1) -> dic
         for _, group in groupby(sorted(shots, key=lambda s: (s.mesh, s.camera)), lambda s: s.mesh)
     ]
     records: list[dict[str, Any]] = []
-    with tqdm(total=len(shots), unit='photo', mininterval=2) as bar:
+    with Progress(total=len(shots), unit='photo') as bar:
         if workers > 1:
             context = multiprocessing.get_context('spawn')
             with ProcessPoolExecutor(workers, context) as pool:

@@ -135,7 +135,18 @@ def test_files_and_summary(mean_task, odd_folder, tmp_path):
 def test_the_progress_bar_counts_inputs_and_failures(mean_task, odd_folder, capsys):
     list(mean_task()(odd_folder, 'image', progress=True))
     shown = capsys.readouterr().err
-    assert '12/12' in shown and 'failed=4' in shown
+    assert '12/12' in shown and 'failed=4' in shown and 'people=8' in shown
+
+
+def test_the_progress_bar_moves_within_an_image_of_many_people(
+    mean_task, photo, capsys, monkeypatch
+):
+    monkeypatch.setattr('sapiens_common.progress.LOG_SECONDS', 0.0)
+    boxes = np.tile([[2, 2, 30, 40.0]], (1000, 1))
+    mean_task()(photo(), boxes, batch_size=100, progress=True)
+    lines = capsys.readouterr().err.split('\n')
+    for people in (100, 500, 1000):
+        assert any(line.startswith('mean: 0/1') and f'people={people}]' in line for line in lines)
 
 
 def test_a_list_or_one_result_at_a_time(mean_task, photo):

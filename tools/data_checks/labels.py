@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from data_checks.report import DataAudit
-from tqdm import tqdm
 
 from sapiens_common.files.images import image_size, read_ids
 from sapiens_common.layouts.body_parts import IGNORE_INDEX
+from sapiens_common.progress import Progress
 from sapiens_seg.datasets import BodyPartDataset
 from sapiens_seg.datasets.transforms import impossible_values_message
 from sapiens_seg.label_maps import IMPOSSIBLE
@@ -49,7 +49,7 @@ def audit_dataset(settings: Mapping[str, Any], workers: int = 4) -> DataAudit:
             '', ['the data set has no seg_map_path folder, so there is nothing to audit']
         )
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        counts = list(tqdm(pool.map(_count, entries), total=len(entries), unit='file'))
+        counts = list(Progress(pool.map(_count, entries), total=len(entries), unit='file'))
     problems = [problem for count in counts for problem in count.problems]
     values = np.stack([count.values for count in counts])  # (files, 256)
     classes = dataset.metainfo['classes']

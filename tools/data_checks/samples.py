@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from sapiens_common.engine.data import SeededDataset, describe_sample
 from sapiens_common.engine.seeding import SAMPLE, derive_seed
 from sapiens_common.layouts.style import metainfo_style, skeleton_style
+from sapiens_common.progress import Progress
 from sapiens_common.visualization import (
     SkeletonStyle,
     depth_picture,
@@ -58,7 +58,7 @@ def audit_samples(dataset: Any, workers: int = 4, seed: int = 0) -> DataAudit:
         _Tried(dataset, seed), batch_size=8, num_workers=workers, collate_fn=lambda texts: texts
     )
     problems: list[str] = []
-    with tqdm(total=len(dataset), unit='sample') as progress:
+    with Progress(total=len(dataset), unit='sample') as progress:
         for texts in loader:
             problems += [text for text in texts if text]
             progress.update(len(texts))

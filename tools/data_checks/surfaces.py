@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from data_checks.report import DataAudit
-from tqdm import tqdm
 
+from sapiens_common.progress import Progress
 from sapiens_depth_normal.datasets.plausibility import angles_by_order, clearly_better, spoken
 from sapiens_depth_normal.registry import DATASETS
 from sapiens_depth_normal.transforms import LoadMaps
@@ -44,7 +44,7 @@ def audit_dataset(settings: Mapping[str, Any], workers: int = 4) -> DataAudit:
     load = LoadMaps(**{**arguments, 'plausible': False})
     ranges, facing, angles = [], [], []
     count = min(SAMPLES, len(dataset))
-    for index in tqdm(np.linspace(0, len(dataset) - 1, count).astype(int), unit='map'):
+    for index in Progress(np.linspace(0, len(dataset) - 1, count).astype(int), unit='map'):
         try:
             sample = load(dataset.get_data_info(int(index)))
         except ValueError:

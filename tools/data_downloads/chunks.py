@@ -9,7 +9,8 @@ from zipfile import BadZipFile, ZipFile
 
 from data_downloads.fetch import Remote, fetch, look_up
 from data_downloads.sources import Source
-from tqdm import tqdm
+
+from sapiens_common.progress import Progress
 
 STATE = '.chunks'
 """Folder in the data set's with unfinished zips, and an empty file per finished one."""
@@ -126,7 +127,7 @@ def extract(archive: Path, out: Path) -> None:
             if len(set(names)) < len(names):
                 raise ValueError(f'{archive}: two of its files have one name; expected flat files')
             pairs = list(zip(names, entries, strict=True))
-            for name, entry in tqdm(
+            for name, entry in Progress(
                 pairs, desc=f'unpack {archive.name}', unit='file', mininterval=2
             ):
                 path = out / name

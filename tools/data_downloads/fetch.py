@@ -10,7 +10,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
+from sapiens_common.progress import Progress
 
 BLOCK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
@@ -53,7 +53,7 @@ def fetch(url: str, path: Path, remote: Remote) -> None:
         part.unlink(missing_ok=True)
     tag.write_text(f'{remote.size} {remote.tag}', 'utf-8')
     failures = 0
-    with tqdm(total=remote.size, unit='B', unit_scale=True, desc=path.name, mininterval=2) as bar:
+    with Progress(total=remote.size, unit='B', unit_scale=True, desc=path.name) as bar:
         while (have := _size(part)) < remote.size:
             reason = 'the connection ended'
             try:
@@ -77,7 +77,7 @@ def fetch(url: str, path: Path, remote: Remote) -> None:
     tag.unlink()
 
 
-def _append(url: str, part: Path, have: int, remote: Remote, bar: tqdm) -> None:
+def _append(url: str, part: Path, have: int, remote: Remote, bar: Progress) -> None:
     """Add what comes to a file that has its first ``have`` bytes."""
     bar.n = have
     headers = {'Range': f'bytes={have}-'} if have else {}

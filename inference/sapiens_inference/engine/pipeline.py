@@ -83,10 +83,17 @@ class Pipeline:
     Args:
         inputs: Where items come from.
         plan: What to do with them.
+
+    Attributes:
+        summary: What was done so far; complete after the last item.
+        people: How many people's crops have been through a model so far.
+        on_batch: Called after each batch of a model, in the thread that takes the items.
     """
 
     def __init__(self, inputs: Inputs, plan: Plan) -> None:
         self.inputs, self.plan = inputs, plan
+        self.people = 0
+        self.on_batch: Callable[[], None] | None = None
         names = ', '.join(task.task for task in plan.tasks)
         self.summary = Summary(task=names, total=inputs.total, left_out=inputs.left_out)
         self.watch = Stopwatch()
@@ -205,9 +212,16 @@ class Pipeline:
         return [None] * len(items)
 
     def _timed_forward(self, task: Task) -> Callable[[list], Sequence]:
+        by_box = [t for t in self.plan.tasks if t.needs_boxes or self.plan.crops]
+        counts = task in by_box[:1]  # of several tasks the first counts the people
+
         def forward(samples: list) -> Sequence:
             with self.watch(f'{task.task} model'), torch.inference_mode():
-                return task.forward(samples)
+                outputs = task.forward(samples)
+            self.people += len(samples) if counts else 0
+            if self.on_batch is not None:
+                self.on_batch()
+            return outputs
 
         return forward
 

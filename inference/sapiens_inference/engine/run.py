@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
+from sapiens_common.progress import Progress
 from sapiens_common.visualization import sheet
 from sapiens_common.visualization.canvas import PAPER
 from sapiens_inference.engine.pipeline import Pipeline, Plan
@@ -163,14 +164,19 @@ def with_progress(pipeline: Pipeline, progress: bool) -> Generator[Item, None, N
     if not progress:
         yield from pipeline.run()
         return
-    from tqdm import tqdm
+    with Progress(
+        total=pipeline.inputs.total, desc=pipeline.summary.task, unit='image', miniters=0
+    ) as bar:
 
-    unit = pipeline.summary.task
-    with tqdm(total=pipeline.inputs.total, desc=unit, unit='image', dynamic_ncols=True) as bar:
+        def show() -> None:
+            counts = {'people': pipeline.people, 'failed': len(pipeline.summary.failed)}
+            bar.set_postfix({k: v for k, v in counts.items() if v}, refresh=False)
+            bar.update(0)  # draws if it is time
+
+        pipeline.on_batch = show
         for item in pipeline.run():
             bar.update()
-            if pipeline.summary.failed:
-                bar.set_postfix(failed=len(pipeline.summary.failed))
+            show()
             yield item
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tqdm import tqdm
+from sapiens_common.progress import Progress
 
 Engine = Callable[[Callable[[int], None], Sequence[int]], None]
 
@@ -31,14 +31,14 @@ class Processes:
     def __call__(self, function: Callable[[int], None], tasks: Sequence[int]) -> None:
         """Run ``function`` for every task; the first error ends the run."""
         if self.workers == 1:
-            for task in tqdm(tasks, disable=None):
+            for task in Progress(tasks):
                 function(task)
             return
         context = get_context(self.start_method)
         with ProcessPoolExecutor(self.workers, mp_context=context) as pool:
             futures = [pool.submit(function, task) for task in tasks]
             try:
-                for future in tqdm(futures, disable=None):
+                for future in Progress(futures):
                     future.result()
             finally:
                 for future in futures:
