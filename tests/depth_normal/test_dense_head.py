@@ -104,6 +104,19 @@ def test_predicts_at_original_sizes(target, channels):
             torch.testing.assert_close(found.norm(dim=0), torch.ones(found.shape[1:]))
 
 
+@pytest.mark.parametrize('offset', [0.0, 1e-5])
+def test_short_normals(offset):
+    """Sapiens's demo divides by the length plus 1e-5."""
+    head = DenseHead('normal', 8, (8,), (8,), NORMAL_LOSSES, normal_offset=offset)
+    raw = torch.randn(3, 4, 3)
+    raw /= raw.norm(dim=0) / torch.tensor([6e-3, 1.0, 10.0])
+    sample = SegDataSample(metainfo=dict(ori_shape=(4, 3)))
+    head.store(raw[None], [sample])
+    found = sample.pred_normal_map.data
+    torch.testing.assert_close(found, raw / (raw.norm(dim=0) + offset), rtol=0, atol=1e-6)
+    assert (found.norm(dim=0)[:, 0] < 0.9985).all() == (offset > 0)  # 1.7e-3 at a length of 6e-3
+
+
 def test_loss_dict_trains_the_whole_model():
     model = regressor('normal').train()
     label = torch.nn.functional.normalize(torch.randn(3, 64, 48), dim=0)

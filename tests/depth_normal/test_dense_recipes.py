@@ -76,3 +76,13 @@ def test_tiny_is_small_everywhere(root, task, data, size):
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         sizes = [step.size for step in config[loader].dataset.pipeline if 'size' in step]
         assert sizes == [size]
+
+
+def test_the_reference_switches_of_the_docs(root):
+    """The code block of docs/parity.md names options that the model has."""
+    values = {}
+    exec((root / 'docs/parity.md').read_text().split('```python\n')[1].split('```')[0], values)
+    with torch.device('meta'):
+        model = MODELS.build(values['config'].model)
+    assert model.decode_head.normal_offset == 1e-5
+    assert model.data_preprocessor.mean.flatten().tolist() == [123.5, 116.5, 103.5]

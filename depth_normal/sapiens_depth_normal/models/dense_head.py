@@ -9,7 +9,7 @@ from torch import Tensor
 from sapiens_common.models import upsample_layers
 from sapiens_depth_normal.registry import MODELS
 
-from .map_head import MapHead
+from .map_head import MapHead, Padding, unpad
 
 
 @MODELS.register_module()
@@ -29,6 +29,8 @@ class DenseHead(MapHead):
         loss_decode: One or several losses of this package, summed.
         dropout_ratio: Share of channels dropped before the output in training. The published
             weights were trained with 0.1; a regression is better off without.
+        normal_offset: Added to the length that normals are divided by. Sapiens's own demo adds 1e-5,
+            which leaves what the model predicted very short (below 0.01) shorter than a unit vector.
         **kwargs: Further arguments of mmseg's ``BaseDecodeHead`` (``in_index``, ``init_cfg``, ...).
 
     Raises:
@@ -43,12 +45,14 @@ class DenseHead(MapHead):
         conv_out_channels: Sequence[int],
         loss_decode: dict | list[dict],
         dropout_ratio: float = 0.0,
+        normal_offset: float = 0.0,
         **kwargs: Any,
     ) -> None:
         widths = [*deconv_out_channels, *conv_out_channels]
         if not widths:
             raise ValueError('deconv_out_channels and conv_out_channels are both empty')
         super().__init__(target, in_channels, widths[-1], loss_decode, dropout_ratio, **kwargs)
+        self.normal_offset = normal_offset
         self.deconv_layers, self.conv_layers = upsample_layers(
             in_channels, deconv_out_channels, conv_out_channels
         )
@@ -57,3 +61,10 @@ class DenseHead(MapHead):
         """Map encoder outputs, of which ``in_index`` is taken (B, C, h, w), to raw maps (B, T, H, W)."""
         x = self._transform_inputs(inputs)
         return self.cls_seg(self.conv_layers(self.deconv_layers(x)))
+
+    def restore(self, maps: Tensor, size: tuple[int, int], padding: Padding) -> Tensor:
+        """As the base class, with ``normal_offset``."""
+        if self.target != 'normal' or not self.normal_offset:
+            return super().restore(maps, size, padding)
+        maps = self.resize_one(unpad(maps, padding), size)
+        return maps / (maps.norm(dim=0, keepdim=True) + self.normal_offset)
