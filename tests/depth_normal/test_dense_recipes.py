@@ -2,7 +2,9 @@
 """Recipes have the numbers of the published ones."""
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 RECIPES = {
     'depth': dict(
