@@ -5,4 +5,4 @@
 _base_ = ['../_base_/sizes/sapiens2_0.1b.py', '_base_/sapiens2_mae.py']
 
 model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
-train_dataloader = dict(batch_size=64)
+train_dataloader = dict(batch_size=128)  # fits 80 GB, see docs/sapiens2.md; 4096 in all = 32 GPUs

@@ -15,4 +15,5 @@ model = dict(
     head=dict(patch_size=window))
 parts = dict(crop=dict(_base_.parts.crop, size=crop))
 train_pipeline = [dict(_base_.parts, **parts)[name] for name in ('crop', 'flip', 'pack')]
-train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(  # fits 80 GB, see docs/sapiens2.md; 4096 in all = 256 GPUs
+    batch_size=16, dataset=dict(pipeline=train_pipeline))

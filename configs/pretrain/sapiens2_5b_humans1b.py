@@ -8,4 +8,4 @@ _base_ = [
 
 runner_type = 'sapiens_common.ShardedRunner'
 model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
-train_dataloader = dict(batch_size=32)
+train_dataloader = dict(batch_size=64)  # fits 80 GB on 8 GPUs, see docs/sapiens2.md; 4096 in all = 64 GPUs
