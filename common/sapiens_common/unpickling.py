@@ -79,27 +79,13 @@ def data_globals() -> dict[str, Any]:
         found |= {f'{module}._reconstruct': reconstruct, f'{module}.scalar': scalar}
     for module in ('numpy.core.numeric', 'numpy._core.numeric'):
         found[f'{module}._frombuffer'] = from_buffer
-    for kind in {type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDOSUV'}:
-        found[f'{kind.__module__}.{kind.__name__}'] = kind
-    plain = (
-        bool,
-        bytearray,
-        bytes,
-        complex,
-        dict,
-        float,
-        frozenset,
-        int,
-        list,
-        set,
-        slice,
-        str,
-        tuple,
-    )
-    for kind in (*plain, range, PurePosixPath, PosixPath, Counter, OrderedDict):
-        found[f'{kind.__module__}.{kind.__name__}'] = kind
-    for kind in (date, datetime, timedelta):
-        found[f'datetime.{kind.__name__}'] = kind
+    kinds: list[type] = [type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDOSUV']
+    kinds += [bool, bytearray, bytes, complex, dict, float, frozenset, int, list, range, set, slice]
+    kinds += [str, tuple, PurePosixPath, PosixPath, Counter, OrderedDict, date, datetime, timedelta]
+    for kind in kinds:
+        # Newer versions of Python say pathlib._local; files say what the version that wrote them did.
+        module = 'pathlib' if kind.__module__.startswith('pathlib') else kind.__module__
+        found[f'{module}.{kind.__name__}'] = kind
     return found
 
 
@@ -142,13 +128,16 @@ class LeftOut:
     __setstate__ = append = extend = add = __setitem__ = _ignore
 
 
-class DataUnpickler(pickle._Unpickler):
+_PythonUnpickler: Any = pickle._Unpickler  # typed as the one in C, which has other members
+
+
+class DataUnpickler(_PythonUnpickler):
     """Python's unpickler, which finds data alone and gives states to data alone.
 
     The implementation in Python is used because its opcodes can be restricted, as torch does.
     """
 
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch = dict(_PythonUnpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name in the file stands for.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 
 @contextmanager
@@ -47,7 +47,7 @@ class LiveTensors(TorchDispatchMode):
     ) -> Any:
         """Run an operation and watch what it returns."""
         output = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(output):
+        for leaf in tree_flatten(output)[0]:
             if isinstance(leaf, Tensor):
                 self._watch(leaf.untyped_storage())
         return output
@@ -88,7 +88,7 @@ def backward_bytes(model: nn.Module, images: Tensor) -> int:
         if parameter.requires_grad:
             parameter.register_post_accumulate_grad_hook(_drop_gradient)
     with _counting(model, images) as found:
-        outputs = [leaf for leaf in tree_leaves(model(images)) if isinstance(leaf, Tensor)]
+        outputs = [leaf for leaf in tree_flatten(model(images))[0] if isinstance(leaf, Tensor)]
         sum(output.float().square().sum() for output in outputs).backward()
     return found.peak
 

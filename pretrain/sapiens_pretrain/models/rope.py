@@ -45,6 +45,8 @@ class GridRotaryEmbedding(nn.Module):
         ValueError: A head that is no multiple of 4, or an unknown ``coords`` or ``dtype``.
     """
 
+    periods: Tensor
+
     def __init__(
         self,
         head_dim: int,
