@@ -3,7 +3,8 @@
 """Export a task model: ``python tools/convert/export.py MODEL WEIGHTS OUT --format onnx``.
 
 The file takes normalised RGB images (B, 3, H, W) with any batch B and gives raw maps: heatmaps, class
-logits, depth, or normals before normalisation. It is compared with eager before the tool ends.
+logits, depth, or normals before normalisation. What a program without this suite must know (crop, scaling,
+decoding) is in the file as JSON, see docs/inference.md. It is compared with eager before the tool ends.
 """
 
 import argparse
@@ -30,11 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         from sapiens_inference.engine.models import load_model
+        from sapiens_inference.outputs.deployment import describe_deployment, task_of
         from sapiens_inference.outputs.export import export_model
+        from sapiens_inference.outputs.results import Source
+        from sapiens_inference.tasks import find_task
 
         loaded = load_model(args.model, args.weights, device='cpu')
-        size = args.size or loaded.config.model.backbone.img_size
-        difference = export_model(loaded.model, args.out, args.format, tuple(size), args.opset)
+        size = tuple(args.size or loaded.config.model.backbone.img_size)
+        inferencer = find_task(task_of(loaded.config)).load()(loaded)
+        names = getattr(inferencer.empty(Source('', 0)), 'names', ())
+        deployment = describe_deployment(loaded.config, size, names)
+        difference = export_model(loaded.model, args.out, args.format, size, args.opset, deployment)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

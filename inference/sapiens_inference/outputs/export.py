@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sapiens_common.checkpoint import encoder_state_dict, read_checkpoint
 from sapiens_common.checkpoint_names import from_published, to_published
 from sapiens_common.engine.sharded import read_whole_checkpoint
+from sapiens_inference.outputs.deployment import EXTRA_FILE, KEY
 
 TOLERANCE = 1e-4
 """Largest allowed difference from eager, as a share of the largest output."""
@@ -62,7 +63,12 @@ class RawModel(nn.Module):
 
 
 def export_model(
-    model: nn.Module, path: str | Path, kind: str, size: tuple[int, int], opset: int = 18
+    model: nn.Module,
+    path: str | Path,
+    kind: str,
+    size: tuple[int, int],
+    opset: int = 18,
+    deployment: dict[str, Any] | None = None,
 ) -> float:
     """Write a model in another format and compare it with eager, for batches of one, two and three.
 
@@ -72,6 +78,8 @@ def export_model(
         kind: ``torchscript``, ``onnx`` or ``torch_export``.
         size: (height, width) of the input. It is fixed in the file, the batch is not.
         opset: ONNX operator set.
+        deployment: What the file says of its input and output, see
+            :func:`~sapiens_inference.outputs.deployment.describe_deployment`.
 
     Returns:
         The largest difference, as a share of the largest output.
@@ -83,20 +91,22 @@ def export_model(
         raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    extra = {EXTRA_FILE: json.dumps(deployment or {})}
     raw = RawModel(model).float().cpu().eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(batch, 3, *size, generator=generator) for batch in (2, 1, 3)]
     with _removed_on_failure(path), torch.inference_mode(False), torch.no_grad():
         if kind == 'torchscript':
-            torch.jit.trace(raw, inputs[0], check_trace=False).save(str(path))
+            traced = torch.jit.trace(raw, inputs[0], check_trace=False)
+            torch.jit.save(traced, str(path), _extra_files=extra)
         else:
             program = torch.export.export(
                 raw, (inputs[0],), dynamic_shapes=({0: torch.export.Dim('batch')},)
             )
             if kind == 'torch_export':
-                torch.export.save(program, path)
+                torch.export.save(program, path, extra_files=extra)
             else:
-                _write_onnx(program, path, opset)
+                _write_onnx(program, path, opset, extra[EXTRA_FILE])
         run = _loaders()[kind](path)
         differences = [
             (expected - run(images)).abs().max() / expected.abs().max()
@@ -132,7 +142,7 @@ def _need(package: str) -> None:
         raise ValueError(f'ONNX needs {package}: pip install onnx onnxscript onnxruntime')
 
 
-def _write_onnx(program: Any, path: Path, opset: int) -> None:
+def _write_onnx(program: Any, path: Path, opset: int, deployment: str) -> None:
     for package in ('onnxscript', 'onnxruntime'):
         _need(package)
     exported = torch.onnx.export(
@@ -145,6 +155,7 @@ def _write_onnx(program: Any, path: Path, opset: int) -> None:
     )
     assert exported is not None  # it is with dynamo=True
     # Beyond 2 GB a protobuf cannot hold the weights; they go to a file beside it.
+    exported.model.metadata_props[KEY] = deployment
     size = sum(value.numel() * value.element_size() for value in program.state_dict.values())
     exported.save(str(path), external_data=size > 1.8e9)
 
