@@ -50,7 +50,8 @@ class DenseVisualizationHook(Hook):
         images = list(data_batch['inputs'][: self.max_samples])
         samples = [sample.clone() for sample in data_batch['data_samples'][: self.max_samples]]
         for image, sample in zip(images, samples, strict=True):
-            sample.set_metainfo({'ori_shape': image.shape[1:]})  # predict where the labels are
+            # Predict where the labels are: at the size of the input, padding included.
+            sample.set_metainfo({'ori_shape': image.shape[1:], 'padding_size': (0, 0, 0, 0)})
         model.eval()
         with torch.no_grad():
             found = model.val_step({'inputs': images, 'data_samples': samples})

@@ -12,6 +12,7 @@ from .evaluation.normal_metric import angles_between
 from .geometry import align_depth
 
 WORST_ANGLE = 45.0  # degrees; errors from here on have the last colour
+WORST_COLOUR = 0.3  # of 0..1
 
 
 def comparison(
@@ -21,8 +22,8 @@ def comparison(
 
     Args:
         image: BGR uint8 (H, W, 3), at the size of the maps.
-        sample: With ``gt_mask`` and, for depth, normals or both, ``gt_<target>_map`` and
-            ``pred_<target>_map``. Depth is shown with scale and shift fitted to the truth.
+        sample: With ``gt_mask`` and, for each target, ``gt_<target>_map`` and ``pred_<target>_map``. Depth is
+            shown with scale and shift fitted to the truth, the z of points as it is.
         unit: Of the true depth.
     """
     mask = _numpy(sample, 'gt_mask')[0] > 0
@@ -52,7 +53,39 @@ def comparison(
             ('normals, predicted', normal_picture(pred, mask)),
             (f'error, 0 to {WORST_ANGLE:g} degrees', error_picture(angles, mask, WORST_ANGLE)),
         ]
+    if 'pred_point_map' in sample and 'gt_depth_map' in sample:
+        truth, pred = _numpy(sample, 'gt_depth_map')[0], _numpy(sample, 'pred_point_map')[2]
+        limits = depth_range(truth, mask)
+        worst = max((limits[1] - limits[0]) / 2, 1e-6)
+        pictures += [
+            ('distance, true', depth_picture(truth, mask, limits)),
+            ('distance, predicted', depth_picture(pred, mask, limits)),
+            (f'error, 0 to {worst:.2g} m', error_picture(abs(pred - truth), mask, worst)),
+        ]
+    if 'pred_albedo_map' in sample and 'gt_albedo_map' in sample:
+        truth, pred = (_numpy(sample, f'{name}_albedo_map') for name in ('gt', 'pred'))
+        error = abs(pred - truth).mean(0)
+        pictures += [
+            ('albedo, true', _colours(truth, mask)),
+            ('albedo, predicted', _colours(pred, mask)),
+            (f'error, 0 to {WORST_COLOUR:g}', error_picture(error, mask, WORST_COLOUR)),
+        ]
+    if 'pred_alpha_map' in sample and 'gt_alpha_map' in sample:
+        truth, pred = (_numpy(sample, f'{name}_alpha_map') for name in ('gt', 'pred'))
+        everywhere = np.ones(mask.shape, bool)
+        pictures += [
+            ('alpha, true', _colours(truth.repeat(3, 0), everywhere)),
+            ('alpha, predicted', _colours(pred.repeat(3, 0), everywhere)),
+            ('error, 0 to 1', error_picture(abs(pred - truth)[0], everywhere, 1.0)),
+        ]
     return pictures
+
+
+def _colours(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Colours (3, H, W) of 0..1, red first, as a picture; background grey."""
+    picture = (values[::-1].transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8)
+    picture[~mask] = BACKGROUND
+    return picture
 
 
 def error_picture(error: np.ndarray, mask: np.ndarray, worst: float) -> np.ndarray:

@@ -53,6 +53,32 @@ def test_comparison():
     assert len(comparison(np.zeros((40, 30, 3), np.uint8), sample_of(gt_mask=0 * mask[None]))) == 1
 
 
+def test_comparison_of_points_albedo_and_mattes():
+    mask = np.zeros((1, 40, 30))
+    mask[:, 5:30, 5:25] = 1
+    depth = mask * (2 + np.indices((40, 30))[0] / 20)
+    red = np.stack([mask[0], 0 * mask[0], 0 * mask[0]])
+    sample = sample_of(
+        gt_mask=mask,
+        gt_depth_map=depth,
+        pred_point_map=np.concatenate([depth, depth, depth + 0.1]),
+        gt_albedo_map=red,
+        pred_albedo_map=0.5 * red,
+        gt_alpha_map=mask,
+        pred_alpha_map=1 - mask,
+    )
+    pictures = dict(comparison(np.zeros((40, 30, 3), np.uint8), sample))
+    assert (pictures['albedo, true'][10, 10] == (0, 0, 255)).all()  # BGR
+    assert (pictures['albedo, predicted'][10, 10] == (0, 0, 128)).all()
+    assert (pictures['albedo, predicted'][0, 0] == GREY).all()
+    assert pictures['alpha, true'][10, 10].sum() == pictures['alpha, predicted'][0, 0].sum() == 765
+    errors = [picture for title, picture in pictures.items() if title.startswith('error')]
+    assert len(pictures) == 10 and len(errors) == 3
+    blue, worst = error_picture(np.array([[0.0, 1.0]]), np.ones((1, 2), bool), 1.0)[0]
+    assert (errors[2] == worst).all()
+    assert not (errors[0][10, 10] == blue).all() and (errors[0][0, 0] == GREY).all()
+
+
 def test_diverged_predictions_and_tiny_masks_do_not_stop_a_run():
     maps = dict(
         gt_depth_map=np.full((1, 8, 6), 2.0),

@@ -107,7 +107,7 @@ def draw_sample(packed: dict[str, Any], dataset: Any) -> np.ndarray:
     """One packed sample: its image, and beside it each target that it has.
 
     Args:
-        packed: ``inputs`` (3, H, W) and ``data_samples`` with keypoints, labels, depth or normals.
+        packed: ``inputs`` (3, H, W) and ``data_samples`` with keypoints, labels, depth, normals, albedo or a matte.
         dataset: For the names of links and classes.
 
     Returns:
@@ -147,6 +147,11 @@ def draw_sample(packed: dict[str, Any], dataset: Any) -> np.ndarray:
         panels.append(_fit(depth_picture(depth, mask), image))
     if normal is not None:
         panels.append(_fit(normal_picture(np.moveaxis(normal, 0, -1), mask), image))
+    for name in ('gt_albedo_map', 'gt_matting_map'):
+        colours = _field(sample, name)  # red, green, blue of 0..1, multiplied by alpha in a matte
+        if colours is not None:
+            picture = np.moveaxis(colours[2::-1] * 255, 0, -1).round().astype(np.uint8)
+            panels.append(_fit(picture, image))
     return np.concatenate(panels, axis=1)
 
 

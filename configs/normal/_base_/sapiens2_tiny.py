@@ -1,7 +1,11 @@
 # What the tiny size changes in Sapiens2's dense recipes: input 128 x 96, a thin decoder, rendered people, a short schedule
 # from scratch. Leaves apply it.
 tiny_size = (128, 96)  # (height, width): half of the tiny size, four times the steps per minute
-thin_head = dict(upsample_out_channels=(96, 64, 48, 32), conv_out_channels=(32, ))
+thin_head = dict(
+    upsample_out_channels=(64, 48, 32, 32),
+    conv_out_channels=(32, ),
+    # The published start makes the first losses a hundred times as large: with few steps, start at nothing.
+    init_cfg=dict(type='Normal', std=0.01, override=dict(name='conv_seg')))
 tiny_root = 'data/synthetic'
 tiny_loader = dict(
     batch_size=8, num_workers=1, sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True))
