@@ -1,8 +1,8 @@
 # Sapiens-tiny, depth, normals and mattes from one pass on rendered people, at 128 x 96, from scratch. tools/test.py judges
 # them out of their domain, on SynthHuman: all of it, or the two samples that travel with the source.
 #   python tools/data/render_humans.py --preset photos --count 3000 --seed 1 --val-fraction 0.05 --out data/synthetic
-#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_maps.py 2
-#   python tools/test.py configs/multitask/sapiens_tiny_synthetic_maps.py CHECKPOINT --cfg-options \
+#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_maps_synthetic.py 2
+#   python tools/test.py configs/multitask/sapiens_tiny_maps_synthetic.py CHECKPOINT --cfg-options \
 #       test_dataloader.dataset.data_root=tests/data/synthhuman
 # Hardware: two CPU cores. Time: not measured.
 # Expected: not measured.
