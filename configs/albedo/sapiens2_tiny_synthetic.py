@@ -6,6 +6,7 @@
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_render_people.py', '../normal/_base_/sapiens2_tiny.py'
 ]
+data_root = _base_.tiny_root  # --cfg-options data_root=DIR
 size = _base_.tiny_size
 
 model = dict(
@@ -23,9 +24,9 @@ train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
 test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'fit_image', 'pack')]
 
 train_dataloader = dict(
-    dataset=dict(data_root=_base_.tiny_root, pipeline=train_pipeline), **_base_.tiny_loader)
+    dataset=dict(data_root=data_root, pipeline=train_pipeline), **_base_.tiny_loader)
 val_dataloader = dict(
-    dataset=dict(data_root=_base_.tiny_root, framing='annotations', pipeline=test_pipeline),
+    dataset=dict(data_root=data_root, framing='annotations', pipeline=test_pipeline),
     **_base_.tiny_val_loader)
 test_dataloader = val_dataloader
 optim_wrapper = dict(_base_.tiny_optim)

@@ -6,6 +6,7 @@
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_p3m.py', '../normal/_base_/sapiens2_tiny.py'
 ]
+data_root = _base_.tiny_root  # --cfg-options data_root=DIR
 size = _base_.tiny_size
 
 model = dict(
@@ -23,7 +24,7 @@ test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'stretch
 dataset = dict(
     _delete_=True,
     type='sapiens_depth_normal.DenseFolderDataset',
-    data_root=_base_.tiny_root,
+    data_root=data_root,
     targets=['alpha'])
 train_dataloader = dict(
     dataset=dict(dataset, ann_file='train.txt', pipeline=train_pipeline), **_base_.tiny_loader)

@@ -113,6 +113,14 @@ def test_bases_are_named_and_read_in_one_way(path):
 
 
 @leaves
+def test_one_option_moves_the_training_data(path):
+    config = Config.fromfile(path)
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    if 'data_root' in config and 'data_root' in dataset:
+        assert f'{dataset.data_root}/'.startswith(f'{config.data_root.rstrip("/")}/')
+
+
+@leaves
 def test_types_exist(path):
     config = _load(path)
     assert _find(RUNNERS, config.get('runner_type', 'Runner')) is not None
