@@ -1,11 +1,13 @@
 # Pose, body parts, depth and normals from one pass of the encoder, on crops of rendered people.
-#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic.py 2 --amp
+#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic.py 2 --amp --cfg-options first_stage=FILE
 # after sapiens_tiny_synthetic_pose.py, from its checkpoint; tools/recipe_multitask_synthetic.sh runs it all.
 # Hardware: two CPU cores. Time: half an hour.
 # Expected: docs/model_card.md; its weights travel with the suite as sapiens_tiny/multitask_synthetic.
 _base_ = ['../_base_/sizes/sapiens_tiny.py', '_base_/multitask.py']
 
+first_stage = None  # checkpoint of sapiens_tiny_synthetic_pose.py
 model = dict(
+    init_cfg=first_stage and dict(type='Pretrained', checkpoint=first_stage),
     backbone=dict(arch=_base_.arch),
     tasks=dict(
         pose=dict(head=dict(in_channels=_base_.embed_dims)),

@@ -5,7 +5,7 @@
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic.py']
 
-max_iters = 4800
+max_iters = 2750
 warmup = 200
 lr = 5e-4
 _base_.model.tasks.pose.head.trained = 70  # those off the face
@@ -18,14 +18,8 @@ train_pipeline = [load, _base_.window, _base_.weigh, _base_.colours, _base_.pack
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(
     optimizer=dict(lr=lr), paramwise_cfg=dict(custom_keys={'tasks.pose': dict(lr_mult=3.0)}))
-param_scheduler = [
-    dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-2, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        begin=warmup,
-        T_max=max_iters - warmup,
-        end=max_iters,
-        eta_min=lr / 5,
-        by_epoch=False)]
+param_scheduler = [dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-2, by_epoch=False)]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 custom_hooks = []
+val_evaluator = [_base_.keypoint_metric]
+test_evaluator = val_evaluator

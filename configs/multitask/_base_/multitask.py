@@ -4,12 +4,13 @@ default_scope = 'mmseg'
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
 
 # ---- what you are likely to change ----
-max_iters = 1300
+max_iters = 1500
 warmup = 50
-lr = 2.5e-4
+lr = 5e-4
+train_ann_file = 'annotations/person_keypoints_train.json'
 size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
 # Pose is what the encoder is for; the maps come along.
-loss_weights = dict(pose=1.0, seg=0.5, depth=0.5, normal=0.5)
+loss_weights = dict(pose=1.0, seg=1.0, depth=0.5, normal=0.5)
 
 # ---- what follows from it ----
 shared = dict(type='sapiens_multitask.SharedFeatures')
@@ -77,8 +78,10 @@ window = dict(
     type='sapiens_multitask.RandomPersonWarp',
     size=size,
     map_stride=2,
-    rotate_prob=0.4,
-    max_angle=30)
+    scale=(0.8, 1.25),
+    half_prob=0.1,
+    rotate_prob=0.3,
+    max_angle=25)
 weigh = dict(type='sapiens_multitask.WeighKeypoints', body=9.0, foot=2.0, face=0.5)
 colours = dict(type='sapiens_common.ColourDistortion')
 pack = dict(type='sapiens_multitask.PackMultitask')
@@ -102,7 +105,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        ann_file='annotations/person_keypoints_train.json', pipeline=train_pipeline, **people))
+        ann_file=train_ann_file, pipeline=train_pipeline, **people))
 val_dataloader = dict(
     batch_size=16,
     num_workers=1,
@@ -114,8 +117,9 @@ val_dataloader = dict(
         pipeline=test_pipeline,
         **people))
 test_dataloader = val_dataloader
+keypoint_metric = dict(type='sapiens_pose.Humans5KMetric')
 val_evaluator = [
-    dict(type='sapiens_pose.Humans5KMetric'),
+    keypoint_metric,
     dict(type='sapiens_multitask.BodyPartIoUMetric'),
     dict(type='sapiens_depth_normal.HumanDepthMetric'),
     dict(type='sapiens_depth_normal.HumanNormalMetric')]
@@ -125,7 +129,7 @@ test_evaluator = val_evaluator
 optim_wrapper = dict(
     constructor='DefaultOptimWrapperConstructor',
     optimizer=dict(lr=lr, weight_decay=0.05),
-    paramwise_cfg=dict(custom_keys={'tasks': dict(lr_mult=8.0), 'tasks.pose': dict(lr_mult=3.0)}),
+    paramwise_cfg=dict(custom_keys={'tasks': dict(lr_mult=6.0), 'tasks.pose': dict(lr_mult=3.0)}),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-1, by_epoch=False),
