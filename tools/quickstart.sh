@@ -50,21 +50,13 @@ else
     data=$out/data
     images=$data/images
     options=(data_root="$data")
-    say "1/4 rendering $count people with 308 keypoints, part labels, depth and normals to $data"
+    say "1/5 rendering $count people with 308 keypoints, part labels, depth and normals to $data"
     python tools/data/render_humans.py --preset quickstart --count "$count" --out "$data" --preview
 fi
 train_options=("${options[@]}")
 [ -z "$epochs" ] || train_options+=(train_cfg.max_epochs="$epochs")
 
-say "2/4 training $config on $gpus processes"
-# --amp: mixed precision where the hardware has it.
-bash tools/dist_train.sh "$config" "$gpus" --work-dir "$out/train" --resume --amp --cfg-options "${train_options[@]}"
-checkpoint=$(cat "$out/train/last_checkpoint")
-
-say "3/4 evaluating $checkpoint on people it has not seen"
-python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --cfg-options "${options[@]}" | tee "$out/evaluation.txt"
-
-say "4/4 drawing"
+say "2/5 what the model in the box sees on pictures that it was not trained on: all tasks at once"
 pictures=$out/pictures
 rm -rf "$out/held_out" && mkdir -p "$out/held_out"
 python - "$data" "$images" "$out/held_out" <<'PYTHON'
@@ -80,10 +72,23 @@ for entry in json.loads(found[0].read_text())['images'][:12]:
     (target / photo.name).symlink_to(photo)
 PYTHON
 boxes=$(find "$data/annotations" -name 'person_keypoints_val*.json' | head -n 1)
+python tools/demo.py multitask "$out/held_out" --weights sapiens_tiny/multitask_synthetic --boxes "$boxes" --crops \
+    --out "$out/first" --quiet
+echo "  pictures  $out/first"
+
+say "3/5 training $config on $gpus processes"
+# --amp: mixed precision where the hardware has it.
+bash tools/dist_train.sh "$config" "$gpus" --work-dir "$out/train" --resume --amp --cfg-options "${train_options[@]}"
+checkpoint=$(cat "$out/train/last_checkpoint")
+
+say "4/5 evaluating $checkpoint on people it has not seen"
+python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --cfg-options "${options[@]}" | tee "$out/evaluation.txt"
+
+say "5/5 drawing"
 python tools/demo.py pose "$out/held_out" --model "$config" --weights "$checkpoint" --boxes "$boxes" --out "$pictures"
 
 say "done in $(((SECONDS - started + 30) / 60)) minutes after installation"
 echo "  table     $out/evaluation.txt"
-echo "  pictures  $pictures/pose"
+echo "  pictures  $pictures/pose, and $out/first of the model in the box"
 [ ! -f "$data/preview.png" ] || echo "  data      $data/preview.png"
 echo "  model     $checkpoint"

@@ -17,6 +17,7 @@ from sapiens_common.weights import (
     is_published,
     lookup,
     published_names,
+    sha256_of,
 )
 
 CONTENT = bytes(range(256)) * 40
@@ -259,3 +260,13 @@ def test_a_gated_file_says_where_to_accept_the_licence(hub, fresh_cache, monkeyp
     with pytest.raises(ValueError, match='accept the licence there') as error:
         find_weights('sapiens2_1b/pretrain')
     assert 'https://huggingface.co/facebook/sapiens2-pretrain-1b' in str(error.value)
+
+def test_our_own_weights_travel_with_the_suite(monkeypatch, tmp_path):
+    monkeypatch.setenv('HF_ENDPOINT', 'http://127.0.0.1:9')  # nothing is asked of the net
+    name = 'sapiens_tiny/multitask_synthetic'
+    entry = lookup(name)
+    assert entry.carried and entry.licence == 'Apache-2.0'
+    path = find_weights(name)
+    assert path.is_file() and path.stat().st_size < 12e6
+    assert sha256_of(path) == entry.sha256
+    assert find_config(name).name == 'sapiens_tiny_synthetic.py'

@@ -369,3 +369,23 @@ def test_what_a_model_does_not_have_is_refused(weights, config, model, tmp_path)
     torch.save({'state_dict': model.task_state_dict('seg')}, tmp_path / 'seg.pth')
     with pytest.raises(ValueError, match='BodyPartSegmentor, not a multitask model'):
         MultitaskInferencer(single, tmp_path / 'seg.pth', device='cpu')
+
+
+def test_the_model_in_the_box_sees_a_rendered_person():
+    """The weights that travel with the suite, by name, on a person who was not rendered for them."""
+    from sapiens_synth import get_preset, render_sample
+
+    sample = render_sample(77, 4, get_preset('quickstart', framings=(0, 0, 1), detail='coarse'))
+    x, y, w, h = sample['annotations'][0]['bbox']
+    model = MultitaskInferencer('sapiens_tiny/multitask_synthetic', device='cpu')
+    result = next(iter(model([sample['image']], boxes=[[[x, y, x + w, y + h]]], crops=True)))
+    assert set(result.results) == set(TASKS)
+    person = sample['mask'] > 0
+    found = result['seg'].labels > 0
+    assert (found & person).sum() / (found | person).sum() > 0.5
+    truth = sample['normal'][person]
+    cosine = (result['normal'].normal[person] * truth).sum(-1)
+    assert cosine.mean() > truth[:, 2].mean()  # better than the normal that faces the camera
+    points = np.reshape(sample['annotations'][0]['goliath_wholebody_kpts'], (308, 3))
+    away = np.linalg.norm(result['pose'].keypoints[0] - points[:, :2], axis=1) / max(w, h)
+    assert np.median(away[[0, 5, 6, 9, 10]]) < 0.1
