@@ -261,6 +261,7 @@ def test_a_gated_file_says_where_to_accept_the_licence(hub, fresh_cache, monkeyp
         find_weights('sapiens2_1b/pretrain')
     assert 'https://huggingface.co/facebook/sapiens2-pretrain-1b' in str(error.value)
 
+
 def test_our_own_weights_travel_with_the_suite(monkeypatch, tmp_path):
     monkeypatch.setenv('HF_ENDPOINT', 'http://127.0.0.1:9')  # nothing is asked of the net
     name = 'sapiens_tiny/multitask_synthetic'
