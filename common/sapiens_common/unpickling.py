@@ -196,7 +196,7 @@ def load_data(path: str | Path, mmap: bool = False) -> tuple[Any, dict[str, str]
             holds.
     """
     content = torch.load(
-        path,
+        str(path),  # older versions map nothing else
         map_location='cpu',
         weights_only=False,
         pickle_module=_PICKLE_MODULE,

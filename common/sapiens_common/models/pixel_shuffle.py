@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from .rms_norm import RMSNorm
+
 
 class ChannelRMSNorm(nn.Module):
     """Root-mean-square norm over the channels of each pixel, with a learned factor per channel.
@@ -14,7 +16,7 @@ class ChannelRMSNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(channels, eps=1e-6)
+        self.norm = RMSNorm(channels, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each pixel's channels."""
