@@ -16,6 +16,7 @@ from sapiens_common.visualization import (
     parts_entries,
     parts_overlay,
     sheet,
+    skeleton,
     titled,
 )
 from sapiens_common.visualization.canvas import draw_text, text_height
@@ -132,7 +133,7 @@ def test_frames_of_a_video_get_panels_of_one_width():
 def test_boxes_and_numbers_are_seen_on_any_ground_at_any_size(style, ground, scale):
     image = np.full((240 * scale, 320 * scale, 3), ground, np.uint8)
     boxes = np.array([[20, 40, 90, 220], [0, 0, 15, 30], [120, 2, 318, 238]], float) * scale
-    nothing = np.zeros((3, 2, 2)), np.zeros((3, 2))
+    nothing = np.full((3, 2, 2), np.nan), np.ones((3, 2))
     picture = draw_people(image, *nothing, boxes, style, track_ids=[1, 2, 1234])
     for x1, y1, _, y2 in boxes.astype(int):
         row = picture[(y1 + y2) // 2, max(x1 - 6 * scale, 0) : x1 + 6 * scale].astype(int)
@@ -143,6 +144,32 @@ def test_boxes_and_numbers_are_seen_on_any_ground_at_any_size(style, ground, sca
     assert changed[: 36 * scale, 20 * scale : 32 * scale].any()  # the number above its box
     few = draw_people(image, *nothing, boxes, style)
     assert (picture != few).any()
+
+
+def test_a_person_without_a_point_above_the_threshold_is_labelled(style, monkeypatch):
+    written = []
+    monkeypatch.setattr(skeleton, 'draw_text', lambda _, text, *rest: written.append(text))
+    image, boxes = np.zeros((200, 300, 3), np.uint8), np.array([[20, 40, 190, 190.0]])
+    points = np.full((1, 2, 2), 80.0)
+    draw_people(image, points, np.full((1, 2), 0.1), boxes, style)
+    draw_people(image, points, np.full((1, 2), 0.1), boxes, style, 0.5, track_ids=[7])
+    draw_people(image, points, np.array([[0.1, 0.9]]), boxes, style)
+    assert written == ['0 of 2 above 0.3', '7  0 of 2 above 0.5']
+
+
+def test_points_of_a_small_face_do_not_become_one_patch():
+    grid = np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), -1).reshape(1, 64, 2)
+    dense = SkeletonStyle([(255, 0, 0)] * 64, [], [], [0.4] * 64)
+
+    def picture(spacing):
+        image = np.full((300, 300, 3), 200, np.uint8)
+        boxes, points = np.array([[0, 0, 300, 300.0]]), 20 + spacing * grid
+        return draw_people(image, points, np.ones((1, 64)), boxes, dense, draw_boxes=False)
+
+    far = (picture(30)[..., 0] < 150).sum() / 64  # pixels of a point that has room
+    near = picture(2)[20:35, 20:35, 0]
+    assert far > 1 and (near == 200).mean() > 0.6  # the face below is still seen
+    assert (near != 200).sum() == 64  # and so is every point
 
 
 def test_lines_grow_with_the_person_and_with_huge_photos(style):

@@ -17,6 +17,7 @@ from sapiens_pose.apis import PoseInferencer, PoseResult
 from sapiens_pose.layouts import layout_metainfo
 from sapiens_pose.selection import select_keypoints
 
+SIDES = ('left', 'right', 'middle')
 BOXES = np.array([[3, 4, 40, 44], [20.5, 1.25, 60, 47.5], [-5, 10, 30, 60]], np.float32)
 
 
@@ -209,6 +210,13 @@ def test_wrong_weights_devices_and_types_are_refused(small_config, small_checkpo
             PoseInferencer(small_config('pose'), small_checkpoint('pose'), device='cuda')
 
 
+def assert_told_apart(style):
+    """No two parts of a face share a colour, nearly: inner lips, right ear and right pupil once did."""
+    colors = np.array([color for label, color in style.entries if label not in SIDES], float)
+    distances = np.linalg.norm(colors[:, None] - colors[None], axis=2)
+    assert len(colors) >= 8 and distances[~np.eye(len(colors), dtype=bool)].min() > 50
+
+
 def test_style_tells_left_from_right_and_lists_what_is_there():
     meta = layout_metainfo('goliath')
     names = list(meta['keypoint_id2name'].values())
@@ -216,6 +224,10 @@ def test_style_tells_left_from_right_and_lists_what_is_there():
     assert len(style.colors) == len(style.sizes) == 308 and len(style.links) == 65
     assert style.colors[names.index('left_knee')] != style.colors[names.index('right_knee')]
     assert len(style.entries) == 19
+    assert_told_apart(style)
+    whole = metainfo_style(layout_metainfo('coco_wholebody'))
+    assert {label for label, _ in whole.entries} >= {'contour', 'left eye', 'inner lips', 'nose'}
+    assert_told_apart(whole)
     coco = select_keypoints(meta, 'coco')
     style = metainfo_style(meta, coco.names)
     assert [label for label, _ in style.entries] == ['left', 'right', 'middle']

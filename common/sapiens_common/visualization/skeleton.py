@@ -12,6 +12,10 @@ import numpy as np
 from .canvas import INK, LEAST_TEXT, Color, draw_text, text_height, text_width
 
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
+DENSE = 0.5
+"""Points with a smaller relative radius lie close together, as those of faces do."""
+_LEAST_DOT = 0.9  # pixels; smoothed discs that are smaller touch their neighbours all the same
+_LEAST_SHARE = 0.4  # of a pixel: fainter points would not be seen
 _DARK: Color = (25, 25, 25)
 # Boxes of neighbours differ: light colours on which dark numbers are read, seen on any ground with a rim.
 _PEOPLE: tuple[Color, ...] = (
@@ -81,7 +85,11 @@ def draw_people(
         number = None if track_ids is None else int(track_ids[person])
         if draw_boxes:
             color = _PEOPLE[(person if number is None else number) % len(_PEOPLE)]
-            _box(picture, boxes[person], max(1, round(diagonal / 800)), color, number)
+            visible = scores[person] >= threshold
+            tag = '' if number is None else str(number)
+            if len(visible) and not visible.any():
+                tag = f'{tag}  0 of {len(visible)} above {threshold:g}'.strip()
+            _box(picture, boxes[person], max(1, round(diagonal / 800)), color, tag)
         rings = None if hidden is None else hidden[person]
         visible = scores[person] >= threshold
         _person(picture, keypoints[person], visible, style, radius, rings)
@@ -102,9 +110,36 @@ def _person(
         if visible[a] and visible[b]:
             width = max(1, round(0.8 * radius * min(style.sizes[a], style.sizes[b])))
             _line(picture, points[a], points[b], color, width)
+    sizes = radius * np.array(style.sizes)
+    dense = np.flatnonzero(visible & (np.array(style.sizes) < DENSE))
+    room = _room(points[dense])
+    crowded = {int(index) for index in dense if room < min(sizes[index], _LEAST_DOT)}
+    sizes[dense] = np.minimum(sizes[dense], room)
     for index in np.flatnonzero(visible):
+        if int(index) in crowded:
+            _speck(picture, points[index], sizes[index], style.colors[index])
+            continue
         mark = _ring if hidden is not None and hidden[index] else _dot
-        mark(picture, points[index], radius * style.sizes[index], style.colors[index])
+        mark(picture, points[index], sizes[index], style.colors[index])
+
+
+def _room(points: np.ndarray) -> float:
+    """Largest radius (pixels) with which points (N, 2) close together do not become one patch."""
+    if len(points) < 2:
+        return np.inf
+    distances = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+    np.fill_diagonal(distances, np.inf)
+    return 0.35 * float(np.median(distances.min(axis=1)))
+
+
+def _speck(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:
+    """A point smaller than a pixel: its share of that pixel, so that the face below is still seen."""
+    height, width = picture.shape[:2]
+    x, y = (round(float(value)) for value in np.clip(point, -4096, 65535))
+    if 0 <= x < width and 0 <= y < height:
+        share = min(1.0, max(_LEAST_SHARE, float(np.pi * radius**2)))
+        mixed = picture[y, x] * (1 - share) + np.array(color[::-1]) * share
+        picture[y, x] = mixed.round().astype(np.uint8)
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
@@ -135,22 +170,19 @@ def _disc(picture: np.ndarray, point: np.ndarray, radius: float, color: Color) -
     cv2.circle(picture, _fixed(point), fixed, color[::-1], -1, cv2.LINE_AA, _SHIFT)
 
 
-def _box(
-    picture: np.ndarray, box: np.ndarray, width: int, color: Color, number: int | None
-) -> None:
-    """A box with a dark rim and, if there is a number, a tag on its upper left corner."""
+def _box(picture: np.ndarray, box: np.ndarray, width: int, color: Color, text: str) -> None:
+    """A box with a dark rim and, if there is a text, a tag on its upper left corner."""
     left, top, right, bottom = (round(float(v)) for v in np.clip(box, -4096, 65535))
     grown = -(-width // 2) + (width > 3)
     cv2.rectangle(
         picture, (left - grown, top - grown), (right - 1 + grown, bottom - 1 + grown), _DARK
     )
     cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), color[::-1], width)
-    if number is None:
+    if not text:
         return
     # No larger than the person bears, no smaller than can be read.
     size = text_height(picture.shape[0])
     size = int(np.clip((box[3] - box[1]) / 6, min(LEAST_TEXT, size), size))
-    text = str(number)
     wide, high = text_width(text, size) + size // 2 + 2, round(1.25 * size)
     x = int(np.clip(box[0] - width, 0, max(picture.shape[1] - wide, 0)))
     above = round(float(box[1])) - width - high
