@@ -1,5 +1,7 @@
 # What every run shares: runner, hooks, logging, seeds. Tasks add default_scope and their own hooks.
 runner_type = 'sapiens_common.SapiensRunner'
+# Upstream's inferencers read the checkpoint before they meet a type of ours: torch must know by then what is data in it.
+custom_imports = dict(imports=['sapiens_common'], allow_failed_imports=False)
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

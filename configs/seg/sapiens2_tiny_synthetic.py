@@ -6,9 +6,9 @@
 # Expected: not measured.
 _base_ = ['sapiens_tiny_synthetic.py']
 size = (128, 96)  # (height, width)
-vocabulary = 'goliath29'
+vocabulary = dict(name='goliath29')
 labels = dict(vocabulary=vocabulary, values='goliath')  # the renders hold ids of the 28 parts
-weights = list(_base_.model.decode_head.loss_decode.weights)
+weights = list(_base_.model.decode_head.loss_decode.vocabulary.weights)
 
 model = dict(
     backbone=dict(_delete_=True, type='sapiens_pretrain.Sapiens2ViT', arch='tiny', img_size=size),
@@ -20,9 +20,8 @@ model = dict(
         loss_decode=[
             dict(
                 type='sapiens_seg.WeightedCrossEntropy',
-                vocabulary=vocabulary,
-                average='weights',
-                weights=[*weights[:2], 1.0, *weights[2:]]),
+                vocabulary=dict(vocabulary, weights=[*weights[:2], 1.0, *weights[2:]]),
+                average='weights'),
             dict(type='sapiens_seg.BodyPartDice')]))
 fit = dict(type='sapiens_common.Stretch', size=size)
 test_pipeline = [

@@ -12,11 +12,12 @@ model = dict(
     decode_head=dict(
         loss_decode=dict(
             average='weights',
-            # What tools/data/check_dataset.py suggests for these renders.
-            weights=[
-                0.1, 0.5, 0.2, 0.3, 2.6, 0.4, 0.4, 1.0, 1.2, 1.5, 0.4, 1.0, 0.1, 2.5, 0.5, 0.4, 1.0,
-                1.2, 1.5, 0.4, 1.0, 0.3, 0.1, 1.6, 1.9, 10.0, 4.4, 10.0
-            ])))
+            vocabulary=dict(
+                # What tools/data/check_dataset.py suggests for these renders.
+                weights=[
+                    0.1, 0.5, 0.2, 0.3, 2.6, 0.4, 0.4, 1.0, 1.2, 1.5, 0.4, 1.0, 0.1, 2.5, 0.5, 0.4,
+                    1.0, 1.2, 1.5, 0.4, 1.0, 0.3, 0.1, 1.6, 1.9, 10.0, 4.4, 10.0
+                ]))))
 
 parts = dict(
     resize=dict(type='RandomResize', scale=(96, 128), ratio_range=(0.9, 1.3), keep_ratio=True),

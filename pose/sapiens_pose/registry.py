@@ -5,6 +5,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 from mmpose.registry import KEYPOINT_CODECS as MMPOSE_CODECS
 
@@ -19,6 +20,12 @@ TRANSFORMS = Registry(
 )
 METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope=_SCOPE, locations=['sapiens_pose.evaluation']
+)
+VISUALIZERS = Registry(
+    'visualizer',
+    parent=MMENGINE_VISUALIZERS,
+    scope=_SCOPE,
+    locations=['sapiens_pose.visualization'],
 )
 # Codecs are mmpose's own notion; its registry is a root.
 KEYPOINT_CODECS = Registry(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sapiens_common.layouts.body_parts import (
@@ -186,14 +186,16 @@ VOCABULARIES: dict[str, Vocabulary] = {
 }
 
 
-def resolve_vocabulary(vocabulary: str | Mapping[str, Any]) -> Vocabulary:
-    """A shipped vocabulary by name, or a user's own from a config dict.
+def resolve_vocabulary(vocabulary: str | Sequence[str] | Mapping[str, Any]) -> Vocabulary:
+    """A shipped vocabulary by name, or a user's own from a config.
 
     Args:
-        vocabulary: A key of :data:`VOCABULARIES`, or a dict with ``classes`` (names, background
-            first) and optionally ``palette`` (RGB per class), ``weights`` (one per class) and
+        vocabulary: A key of :data:`VOCABULARIES`; or class names, background first; or a dict with
+            ``classes`` and optionally ``palette`` (RGB per class), ``weights`` (one per class) and
             ``swap_pairs`` (pairs of class names). Without ``swap_pairs`` left and right classes are
-            paired by their names; an empty list says that nothing is to be swapped.
+            paired by their names; an empty list says that nothing is to be swapped. A dict with the
+            ``name`` of a shipped one in place of ``classes`` is that one, with what else it says changed;
+            beside ``classes`` the name does not count, so that a config may inherit it.
 
     Raises:
         ValueError: Unknown name or key, names that repeat, or parts that do not fit together.
@@ -201,15 +203,25 @@ def resolve_vocabulary(vocabulary: str | Mapping[str, Any]) -> Vocabulary:
     if isinstance(vocabulary, str):
         if vocabulary not in VOCABULARIES:
             raise ValueError(
-                f'vocabulary {vocabulary!r} is not one of {list(VOCABULARIES)} (or a dict with the '
-                "key 'classes')"
+                f'vocabulary {vocabulary!r} is not one of {list(VOCABULARIES)} (or a list of class '
+                "names, or a dict with the key 'classes')"
             )
         return VOCABULARIES[vocabulary]
-    allowed = {'classes', 'palette', 'weights', 'swap_pairs'}
-    if 'classes' not in vocabulary or set(vocabulary) - allowed:
+    if not isinstance(vocabulary, Mapping):
+        vocabulary = {'classes': vocabulary}
+    allowed = {'name', 'classes', 'palette', 'weights', 'swap_pairs'}
+    if not {'name', 'classes'} & set(vocabulary) or set(vocabulary) - allowed:
         raise ValueError(
-            f"a vocabulary dict needs 'classes' and takes {sorted(allowed)}, got {sorted(vocabulary)}"
+            f"a vocabulary dict needs 'classes', or the 'name' of a shipped one, and takes "
+            f'{sorted(allowed)}, got {sorted(vocabulary)}'
         )
+    if 'classes' not in vocabulary:
+        shipped = resolve_vocabulary(vocabulary['name'])
+        named = {'classes': shipped.classes, 'palette': shipped.palette, 'weights': shipped.weights}
+        changed = {**named, **{key: value for key, value in vocabulary.items() if key != 'name'}}
+        own = resolve_vocabulary({key: value for key, value in changed.items() if value})
+        pairs = own.swap_pairs if 'swap_pairs' in vocabulary else shipped.swap_pairs
+        return replace(own, name=shipped.name, swap_pairs=pairs)
     classes = tuple(vocabulary['classes'])
     if len(set(classes)) != len(classes):
         raise ValueError(f'the class names of a vocabulary must differ, got {classes}')

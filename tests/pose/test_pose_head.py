@@ -6,7 +6,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 from mmpose.models.losses import KeypointMSELoss
-from mmpose.registry import MODELS
+from mmpose.registry import MODELS, TRANSFORMS
 from mmpose.structures import PoseDataSample
 
 CODEC = {
@@ -117,3 +117,52 @@ def test_only_the_first_keypoints_are_trained():
     loss.backward()
     touched = head.final_layer.weight.grad.flatten(1).abs().sum(1) > 0
     assert touched.tolist() == [True, True] + [False] * (len(touched) - 2)
+
+
+def upstream_samples(keypoints, visible, codec=CODEC):
+    """What mmpose's GenerateTarget and PackPoseInputs make of keypoints in pixels of the input."""
+    init_default_scope('mmpose')
+    generate = TRANSFORMS.build(dict(type='GenerateTarget', encoder=codec))
+    pack = TRANSFORMS.build(dict(type='PackPoseInputs'))
+    samples = []
+    for points, seen in zip(keypoints, visible, strict=True):
+        results = {
+            'img': np.zeros((64, 48, 3), np.uint8),
+            'keypoints': points,
+            'transformed_keypoints': points,
+            'keypoints_visible': seen,
+            'dataset_keypoint_weights': np.ones(points.shape[1], np.float32),
+        }
+        samples.append(pack(generate(results))['data_samples'])
+    return samples
+
+
+def test_upstreams_targets_train_it_alike():
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(5, 40, (2, 1, 5, 2)).astype(np.float32)
+    visible = rng.integers(0, 2, (2, 1, 5)).astype(np.float32)
+    feats = (torch.randn(2, 8, 4, 3),)
+    ours = [make_sample(*pair) for pair in zip(keypoints, visible, strict=True)]
+    upstream = dict(type='UDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=2)
+    for head in (build_head(), build_head(trained=3)):
+        expected = head.loss(feats, ours)['loss_kpt']
+        for codec in (CODEC, upstream):
+            found = head.loss(feats, upstream_samples(keypoints, visible, codec))['loss_kpt']
+            torch.testing.assert_close(found, expected)
+
+
+def test_targets_that_do_not_fit_are_named():
+    points, seen = np.full((1, 1, 5, 2), 20, np.float32), np.ones((1, 1, 5), np.float32)
+    feats = (torch.zeros(1, 8, 4, 3),)
+    small = upstream_samples(points, seen, {**CODEC, 'heatmap_size': (6, 8)})
+    with pytest.raises(ValueError, match='makes heatmaps of 12 x 16, the targets have 6 x 8'):
+        build_head().loss(feats, small)
+    few = upstream_samples(points[:, :, :3], seen[:, :, :3])
+    with pytest.raises(ValueError, match='the data has 3 keypoints, the head 5'):
+        build_head().loss(feats, few)
+    neither = PoseDataSample()
+    neither.gt_instance_labels = InstanceData(keypoint_weights=torch.ones(1, 5))
+    with pytest.raises(
+        ValueError, match='end the training pipeline with sapiens_pose.PackKeypoints'
+    ):
+        build_head().loss(feats, [neither])

@@ -2,6 +2,7 @@
 """Every recipe: it builds, its parts agree, and its numbers are the published ones."""
 
 from functools import partial
+from pathlib import Path
 
 import mmcv
 import pytest
@@ -14,7 +15,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import METRICS, MODELS
 from mmseg.structures import SegDataSample
 
-from sapiens_seg.vocabularies import VOCABULARIES, resolve_vocabulary
+from sapiens_seg.vocabularies import resolve_vocabulary
 
 SIZES = ('tiny', '0.3b', '0.6b', '1b', '2b')
 RECIPES = [f'sapiens_{size}_{data}' for size in SIZES for data in ('goliath', 'lip', 'cihp')]
@@ -119,7 +120,7 @@ def test_published_numbers(root, size, data, epochs, schedule, padding, ratio, f
     assert pipeline[-2].type == 'sapiens_common.ColourDistortion' and len(pipeline[-2]) == 1
     loss = config.model.decode_head.loss_decode
     assert loss.average == 'pixels'
-    assert (VOCABULARIES[loss.vocabulary].weights is not None) == weighted
+    assert (resolve_vocabulary(loss.vocabulary).weights is not None) == weighted
 
 
 @pytest.mark.parametrize('data', ['goliath', 'lip'])
@@ -201,28 +202,47 @@ def test_baseline_trains_and_predicts_the_28_classes(root, name, labelled):
     assert labels.shape == (1, 61, 47) and labels.max() < 28
 
 
-def test_a_users_own_classes_take_one_short_file(root, tmp_path):
+LEAVES = sorted(
+    path.stem for path in (Path(__file__).resolve().parents[2] / 'configs/seg').glob('*.py')
+)
+
+
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_a_users_own_classes_take_one_short_file_from_any_leaf(root, tmp_path, leaf):
     """The example of docs/segmentation.md."""
     text = (root / 'docs/segmentation.md').read_text()
     example = text.split('```python\n# configs/seg/my_garments.py\n')[1].split('```')[0]
-    base = root / 'configs'
-    (tmp_path / 'my_garments.py').write_text(
-        example.replace("'../_base_/", f"'{base}/_base_/").replace(
-            "'_base_/", f"'{base}/seg/_base_/"
-        )
-    )
+    own = example.replace("'sapiens_0.3b_goliath.py'", f"'{root}/configs/seg/{leaf}.py'")
+    assert leaf in own
+    (tmp_path / 'my_garments.py').write_text(own)
     config = Config.fromfile(tmp_path / 'my_garments.py')
     with torch.device('meta'):
         model = MODELS.build(config.model)
-    vocabulary = resolve_vocabulary(config.train_dataloader.dataset.vocabulary)
-    assert model.num_classes == len(vocabulary.classes)
-    assert vocabulary.swap_pairs
-    assert config.train_dataloader.dataset.data_root.startswith('data/garments')
+    names = ['Background', 'Skin', 'Left_Sleeve', 'Right_Sleeve', 'Collar']
+    for split in ('train', 'val', 'test'):
+        dataset = config[f'{split}_dataloader'].dataset
+        vocabulary = resolve_vocabulary(dataset.vocabulary)
+        assert vocabulary.classes == tuple(names) and vocabulary.swap_pairs == ((2, 3),)
+        assert dataset['values'] == 'ids' and dataset.data_root.startswith('data/garments')
+        assert not any('RandomBackground' in one.type for one in dataset.pipeline)
+    assert resolve_vocabulary(config.tta_model.vocabulary) == vocabulary
+    (loss,) = model.decode_head.loss_decode
+    assert model.num_classes == 5 and loss.class_weight == [0.1, 1.0, 3.0, 3.0, 5.0]
+
+
+def test_a_dict_of_own_classes_replaces_a_shipped_vocabulary(root, tmp_path):
+    own = dict(classes=['Background', 'Left_Shoe', 'Right_Shoe'], weights=[0.1, 1.0, 1.0])
+    text = f"""
+_base_ = ['{root}/configs/seg/sapiens_tiny_synthetic.py']
+model = dict(decode_head=dict(num_classes=3, loss_decode=dict(vocabulary={own})))
+train_dataloader = dict(dataset=dict(vocabulary={own}))
+"""
+    (tmp_path / 'shoes.py').write_text(text)
+    config = Config.fromfile(tmp_path / 'shoes.py')
     loss = MODELS.build(config.model.decode_head.loss_decode)
-    assert len(loss.class_weight) == model.num_classes
-    assert not any(
-        'RandomBackground' in one.type for one in config.train_dataloader.dataset.pipeline
-    )
+    assert loss.class_weight == [0.1, 1.0, 1.0]
+    classes = resolve_vocabulary(config.train_dataloader.dataset.vocabulary).classes
+    assert classes == tuple(own['classes'])
 
 
 def test_the_probe_trains_a_linear_layer_alone(root):

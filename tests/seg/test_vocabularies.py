@@ -203,3 +203,24 @@ def test_published_sources_of_29_parts(values, count, expected):
     table = label_table(values, VOCABULARIES['goliath29'])
     assert {value: table[value] for value in expected} == expected
     assert (table[:count] != IMPOSSIBLE).all() and (table[count:255] == IMPOSSIBLE).all()
+
+
+def test_a_shipped_vocabulary_with_other_weights():
+    changed = resolve_vocabulary({'name': 'face', 'weights': list(range(19))})
+    shipped = VOCABULARIES['face']
+    assert changed.weights == tuple(range(19)) and changed.swap_pairs == shipped.swap_pairs
+    assert (changed.name, changed.classes, changed.palette) == (
+        'face', shipped.classes, shipped.palette,
+    )  # fmt: skip
+    assert all(resolve_vocabulary({'name': name}) == one for name, one in VOCABULARIES.items())
+    with pytest.raises(ValueError, match='19 classes but 2 entries in weights'):
+        resolve_vocabulary({'name': 'face', 'weights': [1, 2]})
+    with pytest.raises(ValueError, match="vocabulary 'nose' is not one of"):
+        resolve_vocabulary({'name': 'nose'})
+
+
+def test_class_names_are_a_vocabulary():
+    own = resolve_vocabulary(['bg', 'left arm', 'right arm'])
+    assert own.classes == ('bg', 'left arm', 'right arm') and own.swap_pairs == ((1, 2),)
+    inherited = resolve_vocabulary({'name': 'face', 'classes': own.classes})
+    assert inherited == own and own.name == 'custom'

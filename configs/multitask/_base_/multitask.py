@@ -48,7 +48,7 @@ model = dict(
                 type='sapiens_seg.SapiensSegHead',
                 num_classes=28,
                 loss_decode=dict(
-                    type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath'),
+                    type='sapiens_seg.WeightedCrossEntropy', vocabulary=dict(name='goliath')),
                 **thin),
             test_cfg=dict(mode='whole')),
         depth=dict(

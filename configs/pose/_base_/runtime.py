@@ -2,6 +2,14 @@
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
 default_scope = 'mmpose'
 
+# For MMPoseInferencer and upstream's browse_dataset.py.
+data_mode = 'topdown'
+dataset_type = 'CocoDataset'  # whatever the data: the inferencer chooses its detector of people by it
+visualizer = dict(
+    type='sapiens_pose.KeypointVisualizer',
+    name='visualizer',
+    vis_backends=[dict(type='LocalVisBackend')])
+
 train_cfg = dict(by_epoch=True, max_epochs=210, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()

@@ -2,6 +2,7 @@
 parts = dict(
     load=dict(type='sapiens_common.LoadPhoto', at_least=(2048, 1536)),  # the largest that resize asks for
     load_whole=dict(type='sapiens_common.LoadPhoto'),
+    read=dict(type='LoadImageFromFile'),  # the name that MMSegInferencer looks for
     labels=dict(type='sapiens_seg.LoadLabels'),
     resize=dict(
         type='RandomResize',
@@ -19,7 +20,7 @@ train_pipeline = [parts[name] for name in steps]
 
 # The aspect ratio is not kept: people are seen as the published weights saw them. Labels are read after the resize, at
 # the original size, where the metric compares.
-test_pipeline = [parts[name] for name in ('load_whole', 'fit', 'labels', 'pack')]
+test_pipeline = [parts[name] for name in ('read', 'fit', 'labels', 'pack')]
 
 train_dataloader = dict(
     batch_size=2,  # per process; how many the published models had is not recorded

@@ -2,7 +2,7 @@
 # The published recipe validates on nothing; here the last images are held out by val.txt.
 _base_ = ['runtime.py', 'model.py', 'data.py']
 data_root = 'data/face_synthetics'
-vocabulary = 'face'
+vocabulary = dict(name='face')
 
 model = dict(
     decode_head=dict(

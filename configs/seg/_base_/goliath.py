@@ -5,4 +5,6 @@ model = dict(
         num_classes=28,
         # average='weights' normalises by the class weights of the labelled pixels instead.
         loss_decode=dict(
-            type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath', average='pixels')))
+            type='sapiens_seg.WeightedCrossEntropy',
+            vocabulary=dict(name='goliath'),
+            average='pixels')))

@@ -2,7 +2,7 @@
 # segmentations/*.png with ids 0..27, 255 ignored.
 _base_ = ['data.py']
 data_root = 'data/goliath'  # --cfg-options data_root=... moves all paths
-vocabulary = 'goliath'
+vocabulary = dict(name='goliath')
 values = 'ids'  # 'goliath_raw' for the original 34-value annotation
 
 # Pictures without people. None at hand: train_dataloader.dataset.pipeline.2.prob=0

@@ -1,7 +1,7 @@
 # Published recipe for LIP's 20 classes: 400 epochs, milder resizing, patch padding 2.
 _base_ = ['runtime.py', 'model.py', 'data.py']
 data_root = 'data/lip'
-vocabulary = 'lip'
+vocabulary = dict(name='lip')
 
 model = dict(
     backbone=dict(patch_padding=2),

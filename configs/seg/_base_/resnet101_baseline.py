@@ -4,7 +4,7 @@ _base_ = ['baseline.py']
 
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 loss = dict(
-    type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath', average='weights')
+    type='sapiens_seg.WeightedCrossEntropy', vocabulary=dict(name='goliath'), average='weights')
 
 model = dict(
     backbone=dict(

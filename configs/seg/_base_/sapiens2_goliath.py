@@ -2,7 +2,7 @@
 # _base_/schedules/sapiens2.py's.
 _base_ = ['goliath.py']
 size = (1024, 768)  # (height, width)
-vocabulary = 'goliath29'
+vocabulary = dict(name='goliath29')
 values = 'ids'  # 'goliath' for the ids of the 28 parts, 'goliath_raw' for the original 34 values
 
 model = dict(

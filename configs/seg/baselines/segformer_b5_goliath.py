@@ -26,7 +26,9 @@ model = dict(
         channels=256,
         norm_cfg=dict(type='SyncBN', requires_grad=True),
         loss_decode=dict(
-            type='sapiens_seg.WeightedCrossEntropy', vocabulary='goliath', average='weights')))
+            type='sapiens_seg.WeightedCrossEntropy',
+            vocabulary=dict(name='goliath'),
+            average='weights')))
 
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),

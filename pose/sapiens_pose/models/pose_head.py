@@ -70,29 +70,51 @@ class PoseHead(HeatmapHead):
 
         Args:
             feats: Feature maps; the last, (B, C, h, w), is used.
-            batch_data_samples: B samples whose ``gt_instance_labels`` hold ``keypoints`` (1, K, 2), in
-                pixels of the model's input, and ``keypoint_weights`` (1, K).
+            batch_data_samples: B samples whose ``gt_instance_labels`` hold ``keypoint_weights`` (1, K) and
+                ``keypoints`` (1, K, 2), in pixels of the model's input, as ``sapiens_pose.PackKeypoints``
+                packs them; or whose ``gt_fields`` hold ``heatmaps`` (K, H, W), as mmpose's
+                ``GenerateTarget`` and ``PackPoseInputs`` make them.
             train_cfg: Not used; part of upstream's signature.
 
         Returns:
             ``{'loss_kpt': scalar}``.
 
         Raises:
-            ValueError: The samples have another number of keypoints than the head.
+            ValueError: The samples have another number of keypoints than the head, targets of another
+                size than its heatmaps, or neither keypoints nor targets.
         """
         heatmaps = self._trained_heatmaps(feats)
-        labels = [sample.gt_instance_labels for sample in batch_data_samples]
-        keypoints = torch.cat([label.keypoints for label in labels])
-        visible = torch.cat([label.keypoint_weights for label in labels])
-        if keypoints.shape[1] != self.out_channels:
+        with torch.no_grad():
+            targets, weights = self._targets(batch_data_samples)
+        if targets.shape[2:] != heatmaps.shape[2:]:
             raise ValueError(
-                f'the data has {keypoints.shape[1]} keypoints, the head {self.out_channels}; '
+                f'the head makes heatmaps of {heatmaps.shape[3]} x {heatmaps.shape[2]}, the targets have '
+                f'{targets.shape[3]} x {targets.shape[2]} (width x height); set heatmap_size of '
+                'model.head.decoder, and of the encoder of GenerateTarget, to the former'
+            )
+        return {'loss_kpt': self.loss_module(heatmaps, targets, weights)}
+
+    def _targets(self, samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
+        """Target heatmaps (B, K, H, W) and weights (B, K) of the keypoints that are trained."""
+        labels = [sample.gt_instance_labels for sample in samples]
+        made = all('gt_fields' in sample and 'heatmaps' in sample.gt_fields for sample in samples)
+        if not made and not all('keypoints' in label for label in labels):
+            raise ValueError(
+                'the samples hold neither keypoints nor target heatmaps; end the training pipeline with '
+                'sapiens_pose.PackKeypoints, or with GenerateTarget and PackPoseInputs'
+            )
+        weights = torch.cat([label.keypoint_weights for label in labels])
+        if weights.shape[1] != self.out_channels:
+            raise ValueError(
+                f'the data has {weights.shape[1]} keypoints, the head {self.out_channels}; '
                 'set model.head.out_channels to the number in the data'
             )
-        keypoints, visible = keypoints[:, : self.trained], visible[:, : self.trained]
-        with torch.no_grad():
-            targets, weights = self.decoder.encode_batch(keypoints, visible)
-        return {'loss_kpt': self.loss_module(heatmaps, targets, weights)}
+        weights = weights[:, : self.trained]
+        if made:
+            targets = torch.stack([sample.gt_fields.heatmaps for sample in samples])
+            return targets[:, : self.trained], weights
+        keypoints = torch.cat([label.keypoints for label in labels])
+        return self.decoder.encode_batch(keypoints[:, : self.trained], weights)
 
     def _trained_heatmaps(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Heatmaps float32 of the keypoints that are trained; the others are not computed."""

@@ -18,6 +18,8 @@ class PackKeypoints(PackPoseInputs):
 
     Args:
         meta_keys: Items kept as metadata of the sample.
+        pack_transformed: Whether ``gt_instances`` gets the keypoints in pixels of the model's input too, which
+            mmpose's browse_dataset.py draws.
     """
 
     label_mapping_table = {
@@ -38,8 +40,9 @@ class PackKeypoints(PackPoseInputs):
             'flip',
             'dataset_name',
         ),
+        pack_transformed: bool = False,
     ) -> None:
-        super().__init__(meta_keys)
+        super().__init__(meta_keys, pack_transformed)
 
     def transform(self, results: dict) -> dict:
         """Pack the sample."""

@@ -39,6 +39,7 @@ class SapiensSegHead(BaseDecodeHead):
         **kwargs: Any,
     ) -> None:
         channels = [in_channels, *deconv_out_channels, *conv_out_channels][-1]
+        kwargs.setdefault('out_channels', num_classes)  # upstream warns of two classes otherwise
         super().__init__(in_channels, channels, num_classes=num_classes, **kwargs)
         losses = [loss for loss in self.modules() if getattr(loss, 'class_weight', None)]
         for loss in losses:

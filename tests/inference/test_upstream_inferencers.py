@@ -1,0 +1,101 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Upstream's own inferencers and dataset browser on the shipped configs as they are."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import mmpose
+import numpy as np
+import pytest
+import torch
+from invented_data import PEOPLE, invent_data
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+from sapiens_common.layouts.goliath308 import goliath308_metainfo
+from sapiens_common.weights import find_config
+from sapiens_pose.apis import PoseInferencer
+from sapiens_seg.apis import SegInferencer
+from sapiens_seg.vocabularies import resolve_vocabulary
+
+
+@pytest.fixture
+def files(small_config, small_model, photo, tmp_path):
+    """`files(task)`: config, checkpoint as a training run writes it, and a photo."""
+
+    def make(task):
+        names = {key: str(tmp_path / f'{task}{key}') for key in ('.py', '.pth', '.png')}
+        small_config(task).dump(names['.py'])
+        if task == 'pose':
+            metainfo = parse_pose_metainfo(goliath308_metainfo())
+        else:
+            metainfo = resolve_vocabulary('goliath').metainfo
+        history = HistoryBuffer()
+        history.update(1.0)
+        content = {
+            'state_dict': small_model(task).state_dict(),
+            'meta': {'dataset_meta': metainfo},
+            'message_hub': {'log_scalars': {'loss': history}},
+        }
+        torch.save(content, names['.pth'])
+        cv2.imwrite(names['.png'], photo(3, 96, 80))
+        return names.values()
+
+    return make
+
+
+def test_mmpose_inferencer_gives_our_numbers(files, tmp_path):
+    from mmpose.apis import MMPoseInferencer
+
+    config, weights, image = files('pose')
+    inferencer = MMPoseInferencer(config, weights, det_model='whole_image', device='cpu')
+    (found,) = inferencer(image, return_vis=True, vis_out_dir=str(tmp_path))
+    (person,) = found['predictions'][0]
+    ours = PoseInferencer(config, weights, device='cpu')(image, 'image')[0]
+    np.testing.assert_allclose(person['keypoints'], ours.keypoints[0], atol=1e-3)
+    np.testing.assert_allclose(person['keypoint_scores'], ours.scores[0], rtol=1e-5)
+    assert found['visualization'][0].shape == (96, 80, 3)
+    assert (found['visualization'][0] != cv2.imread(image)[..., ::-1]).any()  # points are drawn
+
+
+def test_mmseg_inferencer_gives_our_labels(files, tmp_path):
+    from mmseg.apis import MMSegInferencer
+
+    config, weights, image = files('seg')
+    found = MMSegInferencer(config, weights, device='cpu')(image, out_dir=str(tmp_path / 'out'))
+    ours = SegInferencer(config, weights, device='cpu')(image)[0]
+    np.testing.assert_array_equal(found['predictions'], ours.labels)
+    assert list((tmp_path / 'out/vis').iterdir())
+
+
+@pytest.mark.slow
+def test_upstream_needs_no_import_of_ours(files):
+    """Torch reads nothing but tensors from a checkpoint unless somebody says what else is data."""
+    config, weights, _ = files('pose')
+    code = (
+        'from mmpose.apis import MMPoseInferencer\n'
+        f'MMPoseInferencer({config!r}, {weights!r}, det_model="whole_image", device="cpu")'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize('mode', ['transformed', 'original'])
+def test_upstreams_dataset_browser_draws_our_samples(mode, tmp_path, monkeypatch):
+    invent_data(tmp_path / 'data')
+    config = Config.fromfile(find_config('sapiens_tiny/pose_synthetic'))
+    config.train_dataloader.dataset.data_root = str(tmp_path / 'data')
+    config.dump(tmp_path / 'config.py')
+    script = Path(mmpose.__file__).parent / '.mim/tools/misc/browse_dataset.py'
+    arguments = [tmp_path / 'config.py', '--not-show', '--output-dir', tmp_path / 'out']
+    arguments += ['--mode', mode, '--max-item-per-dataset', PEOPLE]
+    monkeypatch.setattr(sys, 'argv', ['browse_dataset.py', *map(str, arguments)])
+    runpy.run_path(str(script), run_name='__main__')
+    pictures = sorted((tmp_path / 'out').glob('*.jpg'))
+    assert len(pictures) == PEOPLE
+    side = (128, 96) if mode == 'transformed' else (64, 48)
+    assert all(cv2.imread(str(path)).shape[:2] == side for path in pictures)
