@@ -24,12 +24,11 @@ from sapiens_seg.vocabularies import resolve_vocabulary
 
 
 @pytest.fixture
-def files(small_config, small_model, photo, tmp_path):
-    """`files(task)`: config, checkpoint as a training run writes it, and a photo."""
+def files(small_model, photo, tmp_path):
+    """`files(task)`: a shipped config, a checkpoint as a training run writes it, and a photo."""
 
     def make(task):
-        names = {key: str(tmp_path / f'{task}{key}') for key in ('.py', '.pth', '.png')}
-        small_config(task).dump(names['.py'])
+        names = {key: str(tmp_path / f'{task}{key}') for key in ('.pth', '.png')}
         if task == 'pose':
             metainfo = parse_pose_metainfo(goliath308_metainfo())
         else:
@@ -37,13 +36,13 @@ def files(small_config, small_model, photo, tmp_path):
         history = HistoryBuffer()
         history.update(1.0)
         content = {
-            'state_dict': small_model(task).state_dict(),
+            'state_dict': small_model(task, shrink=False).state_dict(),
             'meta': {'dataset_meta': metainfo},
             'message_hub': {'log_scalars': {'loss': history}},
         }
         torch.save(content, names['.pth'])
         cv2.imwrite(names['.png'], photo(3, 96, 80))
-        return names.values()
+        return str(find_config(f'sapiens_tiny/{task}_goliath')), *names.values()
 
     return make
 
