@@ -1,19 +1,13 @@
 # What all recipes on SynthHuman have in common; its pictures are 512 x 384. Every hundredth id is held out.
 # docs/public_data.md says how to get the set and what to expect.
-_base_ = ['runtime.py', 'schedules/adamw_layer_decay.py']
+_base_ = ['runtime.py', 'dense_regressor.py', 'schedules/adamw_layer_decay.py']
 default_scope = 'mmseg'
 data_root = 'data/synthhuman'
 epochs = 10  # of 295,000 pictures when all chunks are there
 size = (512, 384)  # (height, width); leaves of another size set it, with encoder and pipelines
 
 model = dict(
-    type='sapiens_depth_normal.DenseRegressor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=size),
+    data_preprocessor=dict(size=size),
     # To start from a pretrained encoder:
     # model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
     backbone=dict(type='sapiens_pretrain.SapiensViT', img_size=size, with_cp=True))

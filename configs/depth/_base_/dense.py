@@ -1,5 +1,9 @@
-# What depth and normals have in common: schedule, geometry, loaders. Recipes add the target. Types without a prefix are mmsegmentation's or mmengine's.
-_base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
+# What depth and normals have in common: schedule, geometry, loaders. Recipes add the target. Types without a
+# prefix are mmsegmentation's or mmengine's.
+_base_ = [
+    '../../_base_/runtime.py', '../../_base_/dense_regressor.py',
+    '../../_base_/schedules/adamw_layer_decay.py'
+]
 default_scope = 'mmseg'
 
 # ---- what you are likely to change ----
@@ -9,13 +13,7 @@ size = (1024, 768)  # (height, width); leaves of another size set it, with backb
 
 # ---- what the method fixes ----
 model = dict(
-    type='sapiens_depth_normal.DenseRegressor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=size),
+    data_preprocessor=dict(size=size),
     backbone=dict(type='sapiens_pretrain.SapiensViT', img_size=size, with_cp=True),
     decode_head=dict(type='sapiens_depth_normal.DenseHead', dropout_ratio=0.1))
 

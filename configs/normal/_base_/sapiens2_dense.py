@@ -1,17 +1,11 @@
 # What normals, albedo and pointmaps of Sapiens2 have in common: model, geometry, loaders. Recipes add the target, leaves
 # the size. Types without a prefix are mmsegmentation's or mmengine's.
-_base_ = ['../../_base_/schedules/sapiens2.py']
+_base_ = ['../../_base_/dense_regressor.py', '../../_base_/schedules/sapiens2.py']
 default_scope = 'mmseg'
 size = (1024, 768)  # (height, width)
 
 model = dict(
-    type='sapiens_depth_normal.DenseRegressor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=size),
+    data_preprocessor=dict(size=size),
     # To start from a pretrained encoder:
     # model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
     backbone=dict(type='sapiens_pretrain.Sapiens2ViT', img_size=size, with_cp=True),
