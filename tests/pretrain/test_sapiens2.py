@@ -415,6 +415,17 @@ def test_casts_leave_the_tables_alone():
         assert torch.equal(after, before)
 
 
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float32'])
+def test_exported_rotation_has_the_same_bits(monkeypatch, dtype):
+    rope = GridRotaryEmbedding(16, dtype=dtype)
+    x, tables = torch.randn(2, 3, 13, 16), rope((4, 3), num_prefix=1)
+    expected = rotate(x, tables)
+    monkeypatch.setattr('sapiens_pretrain.models.rope._is_exporting', lambda: True)
+    found = rotate(x, tables)
+    assert found.dtype == expected.dtype
+    assert torch.equal(found, expected)
+
+
 def test_grouped_heads_are_shared_by_neighbours():
     q, k, v = torch.randn(2, 6, 5, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
     found = attend(q, k, v)

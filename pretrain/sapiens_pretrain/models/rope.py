@@ -149,9 +149,21 @@ def rotate(x: Tensor, tables: Tables) -> Tensor:
         tables: Cosines and sines, (N, d) or (B, 1, N, d).
     """
     cos, sin = tables
-    x = x.to(cos.dtype)
+    dtype = cos.dtype
+    x = x.to(dtype)
+    if _is_exporting():
+        # Few runtimes multiply in bfloat16; float32 rounded after each step gives the same bits.
+        cos, sin, x = cos.float(), sin.float(), x.float()
+        products = x * cos, _turned(x) * sin
+        first, second = (product.to(dtype).float() for product in products)
+        return (first + second).to(dtype)
+    return x * cos + _turned(x) * sin
+
+
+def _turned(x: Tensor) -> Tensor:
+    """The halves (a, b) of the last dimension as (-b, a)."""
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return torch.cat([-second, first], dim=-1)
 
 
 def _before_load(
