@@ -17,6 +17,7 @@ from sapiens_depth_normal.apis import (
 )
 from sapiens_inference.engine.dense import crop_region, paste
 from sapiens_inference.engine.run import run_tasks
+from sapiens_inference.inputs.folders import RESULTS_MARK
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_seg.apis import SegInferencer, SegResult
 
@@ -243,6 +244,7 @@ def test_files_of_tasks_never_collide_and_serve_as_masks(engines, photo, tmp_pat
         *('seg/A.png', 'seg/A.jpg', 'seg/summary.json', 'seg/legend.png'),
         *('depth/A.npy', 'depth/A.png', 'depth/A.jpg', 'depth/summary.json'),
         *('normal/A.npy', 'normal/A.jpg', 'normal/summary.json'),
+        *(f'{task}/{RESULTS_MARK}' for task in engines),
     }
     for task in engines:  # pictures are as large as the photo
         assert cv2.imread(str(tmp_path / f'out/{task}/A.jpg')).shape == (48, 64, 3)
