@@ -18,6 +18,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from sapiens_common.layouts.goliath308 import goliath308_metainfo
 from sapiens_common.weights import find_config
+from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
 from sapiens_seg.vocabularies import resolve_vocabulary
 
@@ -44,6 +45,20 @@ def files(small_model, photo, tmp_path):
         return str(find_config(f'sapiens_tiny/{task}_goliath')), *names.values()
 
     return make
+
+
+def test_mmpose_inferencer_gives_our_numbers(files, tmp_path):
+    from mmpose.apis import MMPoseInferencer
+
+    config, weights, image = files('pose')
+    inferencer = MMPoseInferencer(config, weights, det_model='whole_image', device='cpu')
+    (found,) = inferencer(image, return_vis=True, vis_out_dir=str(tmp_path / 'vis'))
+    (person,) = found['predictions'][0]
+    ours = PoseInferencer(config, weights, device='cpu')(image, 'image')[0]
+    np.testing.assert_allclose(person['keypoints'], ours.keypoints[0], atol=1e-3)
+    np.testing.assert_allclose(person['keypoint_scores'], ours.scores[0], rtol=1e-5)
+    assert found['visualization'][0].shape == (96, 80, 3)
+    assert (found['visualization'][0] != cv2.imread(image)[..., ::-1]).any()  # points are drawn
 
 
 def test_mmseg_inferencer_gives_our_labels(files, tmp_path):
