@@ -4,5 +4,7 @@
 # Expected: not measured.
 _base_ = ['../_base_/sizes/sapiens_0.3b.py', '_base_/folder.py']
 
-model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))
+model = dict(
+    backbone=dict(arch=_base_.arch, img_size=_base_.img_size),
+    decode_head=dict(in_channels=_base_.embed_dims))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))

@@ -8,7 +8,9 @@ _base_ = [
 iterations = 20000
 
 runner_type = 'sapiens_common.ShardedRunner'
-model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))
+model = dict(
+    backbone=dict(arch=_base_.arch, img_size=_base_.img_size),
+    decode_head=dict(in_channels=_base_.embed_dims))
 train_dataloader = dict(batch_size=8)
 optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate),

@@ -5,7 +5,9 @@
 _base_ = ['../_base_/sizes/sapiens2_0.4b.py', '_base_/sapiens2_goliath.py']
 iterations = 20000
 
-model = dict(backbone=dict(arch=_base_.arch), decode_head=dict(in_channels=_base_.embed_dims))
+model = dict(
+    backbone=dict(arch=_base_.arch, img_size=_base_.img_size),
+    decode_head=dict(in_channels=_base_.embed_dims))
 train_dataloader = dict(batch_size=12)
 optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate),

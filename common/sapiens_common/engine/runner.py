@@ -25,6 +25,7 @@ from .checkpoint_files import (
     remove_partial_files,
     save_checkpoint_file,
 )
+from .fit import check_fit
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .seeding import run_seed
 
@@ -43,6 +44,12 @@ class SapiensRunner(Runner):
       :mod:`.loops`: a resumed run is bit-identical to one that was never interrupted.
     - A distributed run works without a GPU.
     """
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, and check that its parts and the images of the recipe fit each other."""
+        built = super().build_model(model)
+        check_fit(built, self.cfg)
+        return built
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop; in place of mmengine's own two its resumable subclasses."""
