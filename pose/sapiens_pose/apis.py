@@ -218,7 +218,7 @@ class PoseInferencer(Inferencer):
         ids = self.selection.ids
         if isinstance(model.head.decoder, BatchedUDPHeatmap):
             heatmaps = self._heatmaps(data['inputs'])
-            points, scores = model.head.decoder.batch_decode(heatmaps, ids)
+            points, scores = model.head.decoder.batch_decode(heatmaps, ids.tolist())
             found = [
                 InstanceData(keypoints=p, keypoint_scores=s)
                 for p, s in zip(points, scores, strict=True)

@@ -78,7 +78,9 @@ def select_keypoints(
         elif entry in names:
             ids.append(names.index(str(entry)))
         elif (
-            isinstance(entry, Integral) and not isinstance(entry, bool) and 0 <= entry < len(names)
+            isinstance(entry, Integral)
+            and not isinstance(entry, bool)
+            and 0 <= int(entry) < len(names)
         ):
             ids.append(int(entry))
         elif entry in (*_LAYOUTS, *by_count):

@@ -220,8 +220,8 @@ def resolve_vocabulary(vocabulary: str | Sequence[str] | Mapping[str, Any]) -> V
         named = {'classes': shipped.classes, 'palette': shipped.palette, 'weights': shipped.weights}
         changed = {**named, **{key: value for key, value in vocabulary.items() if key != 'name'}}
         own = resolve_vocabulary({key: value for key, value in changed.items() if value})
-        pairs = own.swap_pairs if 'swap_pairs' in vocabulary else shipped.swap_pairs
-        return replace(own, name=shipped.name, swap_pairs=pairs)
+        kept = own.swap_pairs if 'swap_pairs' in vocabulary else shipped.swap_pairs
+        return replace(own, name=shipped.name, swap_pairs=kept)
     classes = tuple(vocabulary['classes'])
     if len(set(classes)) != len(classes):
         raise ValueError(f'the class names of a vocabulary must differ, got {classes}')

@@ -107,7 +107,7 @@ class SurfaceRenderer:
             normal[inside] *= -1
             normal = normal @ camera.rotation.T.astype(np.float32)
             length = np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
-            normals[found] = normal / length * np.float32([1, -1, -1])
+            normals[found] = normal / length * np.array([1, -1, -1], np.float32)
         size = (camera.height, camera.width)
         depth = depth.reshape(size)
         return Surface(depth > 0, depth, normals.reshape(*size, 3))

@@ -131,9 +131,9 @@ def _render_shot(shot: Shot, renderer: SurfaceRenderer, out: Path) -> dict[str, 
         segmented = read_mask(shot.mask)
         if segmented.shape != size:
             raise ValueError(f'its mask is {segmented.shape}, the photo {size} (height, width)')
-        union = np.count_nonzero(mask | segmented)
+        union = int(np.count_nonzero(mask | segmented))
         mask = mask & segmented
-        overlap = np.count_nonzero(mask) / max(union, 1)
+        overlap = int(np.count_nonzero(mask)) / max(union, 1)
         if overlap < MIN_OVERLAP:
             raise ValueError(
                 f'scan and segmentation overlap by {overlap:.2f} (below {MIN_OVERLAP}); wrong frame, '

@@ -145,7 +145,7 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
     if config.every_framing:
         framing = FRAMINGS[index % 3]
     height, width = config.size
-    meshes: list[PosedMesh] | list[ScanMesh]
+    meshes: list[Any]  # PosedMesh, or ScanMesh where scans are given
     meta: dict[str, Any] = {'framing': framing}
     things: list[Thing] = []
     wild = bool(config.wild) and rng.random() < config.wild

@@ -74,7 +74,7 @@ def read_normal(
     elif values.dtype.kind != 'f':
         raise ValueError(f'normal {path}: expected floats in [-1, 1], got {values.dtype}')
     normals = np.empty(values.shape, np.float32)
-    normals[..., components] = values * np.float32(signs)
+    normals[..., components] = values * np.array(signs, np.float32)
     return convert_normals(normals, convention)
 
 

@@ -88,7 +88,7 @@ class LoadMaps(BaseTransform):
             'channel_order': channel_order,
         }
         self.format = {key: value for key, value in given.items() if value is not None}
-        parse_order(self.format.get('channel_order', 'xyz'))
+        parse_order(channel_order or 'xyz')
         self.siblings = siblings
         self.plausible = plausible
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,7 +99,7 @@ class Pipeline:
         self.watch = Stopwatch()
         self._ahead = 1 if inputs.live else plan.workers + 1
 
-    def run(self) -> Iterator[Item]:
+    def run(self) -> Generator[Item, None, None]:
         """Finished and failed items, in input order. The summary is complete after the last.
 
         Raises:

@@ -112,8 +112,8 @@ def _writers(
 def _settings_of(task: Task, plan: Plan) -> dict[str, Any]:
     """What of a run the numbers of its results depend on, but for the inputs."""
     model = task.describe()
-    settings = {key: model[key] for key in ('sha256', 'dtype') if key in model}
-    return {**settings, 'output': task.output, 'crops': plan.crops}
+    settings: dict[str, Any] = {'output': task.output, 'crops': plan.crops}
+    return settings | {key: model[key] for key in ('sha256', 'dtype') if key in model}
 
 
 def run_tasks(

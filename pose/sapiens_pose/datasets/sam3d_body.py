@@ -183,7 +183,8 @@ def read_points(path: str | Path, values: np.ndarray) -> tuple[np.ndarray, str]:
             f'{shape[1:]} per person'
         )
     if values.shape[2] == 2:
-        return np.float32(np.pad(values, ((0, 0), (0, 0), (0, 1)), constant_values=1)), 'x, y'
+        padded = np.pad(values, ((0, 0), (0, 0), (0, 1)), constant_values=1)
+        return padded.astype(np.float32), 'x, y'
     third = values[..., 2]
     found = np.unique(third[np.isfinite(third)])
     if not np.isfinite(third).all() or not (

@@ -34,7 +34,7 @@ def cloud_of(record: Record) -> tuple[np.ndarray, np.ndarray] | None:
             return None
         points = _relief(depth)
     else:
-        points = points * np.float32([1, -1, -1])
+        points = points * np.array([1, -1, -1], np.float32)
     keep = np.isfinite(points).all(-1) & (np.abs(points).sum(-1) > 0)
     mask = foreground_of(record)
     if mask is not None:

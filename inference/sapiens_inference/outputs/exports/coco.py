@@ -104,12 +104,14 @@ def write_coco(run: RunFolder, out: Path) -> list[Path]:
     CVAT and Label Studio import the file as skeletons, and ``sapiens_pose``'s data sets read it, also after it was
     corrected there. Masks come from matting, else from body parts, where the run has them.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, record in enumerate(run.records(), 1):
         if record.people is None:
             continue
         images.append(_image(record, number))
-        masks = person_masks(record) or [None] * len(record.people)
+        found = person_masks(record)
+        masks = [None] * len(record.people) if found is None else found
         for person, mask in zip(record.people, masks, strict=True):
             place = {'id': len(annotations) + 1, 'image_id': number}
             annotations.append({**place, **_annotation(person, mask)})

@@ -196,8 +196,8 @@ class RunFolder:
                 stems = (path.stem, f'{path.stem}_{path.suffix[1:].lower()}')
                 if Path(name).name in stems and path.suffix.lower() in suffixes:
                     return path
-        path = None if named is None else Path(named)
-        return path if path is not None and path.is_file() else None
+        found = None if named is None else Path(named)
+        return found if found is not None and found.is_file() else None
 
     def records(self) -> Iterator[Record]:
         """Images first, then the frames of each video, in the order of their names."""
@@ -244,9 +244,17 @@ class RunFolder:
                 entry = entries.get(frame.number)
                 people = [Person.of(p) for p in entry['people']] if entry else None
                 if entry or not entries:
-                    place = {'video': name, 'frame': frame.number, 'time': frame.time}
                     shape = (picture.shape[0], picture.shape[1])
-                    yield Record(self, name, people, shape=shape, picture=picture, **place)
+                    yield Record(
+                        self,
+                        name,
+                        people,
+                        video=name,
+                        frame=frame.number,
+                        time=frame.time,
+                        shape=shape,
+                        picture=picture,
+                    )
             return
         for number, entry in sorted(entries.items()):
             people = [Person.of(p) for p in entry['people']]

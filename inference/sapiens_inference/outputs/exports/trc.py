@@ -33,11 +33,12 @@ def write_trc(run: RunFolder, out: Path) -> list[Path]:
     written = []
     for (name, track), entries in tracks.items():
         metric = all(lifted is not None for _, _, lifted in entries)
+        shown = entries if metric else [(r, p, None) for r, p, _ in entries]
         if not metric:
             MMLogger.get_current_instance().warning(
                 f'{name}: no pointmap of every frame, so the TRC file holds pixels in a plane, not metres'
             )
-        markers = np.stack([lifted if metric else _flat(person) for _, person, lifted in entries])
+        markers = np.stack([_flat(p) if lifted is None else lifted for _, p, lifted in shown])
         suffix = ('' if track < 0 else f'_person{track}') + ('.trc' if metric else '_2d.trc')
         path = stem_path(out, name, suffix)
         numbers = [record.frame or 0 for record, _, _ in entries]
