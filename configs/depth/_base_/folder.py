@@ -2,8 +2,9 @@
 # name, and train.txt and val.txt with one name per line. See docs/depth_and_normals.md.
 _base_ = ['dense.py']
 data_root = 'data/depth'
+load = dict(type='sapiens_depth_normal.LoadMaps', depth_unit=1.0)  # 0.001 for files in millimetres
 parts = dict(
-    load=dict(type='sapiens_depth_normal.LoadMaps', depth_unit=1.0),  # 0.001 for files in millimetres
+    load=load,
     warp=dict(_base_.parts.warp, rotate_prob=0.5),
     normalize=dict(type='sapiens_depth_normal.NormalizeDepth'))
 steps = ['load', 'warp', 'normalize', 'distort', 'pack']

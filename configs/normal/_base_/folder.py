@@ -3,7 +3,8 @@
 _base_ = ['../../depth/_base_/dense.py']
 data_root = 'data/normal'
 # Camera coordinates of your files: opengl is X right, Y up, Z to the camera; opencv is X right, Y down, Z away.
-parts = dict(load=dict(type='sapiens_depth_normal.LoadMaps', convention='opengl'))
+load = dict(type='sapiens_depth_normal.LoadMaps', convention='opengl')
+parts = dict(load=load)
 # The published recipe does not rotate; rotate_prob=0.5 is safe here, since normals turn with the image.
 steps = ['load', 'warp', 'distort', 'pack']
 train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
