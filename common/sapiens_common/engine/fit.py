@@ -23,9 +23,10 @@ def check_fit(model: nn.Module, config: Config) -> None:
         ValueError: A head takes other features, or the pipeline makes images of another size.
     """
     backbone = getattr(model, 'backbone', None)
-    size, width = getattr(backbone, 'img_size', None), getattr(backbone, 'embed_dims', None)
-    if not isinstance(size, (tuple, list)) or not isinstance(width, int):
+    built, width = getattr(backbone, 'img_size', None), getattr(backbone, 'embed_dims', None)
+    if not isinstance(built, (tuple, list)) or not isinstance(width, int):
         return
+    size: Size = (built[0], built[1])
     for name, head in _heads(model):
         channels = getattr(head, 'in_channels', None)
         if isinstance(channels, int) and channels != width:
@@ -34,10 +35,10 @@ def check_fit(model: nn.Module, config: Config) -> None:
                 'and the head must be of one size: model.head.in_channels=_base_.embed_dims'
             )
         made = getattr(getattr(head, 'decoder', None), 'input_size', None)
-        if made is not None and tuple(made)[::-1] != tuple(size):
+        if made is not None and tuple(made)[::-1] != size:
             raise ValueError(_message(f'model.{name}.decoder.input_size', tuple(made)[::-1], size))
     made = _output_size(_training_pipeline(config))
-    if made is not None and made != tuple(size):
+    if made is not None and made != size:
         raise ValueError(_message('train_dataloader.dataset.pipeline', made, size))
 
 
