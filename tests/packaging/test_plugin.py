@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # eight processes that load upstream's libraries
+
 BACKBONES = [
     dict(type='sapiens_pretrain.SapiensViT', img_size=(64, 48), drop_path_rate=0.1, arch='tiny'),
     dict(type='sapiens_pretrain.Sapiens2ViT', img_size=(64, 48), arch='tiny'),

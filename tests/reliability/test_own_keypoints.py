@@ -56,6 +56,7 @@ def walk(root):
     return commands, config
 
 
+@pytest.mark.slow
 def test_walk_through(root, folder, walk, monkeypatch, capsys):
     commands, config = walk
     (folder / 'my_pose.py').write_text(config.replace('configs/', f'{root}/configs/'))
