@@ -8,14 +8,22 @@ _base_ = [
 ]
 data_root = _base_.tiny_root  # --cfg-options data_root=DIR
 size = _base_.tiny_size
+# The width of the input, as in the published recipe: canonical depths of people stay about 1 to 3.
+focal = size[1]
 
 model = dict(
     backbone=dict(arch=_base_.arch, img_size=size, with_cp=False),
     data_preprocessor=dict(size=size),
-    decode_head=dict(in_channels=_base_.embed_dims, **_base_.thin_head, grid_size=(8, 6), scale_conv_out_channels=(64, 32), scale_linear_out_channels=(64, 32)))
+    decode_head=dict(
+        in_channels=_base_.embed_dims,
+        canonical_focal=float(focal),
+        grid_size=(8, 6),
+        scale_conv_out_channels=(64, 32),
+        scale_linear_out_channels=(64, 32),
+        **_base_.thin_head))
 parts = dict(
     flip=dict(_base_.parts.flip, prob=0.5),
-    reject=dict(type='sapiens_depth_normal.RejectMaps', min_depth=0.04),
+    reject=dict(type='sapiens_depth_normal.RejectMaps', min_depth=0.04, canonical_focal=focal),
     fit=dict(_base_.parts.fit, size=size),
     fit_image=dict(_base_.parts.fit_image, size=size))
 # The renders are varied already.
@@ -34,3 +42,5 @@ param_scheduler = _base_.tiny_scheduler
 train_cfg = _base_.tiny_cfg
 default_hooks = dict(checkpoint=_base_.tiny_checkpoint, logger=dict(interval=10))
 log_processor = dict(by_epoch=True)
+val_evaluator = dict(canonical_focal=focal)
+test_evaluator = val_evaluator

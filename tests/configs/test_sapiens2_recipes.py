@@ -114,3 +114,19 @@ def test_tiny_recipes(root, task):
     assert config.model.backbone.arch in SAPIENS2_ZOO
     assert config.train_dataloader.dataset.data_root == 'data/synthetic'
     assert 'data/synthetic' in config.val_dataloader.dataset.data_root
+
+
+@pytest.mark.parametrize('name', ['1b_render_people', 'tiny_synthetic'])
+def test_the_canonical_focal_length_is_the_width_of_the_input(root, name):
+    """Else canonical depths of people are far from those that the published heads learn."""
+    config = Config.fromfile(root / f'configs/pointmap/sapiens2_{name}.py')
+    width = config.model.backbone.img_size[1]
+    assert config.model.decode_head.get('canonical_focal', 768) == width
+    assert config.val_evaluator.get('canonical_focal', 768) == width
+    assert config.model.decode_head.grid_size == tuple(
+        n // 16 for n in config.model.backbone.img_size
+    )
+    (reject,) = [
+        step for step in config.train_dataloader.dataset.pipeline if 'RejectMaps' in step.type
+    ]
+    assert reject.get('canonical_focal', 768) == width
