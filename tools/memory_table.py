@@ -106,7 +106,7 @@ def slope(count: Callable[[int], float]) -> tuple[float, float]:
 
 def needs(config: Any) -> tuple[int, dict[str, Need]]:
     """Parameters of a config's model, and what each way of using it needs."""
-    from sapiens_common.engine.memory import backward_bytes, forward_bytes, without_data
+    from benchmarks.harness.live_memory import backward_bytes, forward_bytes, without_data
 
     size = config.model.backbone.get('img_size', (1024, 768))
 

@@ -106,7 +106,8 @@ def test_coco_annotations_are_read_by_cocos_own_tools(run):
 
 
 def test_corrected_annotations_are_training_data(run):
-    from sapiens_common.layouts import own
+    from data_checks import own_layout as own
+
     from sapiens_pose.datasets import CheckedCocoDataset
 
     [path] = export_run(run, ['coco'])['coco']

@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from data_checks.own_layout import find_metainfo_problems, make_metainfo, read_category
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import MMLogger
 
 from sapiens_common.files.boxes import read_boxes_json
-from sapiens_common.layouts.own import find_metainfo_problems, make_metainfo, read_category
 from sapiens_inference.inputs.boxes import GivenBoxes
 from sapiens_inference.items import Item
 from sapiens_pose.datasets import CheckedCocoDataset, CheckedCocoWholeBodyDataset, GoliathDataset

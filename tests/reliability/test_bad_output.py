@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pytest
 import torch
+from data_checks.own_layout import make_metainfo, write_metainfo
 from mmengine.config import Config
 
 from sapiens_common.engine import launch
 from sapiens_common.engine.checkpoint_files import find_newest_checkpoint, save_checkpoint_file
-from sapiens_common.layouts.own import make_metainfo, write_metainfo
 from sapiens_pretrain.data.shards import (
     ShardedImages,
     index_path,

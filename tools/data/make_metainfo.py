@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Write or validate; problems are printed and decide the exit status."""
     args = parse_args()
-    from sapiens_common.layouts import own as metainfo
+    from data_checks import own_layout as metainfo
 
     try:
         if args.check:

@@ -4,9 +4,8 @@
 import runpy
 
 import torch
+from benchmarks.harness.live_memory import LiveTensors, backward_bytes, forward_bytes, without_data
 from torch import nn
-
-from sapiens_common.engine.memory import LiveTensors, backward_bytes, forward_bytes, without_data
 
 
 def test_tensors_count_while_they_live():

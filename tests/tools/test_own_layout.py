@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from data_checks import own_layout as metainfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapiens_common.layouts import own as metainfo
 from sapiens_common.layouts.goliath308 import goliath308_metainfo, load_goliath308
 from sapiens_common.layouts.sides import mirrored_name, side_of
 
