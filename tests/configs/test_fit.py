@@ -1,12 +1,18 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """A size card that is swapped in a recipe, and parts of different sizes, are refused."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from mmpose.evaluation.metrics import CocoMetric
+from mmseg.evaluation import IoUMetric
 
-from sapiens_common.engine.fit import check_fit
+from sapiens_common.engine.fit import check_fit, check_save_best
+from sapiens_pose.engine import KeypointCheckHook
+from sapiens_pose.evaluation import Humans5KMetric
 
 
 def check(config):
@@ -37,3 +43,60 @@ def test_a_head_of_another_size_is_refused(root):
     config.model.head.in_channels = 1536
     with pytest.raises(ValueError, match='in_channels is 1536, the encoder gives 192 channels'):
         check(config)
+
+
+def test_a_decoder_of_another_heatmap_is_refused(root):
+    config = Config.fromfile(root / 'configs/pose/sapiens_tiny_coco.py')
+    config.model.head.decoder.heatmap_size = (24, 32)
+    message = 'makes heatmaps of 64 x 48, its decoder.heatmap_size is 32 x 24'
+    with pytest.raises(ValueError, match=message):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'good'),
+    [
+        ('coco/AP', True),
+        ('auto', True),
+        (None, True),
+        (['coco/AR', 'mIoU'], True),
+        ('goliath/face_AP', True),  # of our own metrics the prefix is checked
+        ('coco/AQ', False),
+        ('AP', False),
+        ('goliat/AP', False),
+        (['coco/AP', 'mIou'], False),
+    ],
+)
+def test_the_figure_of_the_best_checkpoint_must_be_there(wanted, good):
+    metrics = [CocoMetric(), IoUMetric(), Humans5KMetric()]
+    if good:
+        check_save_best(wanted, metrics)
+        return
+    with pytest.raises(
+        ValueError, match='no metric of val_evaluator has it; there are CocoMetric with'
+    ):
+        check_save_best(wanted, metrics)
+
+
+def test_keypoints_of_data_head_and_metric_must_agree():
+    model = SimpleNamespace(head=SimpleNamespace(out_channels=308))
+    data = SimpleNamespace(metainfo={'num_keypoints': 308})
+    loop = SimpleNamespace(
+        dataloader=SimpleNamespace(dataset=data),
+        evaluator=SimpleNamespace(metrics=[Humans5KMetric()]),
+    )
+    runner = SimpleNamespace(
+        model=model, val_loop=loop, test_loop=loop, train_dataloader=SimpleNamespace(dataset=data)
+    )
+    hook = KeypointCheckHook()
+    hook.before_train(runner)
+    hook.before_test(runner)
+    loop.evaluator.metrics = [CocoMetric()]
+    for check_run in (hook.before_train, hook.before_test):
+        with pytest.raises(ValueError, match='CocoMetric cannot evaluate 308 keypoints; use'):
+            check_run(runner)
+    model.head.out_channels = 17
+    with pytest.raises(
+        ValueError, match='train_dataloader has 308 keypoints, the head out_channels=17'
+    ):
+        hook.before_train(runner)

@@ -4,8 +4,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from torch import nn
+from torch.func import functional_call
 
 Size = tuple[int, int]
 
@@ -20,13 +23,15 @@ def check_fit(model: nn.Module, config: Config) -> None:
         config: Of the run.
 
     Raises:
-        ValueError: A head takes other features, or the pipeline makes images of another size.
+        ValueError: A head takes other features, makes other maps than its decoder reads, or the pipeline
+            makes images of another size.
     """
     backbone = getattr(model, 'backbone', None)
     built, width = getattr(backbone, 'img_size', None), getattr(backbone, 'embed_dims', None)
     if not isinstance(built, (tuple, list)) or not isinstance(width, int):
         return
     size: Size = (built[0], built[1])
+    patch = getattr(backbone, 'patch_size', None)
     for name, head in _heads(model):
         channels = getattr(head, 'in_channels', None)
         if isinstance(channels, int) and channels != width:
@@ -37,9 +42,26 @@ def check_fit(model: nn.Module, config: Config) -> None:
         made = getattr(getattr(head, 'decoder', None), 'input_size', None)
         if made is not None and tuple(made)[::-1] != size:
             raise ValueError(_message(f'model.{name}.decoder.input_size', tuple(made)[::-1], size))
+        wanted = getattr(getattr(head, 'decoder', None), 'heatmap_size', None)
+        if wanted is not None and isinstance(patch, int):
+            found = _map_size(head, width, (size[0] // patch, size[1] // patch))
+            if found != tuple(wanted)[::-1]:
+                raise ValueError(
+                    f'model.{name} makes heatmaps of {found[0]} x {found[1]}, its decoder.heatmap_size is '
+                    f'{wanted[1]} x {wanted[0]} (height x width); the latter must be the former'
+                )
     made = _output_size(_training_pipeline(config))
     if made is not None and made != size:
         raise ValueError(_message('train_dataloader.dataset.pipeline', made, size))
+
+
+def _map_size(head: nn.Module, channels: int, features: Size) -> Size:
+    """(height, width) of what a head makes of a feature map; nothing is computed for it."""
+    weights = {name: value.to('meta') for name, value in head.state_dict().items()}
+    image = torch.empty(1, channels, *features, device='meta')
+    with torch.no_grad():
+        height, width = functional_call(head, weights, ((image,),)).shape[-2:]
+    return height, width
 
 
 def _message(place: str, made: Size, size: Size) -> str:
@@ -77,3 +99,44 @@ def _output_size(pipeline: list[Any]) -> Size | None:
         elif isinstance(step.get('size'), (tuple, list)) and len(step['size']) == 2:
             size = tuple(step['size'])
     return size
+
+
+_NAMES = {
+    **dict.fromkeys(
+        ('CocoMetric', 'CocoWholeBodyMetric'),
+        ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)'),
+    ),
+    'IoUMetric': ('aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'),
+}
+"""Figures of upstream's metrics, by class name; of others the prefix alone is known beforehand."""
+
+
+def check_save_best(wanted: str | list[str] | None, metrics: list[BaseMetric]) -> None:
+    """Check that the figures which best checkpoints are chosen by are among those of the metrics.
+
+    Args:
+        wanted: ``save_best`` of the checkpoint hook; ``auto`` fits anything.
+        metrics: Of the validation.
+
+    Raises:
+        ValueError: A figure is not among them.
+    """
+    for name in [wanted] if isinstance(wanted, str) else wanted or []:
+        if name != 'auto' and not any(_may_give(metric, name) for metric in metrics):
+            known = ', '.join(_described(metric) for metric in metrics)
+            raise ValueError(
+                f'default_hooks.checkpoint.save_best={name!r}: no metric of val_evaluator has it; there are '
+                f'{known}'
+            )
+
+
+def _may_give(metric: BaseMetric, name: str) -> bool:
+    prefix, _, figure = name.rpartition('/')
+    names = _NAMES.get(type(metric).__name__)
+    return prefix == (metric.prefix or '') and (names is None or figure in names)
+
+
+def _described(metric: BaseMetric) -> str:
+    prefix = f'{metric.prefix}/' if metric.prefix else ''
+    names = _NAMES.get(type(metric).__name__, ('...',))
+    return f'{type(metric).__name__} with ' + ', '.join(f'{prefix}{name}' for name in names)

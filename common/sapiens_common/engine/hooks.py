@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from sapiens_common.registry import HOOKS
 
 from .checkpoint_files import write_text_atomically
+from .fit import check_save_best
 
 
 @HOOKS.register_module()
@@ -25,6 +26,12 @@ class SafeCheckpointHook(CheckpointHook):
     last_ckpt: str | None
     best_ckpt_path: str | None
     best_ckpt_path_dict: dict[str, str | None]
+
+    def before_train(self, runner: Runner) -> None:
+        """Check ``save_best`` before the first epoch, then as upstream."""
+        if runner.val_loop is not None:
+            check_save_best(self.save_best, list(runner.val_loop.evaluator.metrics))
+        super().before_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         """Write, point ``last_checkpoint`` to it, then remove what is beyond ``max_keep_ckpts``."""

@@ -10,6 +10,8 @@ visualizer = dict(
     name='visualizer',
     vis_backends=[dict(type='LocalVisBackend')])
 
+custom_hooks = [dict(type='sapiens_pose.KeypointCheckHook')]
+
 train_cfg = dict(by_epoch=True, max_epochs=210, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
