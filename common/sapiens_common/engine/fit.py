@@ -13,7 +13,7 @@ from torch.func import functional_call
 Size = tuple[int, int]
 
 
-def check_fit(model: nn.Module, config: Config) -> None:
+def check_fit(model: nn.Module, config: Config, training: bool = True) -> None:
     """Compare the encoder with the heads, and with the images that the training pipeline makes.
 
     Models without an encoder of a fixed input size (``backbone.img_size``) pass.
@@ -21,6 +21,7 @@ def check_fit(model: nn.Module, config: Config) -> None:
     Args:
         model: Built from the config.
         config: Of the run.
+        training: Whether the training pipeline is going to be used.
 
     Raises:
         ValueError: A head takes other features, makes other maps than its decoder reads, or the pipeline
@@ -50,7 +51,7 @@ def check_fit(model: nn.Module, config: Config) -> None:
                     f'model.{name} makes heatmaps of {found[0]} x {found[1]}, its decoder.heatmap_size is '
                     f'{wanted[1]} x {wanted[0]} (height x width); the latter must be the former'
                 )
-    made = _output_size(_training_pipeline(config))
+    made = _output_size(_training_pipeline(config)) if training else None
     if made is not None and made != size:
         raise ValueError(_message('train_dataloader.dataset.pipeline', made, size))
 

@@ -46,13 +46,17 @@ class SapiensRunner(Runner):
     """
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model, and check that its parts and the images of the recipe fit each other."""
+        """Build the model, and check that its parts fit each other."""
         built = super().build_model(model)
-        check_fit(built, self.cfg)
+        check_fit(built, self.cfg, training=False)
         return built
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the training loop; in place of mmengine's own two its resumable subclasses."""
+        """Build the training loop; in place of mmengine's own two its resumable subclasses.
+
+        The images of the training pipeline must fit the encoder.
+        """
+        check_fit(getattr(self.model, 'module', self.model), self.cfg)
         if isinstance(loop, dict) and loop.get('type') in _REPLACED:
             loop = {**loop, 'type': _REPLACED[loop['type']]}
         elif isinstance(loop, dict) and 'type' not in loop:
