@@ -355,3 +355,16 @@ def test_the_camera_of_a_pointmap(run):
 
     with np.load(run / 'pointmap/sub/a.npz') as content:
         assert focal_length(content['points']) == pytest.approx(50, rel=1e-5)
+
+
+def test_a_video_is_decoded_only_for_formats_that_show_it(film, monkeypatch):
+    from sapiens_inference.outputs.exports import run_folder
+
+    def decode(video, name):
+        raise AssertionError(f'{video} was decoded')
+
+    monkeypatch.setattr(run_folder.RunFolder, '_input', lambda *_: film / 'film.mp4')
+    monkeypatch.setattr(run_folder, 'open_video', decode)
+    export_run(film, ['csv', 'csv_long', 'npz', 'trc', 'openpose'])
+    with pytest.raises(AssertionError, match='was decoded'):
+        export_run(film, ['dwpose'])

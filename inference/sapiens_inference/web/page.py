@@ -245,7 +245,7 @@ def _shown(out: Path, inputs: list[Path]) -> list[Record]:
     run = RunFolder(out, inputs[0].parent)
     films: set[str] = set()
     records = []
-    for record in run.records():
+    for record in run.records(pixels=False):
         if record.video is None:
             records.append(record)
         elif record.video not in films:
@@ -264,7 +264,7 @@ def _film(job: Path, record: Record) -> str:
         for task in ('sheet', *record.run.tasks)
         if (path := out / task / f'{record.name}.mp4').is_file()
     )
-    frames = [r for r in record.run.records() if r.video == record.video]
+    frames = [r for r in record.run.records(pixels=False) if r.video == record.video]
     for frame in frames:
         frame.picture = None
     return video_page(f'/gradio_api/file={film}', frames)

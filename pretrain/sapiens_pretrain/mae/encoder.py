@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.init import normal_, xavier_uniform_
 
 from sapiens_common.checkpoint import find_pretrained
 from sapiens_pretrain.models.sincos import sincos_pos_embed
 from sapiens_pretrain.models.vit import SapiensViT
 from sapiens_pretrain.registry import MODELS
 
-from .masking import MAE_INIT, MaskRatio, random_masking
+from .masking import MAE_INIT, MaskRatio, init_embedding, random_masking
 
 
 @MODELS.register_module()
@@ -54,9 +53,7 @@ class MaskedSapiensViT(MaskRatio, SapiensViT):
         if find_pretrained(self.init_cfg):
             return
         self.pos_embed.data.copy_(sincos_pos_embed(self.grid, self.embed_dims))
-        weight = self.patch_embed.projection.weight.data
-        xavier_uniform_(weight.flatten(1))  # a view: the patch convolution is a linear layer
-        normal_(self.cls_token, std=0.02)
+        init_embedding(self.patch_embed, self.cls_token)
 
     def forward(
         self, x: Tensor, mask: bool | None = True, noise: Tensor | None = None

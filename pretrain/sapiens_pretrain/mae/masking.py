@@ -4,7 +4,8 @@
 Shape letters: B images, L patches of an image, V visible ones of them, D embedding.
 """
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.init import normal_, xavier_uniform_
 
 # Glorot's initialisation of MAE; encoder and decoder share it.
 MAE_INIT = (
@@ -33,6 +34,12 @@ def random_masking(x: Tensor, mask_ratio: float, noise: Tensor) -> tuple[Tensor,
     visible = x.gather(1, keep[..., None].expand(-1, -1, x.shape[2]))
     mask = (restore >= num_visible).to(noise.dtype)
     return visible, mask, restore
+
+
+def init_embedding(patch_embed: nn.Module, cls_token: Tensor) -> None:
+    """MAE's initialisation of the patch convolution, as a linear layer, and of the class token."""
+    xavier_uniform_(patch_embed.projection.weight.data.flatten(1))  # flattened it is a view
+    normal_(cls_token, std=0.02)
 
 
 class MaskRatio:

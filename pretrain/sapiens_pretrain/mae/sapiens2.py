@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.init import normal_, xavier_uniform_
 
 from sapiens_common.checkpoint import find_pretrained
 from sapiens_pretrain.models.rope import Tables
 from sapiens_pretrain.models.sapiens2 import Sapiens2ViT
 from sapiens_pretrain.registry import MODELS
 
-from .masking import MAE_INIT, MaskRatio, random_masking
+from .masking import MAE_INIT, MaskRatio, init_embedding, random_masking
 
 
 @MODELS.register_module()
@@ -49,9 +48,7 @@ class MaskedSapiens2ViT(MaskRatio, Sapiens2ViT):
         super().init_weights()
         if find_pretrained(self.init_cfg):
             return
-        weight = self.patch_embed.projection.weight.data
-        xavier_uniform_(weight.flatten(1))  # a view: the patch convolution is a linear layer
-        normal_(self.cls_token, std=0.02)
+        init_embedding(self.patch_embed, self.cls_token)
 
     def forward(
         self, x: Tensor, mask: bool | None = True, noise: Tensor | None = None

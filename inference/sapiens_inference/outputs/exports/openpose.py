@@ -77,7 +77,7 @@ def _people(
 def write_openpose(run: RunFolder, out: Path) -> list[Path]:
     """OpenPose JSON, one ``<stem>_keypoints.json`` per image or frame: BODY_25, hands, face."""
     written = []
-    for record in run.records():
+    for record in run.records(pixels=False):
         if record.people is None:
             continue
         people = _people(record.people, run.keypoint_names, BODY_25, binary=False)

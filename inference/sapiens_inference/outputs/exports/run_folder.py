@@ -199,8 +199,13 @@ class RunFolder:
         found = None if named is None else Path(named)
         return found if found is not None and found.is_file() else None
 
-    def records(self) -> Iterator[Record]:
-        """Images first, then the frames of each video, in the order of their names."""
+    def records(self, pixels: bool = True) -> Iterator[Record]:
+        """Images first, then the frames of each video, in the order of their names.
+
+        Args:
+            pixels: Whether the pictures or the sizes of frames are wanted; without, a video whose keypoint
+                file lists its frames is not decoded.
+        """
         videos = {
             self._stem(path, path.relative_to(self.folder).parts[0])
             for path in self.folder.glob('*/**/*.mp4')
@@ -229,13 +234,13 @@ class RunFolder:
                 shape = None if size is None else (size[0], size[1])
                 yield Record(self, stem, people, image, shape=shape)
         for name in sorted(films):
-            yield from self._frames(name, films[name])
+            yield from self._frames(name, films[name], pixels)
 
-    def _frames(self, name: str, content: dict[str, Any]) -> Iterator[Record]:
+    def _frames(self, name: str, content: dict[str, Any], pixels: bool) -> Iterator[Record]:
         entries = {entry['frame']: entry for entry in content.get('frames', [])}
         named = content.get('video', {}).get('path')
         path = self._input(name, named, VIDEO_SUFFIXES)
-        if path is not None:
+        if path is not None and (pixels or not entries):
             # The video is decoded beside, so that its frames are at hand one at a time.
             video, _ = open_video(path, name)
             for frame, picture, _ in read_video(video):

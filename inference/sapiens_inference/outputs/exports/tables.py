@@ -17,7 +17,7 @@ _PLACE = ('image', 'frame', 'time', 'person', 'track_id')
 
 
 def _rows(run: RunFolder) -> Iterator[tuple[Record, int, Person]]:
-    for record in run.records():
+    for record in run.records(pixels=False):
         for number, person in enumerate(record.people or []):
             yield record, number, person
 
@@ -76,7 +76,7 @@ def write_npz(run: RunFolder, out: Path) -> list[Path]:
     ``names`` (K,).
     """
     rows: dict[str, list[tuple[Record, Person]]] = {}
-    for record in run.records():
+    for record in run.records(pixels=False):
         if record.people is not None:
             rows.setdefault(record.name, []).extend((record, p) for p in record.people)
     written = []

@@ -23,7 +23,7 @@ def write_trc(run: RunFolder, out: Path) -> list[Path]:
     are pixels: the file is called ``_2d.trc``, its units are ``px``, and a warning says so.
     """
     tracks: dict[tuple[str, int], list[tuple[Record, Person, np.ndarray | None]]] = {}
-    for record in run.records():
+    for record in run.records(pixels=False):
         if record.video is None or not record.people:
             continue
         points = record.array('pointmap')
