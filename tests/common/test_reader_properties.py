@@ -166,5 +166,9 @@ def test_a_torn_picture_is_an_error_that_names_it(tmp_path, photo, cut):
     path.write_bytes(
         file.getvalue()[: int(cut * (len(file.getvalue()) - 12))]
     )  # before the last chunk
-    with pytest.raises(ValueError, match='torn.png'):
-        read_image(path)
+    try:
+        image = read_image(path)
+    except ValueError as error:
+        assert 'torn.png' in str(error)
+    else:  # of a few pixels, all may come before the cut: none is ever made up
+        np.testing.assert_array_equal(image, photo[..., ::-1])

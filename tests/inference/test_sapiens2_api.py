@@ -56,8 +56,8 @@ def test_points_are_metres_of_the_unpadded_image(engines, photo):
     points, scale = network_maps(engines['pointmap'], image, (32, 48), (0, 0, 16, 16))
     expected = (points / scale[:, :, None, None])[0, :, 16:48].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(result.points, expected, rtol=1e-4, atol=1e-4)
-    # The canonical focal length is 768 pixels at a scale of one.
-    assert result.focal == pytest.approx(768 / scale.item(), rel=1e-4)
+    # The canonical focal length is the width of the recipe's input at a scale of one.
+    assert result.focal == pytest.approx(96 / scale.item(), rel=1e-4)
     larger = engines['pointmap'](cv2.resize(image, (96, 64), interpolation=cv2.INTER_LINEAR))[0]
     assert larger.points.shape == (64, 96, 3)
     np.testing.assert_array_equal(result.depth, result.points[..., 2])

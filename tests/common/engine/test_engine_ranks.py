@@ -5,47 +5,28 @@ import multiprocessing
 
 import pytest
 import torch
-from mmengine.dist import get_dist_info
-
-from sapiens_common.engine import launch
 
 pytestmark = pytest.mark.skipif(
-    'fork' not in multiprocessing.get_all_start_methods(), reason='the processes are forked'
+    'forkserver' not in multiprocessing.get_all_start_methods(), reason='the processes are forked'
 )
 
 
 @pytest.fixture
-def train_two(toy, tmp_path, monkeypatch):
+def train_two(toy, tmp_path):
     """`train_two(**options)`: messages, error, seen samples and weights of both ranks of a toy run."""
 
-    def run(rank, options):
-        torch.set_num_threads(1)  # a forked process has none of its parent's
-        for name, value in (('RANK', rank), ('LOCAL_RANK', rank), ('WORLD_SIZE', 2)):
-            monkeypatch.setenv(name, str(value))
-        torch.distributed.init_process_group(
-            'gloo', init_method=f'file://{tmp_path}/store', rank=rank, world_size=2
-        )
-        config = toy.make_config(tmp_path / 'run', **options)
-        config.launcher = 'pytorch'
-        runner = launch.build_runner(config)
-        assert get_dist_info() == (rank, 2)
-        messages, error = [], ''
-        runner.logger.warning = lambda text, *args, **kwargs: messages.append(str(text))
-        try:
-            runner.train()
-        except Exception as failure:
-            error = f'{type(failure).__name__}: {failure}'
-        model = runner._unwrapped_model()
-        result = {'messages': messages, 'error': error, 'seen': model.seen}
-        torch.save({**result, 'weights': model.state_dict()}, tmp_path / f'{rank}.pt')
-
     def train(**options):
-        context = multiprocessing.get_context('fork')
-        processes = [context.Process(target=run, args=(rank, options)) for rank in range(2)]
+        # Not forked from here: other tests leave threads, whose locks a fork would take along.
+        context = multiprocessing.get_context('forkserver')
+        context.set_forkserver_preload(['toy_job'])
+        processes = [
+            context.Process(target=toy.train_rank, args=(rank, tmp_path, options))
+            for rank in range(2)
+        ]
         for process in processes:
             process.start()
         for process in processes:
-            process.join(60)
+            process.join(120)
         assert [process.exitcode for process in processes] == [0, 0]
         results = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in range(2)]
         first, second = (result['weights'] for result in results)

@@ -6,6 +6,7 @@ Used as a module by the tests and as a program by those that kill it.
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.dist import get_rank
+from mmengine.dist import get_dist_info, get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
@@ -172,6 +173,30 @@ def make_config(
         )
     config.merge_from_dict(options)
     return config
+
+
+def train_rank(rank, folder, options):
+    """A toy run as one of two ranks; messages, error, seen samples and weights go to `<rank>.pt`."""
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    from sapiens_common.engine import launch
+
+    config = make_config(folder / 'run', **options)
+    config.launcher = 'pytorch'
+    runner = launch.build_runner(config)
+    assert get_dist_info() == (rank, 2)
+    messages, error = [], ''
+    runner.logger.warning = lambda text, *args, **kwargs: messages.append(str(text))
+    try:
+        runner.train()
+    except Exception as failure:
+        error = f'{type(failure).__name__}: {failure}'
+    model = runner._unwrapped_model()
+    result = {'messages': messages, 'error': error, 'seen': model.seen}
+    torch.save({**result, 'weights': model.state_dict()}, folder / f'{rank}.pt')
 
 
 def main():
