@@ -32,7 +32,7 @@ def parse_run(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Conf
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     # Only now, so that --help answers at once.
-    from sapiens_common.engine.launch import load_config
+    from runs.launch import load_config
 
     try:
         return args, load_config(args.config, args.work_dir, args.launcher, args.cfg_options)

@@ -84,8 +84,7 @@ def train(args: argparse.Namespace, watch: Watch) -> None:
     """Train without validation, measuring after iterations."""
     from _run_arguments import OptionsAction
     from mmengine.hooks import Hook
-
-    from sapiens_common.engine import launch
+    from runs import launch
 
     class WatchHook(Hook):
         def after_train_iter(self, runner: object, *unused: object, **ignored: object) -> None:

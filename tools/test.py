@@ -20,7 +20,7 @@ def main() -> None:
         '--tta', action='store_true', help="use the config's test-time augmentation"
     )
     args, config = parse_run(parser)
-    from sapiens_common.engine import launch
+    from runs import launch
 
     launch.set_checkpoint(config, args.checkpoint)
     if args.tta:

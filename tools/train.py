@@ -33,7 +33,7 @@ def main() -> None:
         '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch'
     )
     args, config = parse_run(parser)
-    from sapiens_common.engine import launch
+    from runs import launch
 
     if args.amp:
         launch.enable_amp(config, args.amp)

@@ -33,9 +33,9 @@ def main() -> None:
     import torch
     from mmengine.device import get_device
     from mmengine.registry import MODELS
+    from runs.launch import load_config
 
     from sapiens_common.checkpoint import load_state_dict_strict
-    from sapiens_common.engine.launch import load_config
     from sapiens_common.engine.sharded import read_whole_checkpoint
     from sapiens_inference.outputs.writers import write_image
     from sapiens_pretrain.data.sources import open_images

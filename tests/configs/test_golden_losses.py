@@ -19,8 +19,7 @@ import pytest
 import torch
 from invented_data import invent_data
 from mmengine.hooks import Hook
-
-from sapiens_common.engine import launch
+from runs import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / 'tests/data/golden_losses.json'

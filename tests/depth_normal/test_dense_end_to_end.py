@@ -9,8 +9,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-
-from sapiens_common.engine import launch
+from runs import launch
 
 SIZE = (256, 192)
 

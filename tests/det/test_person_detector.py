@@ -11,8 +11,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
+from runs.launch import load_config
 
-from sapiens_common.engine.launch import load_config
 from sapiens_common.weights import find_config
 from sapiens_det.person_detector import PersonDetector, check_ops
 from sapiens_inference.engine.models import build_model

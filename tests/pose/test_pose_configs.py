@@ -119,7 +119,7 @@ def test_tiny_models_see_and_decode_one_size(root):
 
 
 def test_one_option_moves_all_paths(root):
-    from sapiens_common.engine.launch import load_config
+    from runs.launch import load_config
 
     for data in NUM_KEYPOINTS:
         path = str(root / f'configs/pose/sapiens_tiny_{data}.py')

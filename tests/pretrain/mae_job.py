@@ -85,7 +85,7 @@ def weights(runner):
 
 def run_rank(rank, port, folder, images, job):
     """One of two ranks; the jobs leave their results in ``folder``."""
-    from sapiens_common.engine.dist import init_process_group
+    from runs.dist import init_process_group
 
     place = {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': 2, 'LOCAL_WORLD_SIZE': 2}
     place |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port}

@@ -8,8 +8,8 @@ import pytest
 import torch
 from data_checks.own_layout import make_metainfo, write_metainfo
 from mmengine.config import Config
+from runs import launch
 
-from sapiens_common.engine import launch
 from sapiens_common.engine.checkpoint_files import find_newest_checkpoint, save_checkpoint_file
 from sapiens_pretrain.data.shards import (
     ShardedImages,

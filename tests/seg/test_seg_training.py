@@ -13,8 +13,8 @@ import pytest
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import MODELS
+from runs import launch
 
-from sapiens_common.engine import launch
 from sapiens_seg.engine import ClassCheckHook
 from sapiens_seg.models import BodyPartTTAModel
 

@@ -79,8 +79,8 @@ def main() -> None:
     from data_checks.samples import build_dataset, draw_sample
     from mmengine.registry import init_default_scope
     from mmengine.runner import set_random_seed
+    from runs.launch import load_config
 
-    from sapiens_common.engine.launch import load_config
     from sapiens_common.visualization import sheet
     from sapiens_inference.outputs.writers import write_image
 

@@ -68,8 +68,7 @@ def main() -> None:
     parser.add_argument('--out', default='confusion', metavar='DIR')
     args, config = parse_run(parser)
     import numpy as np
-
-    from sapiens_common.engine import launch
+    from runs import launch
 
     launch.set_checkpoint(config, args.checkpoint)
     runner = launch.build_runner(config)

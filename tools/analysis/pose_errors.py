@@ -171,8 +171,8 @@ def main() -> None:
     parser.add_argument('--worst', type=int, default=12, help='people on worst.png')
     args, config = parse_run(parser)
     import numpy as np
+    from runs import launch
 
-    from sapiens_common.engine import launch
     from sapiens_inference.outputs.writers import write_image
 
     launch.set_checkpoint(config, args.checkpoint)

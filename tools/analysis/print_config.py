@@ -24,8 +24,7 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     from mmengine.config import Config
-
-    from sapiens_common.engine.launch import load_config
+    from runs.launch import load_config
 
     config = load_config(args.config, None, 'none', args.cfg_options)
     if not args.key:

@@ -18,8 +18,8 @@ import _bootstrap
 from _run_arguments import OptionsAction
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from runs.launch import load_config
 
-from sapiens_common.engine.launch import load_config
 from sapiens_inference.outputs.writers import write_image
 
 # Package of a data set type -> module of data_checks with audit_dataset(settings, workers) -> DataAudit.

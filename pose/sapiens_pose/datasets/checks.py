@@ -9,8 +9,8 @@ import numpy as np
 from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
-from sapiens_common.files.paths import leaves_root
 from sapiens_common.files.text import read_json
+from sapiens_pose.datasets.paths import leaves_root
 
 # Without these an annotation or image entry cannot even be indexed.
 _ENTRY_KEYS: dict[str, dict[str, type]] = {

@@ -10,8 +10,8 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
 from sapiens_common.files.images import image_size
-from sapiens_common.files.paths import leaves_root
 from sapiens_common.layouts.goliath308 import NUM_SAM3D_BODY_KEYPOINTS, sam3d_body_metainfo
+from sapiens_pose.datasets.paths import leaves_root
 from sapiens_pose.registry import DATASETS
 
 from .parquet import read_columns, to_array

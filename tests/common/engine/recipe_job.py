@@ -128,7 +128,7 @@ def train(task, data, work_dir, rank, processes, port):
     import mmengine.runner.runner
 
     mmengine.runner.runner.collect_env = dict  # starts compilers to ask their versions
-    from sapiens_common.engine import launch
+    from runs import launch
 
     config = load_config(task, data, work_dir)
     if processes > 1:

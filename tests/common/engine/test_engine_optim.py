@@ -5,9 +5,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
+from runs import launch
 from torch import nn
 
-from sapiens_common.engine import launch
 from sapiens_common.engine.optim import SapiensOptimWrapper
 
 

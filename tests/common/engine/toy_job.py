@@ -23,7 +23,7 @@ from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / 'common'))
+sys.path[:0] = [str(ROOT / folder) for folder in ('common', 'tools')]
 
 
 @TRANSFORMS.register_module(force=True)
@@ -182,7 +182,7 @@ def train_rank(rank, folder, options):
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
     )
-    from sapiens_common.engine import launch
+    from runs import launch
 
     config = make_config(folder / 'run', **options)
     config.launcher = 'pytorch'
@@ -206,7 +206,7 @@ def main():
     parser.add_argument('--launcher', default='none')
     args = parser.parse_args()
     torch.set_num_threads(1)
-    from sapiens_common.engine import launch
+    from runs import launch
 
     config = make_config(args.work_dir, **args.options)
     config.launcher = args.launcher

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sapiens_common.layouts.openpose import BODY_18, BODY_25, FACE_68, Choice, hand_21
+from sapiens_inference.outputs.exports.openpose_layouts import (
+    BODY_18,
+    BODY_25,
+    FACE_68,
+    Choice,
+    hand_21,
+)
 
 from .registry import register_export
 from .run_folder import Person, RunFolder

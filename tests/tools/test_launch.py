@@ -2,8 +2,7 @@
 """What the command line says reaches the config."""
 
 import pytest
-
-from sapiens_common.engine.launch import dump_predictions, enable_tta, load_config, set_checkpoint
+from runs.launch import dump_predictions, enable_tta, load_config, set_checkpoint
 
 CONFIG = """
 data_root = 'data/coco'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapiens_common.files.paths import leaves_root
+from sapiens_pose.datasets.paths import leaves_root
 
 INSIDE = ['a.jpg', 'a/b.jpg', './a.jpg', 'a/../b.jpg', '..a/b.jpg', 'a b/ü.jpg', 'a..jpg']
 OUTSIDE = [
