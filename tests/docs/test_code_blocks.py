@@ -21,7 +21,7 @@ BLOCK = re.compile(r'^( *)```(bash|python)\n(.*?)^\1```', re.MULTILINE | re.DOTA
 OURS = ('sapiens_', 'runs')
 
 
-class Parsed(Exception):
+class ParsedError(Exception):
     """The tool has accepted its command line."""
 
 
@@ -77,21 +77,23 @@ def test_a_command_is_accepted_by_its_tool(words, monkeypatch, capsys):
 
     def parse(parser, *args, **kwargs):
         original(parser, *args, **kwargs)
-        raise Parsed
+        raise ParsedError
 
     monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', parse)
     monkeypatch.setattr(sys, 'argv', [tool, *arguments])
     monkeypatch.syspath_prepend(str((ROOT / tool).parent))
     try:
         runpy.run_path(str(ROOT / tool), run_name='__main__')
-    except Parsed:
+    except ParsedError:
         return
     except SystemExit:
         pytest.fail(capsys.readouterr().err)
     pytest.fail(f'{tool} did not parse its command line')
 
 
-@pytest.mark.parametrize('block', [pytest.param(text, id=place) for place, text in blocks('python')])
+@pytest.mark.parametrize(
+    'block', [pytest.param(text, id=place) for place, text in blocks('python')]
+)
 def test_what_a_block_imports_is_there(block):
     for node in ast.walk(ast.parse(block)):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith(OURS):
