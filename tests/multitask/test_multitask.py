@@ -330,7 +330,9 @@ def test_random_windows_hold_the_person_mostly():
         assert w.width > 0 and abs(w.height / w.width * 48 / 64 - 1) < 0.25
         middle = np.array([w.left + w.width / 2, w.top + w.height / 2])
         low, high = box[:2], box[2:]
-        assert (middle > low - 0.1 * (high - low)).all() and (middle < high + 0.1 * (high - low)).all()
+        assert (middle > low - 0.1 * (high - low)).all() and (
+            middle < high + 0.1 * (high - low)
+        ).all()
         shares.append(w.height / 90)
     assert 0.4 < min(shares) < 1 < max(shares) < 2.2
 
