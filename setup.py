@@ -95,11 +95,18 @@ web = [
 rerun = ['rerun-sdk>=0.20']  # recordings for the Rerun viewer, one of the export formats
 parquet = ['pyarrow>=14']  # annotations of SAM 3D Body
 cluster = ['ray[data]>=2.30']  # curation over several machines; one machine needs no extra
+docs = [
+    'mkdocs-material>=9.5',
+    'mkdocstrings-python>=2',  # the API reference, from docstrings
+    'mkdocs-jupyter',  # shows the notebooks
+    *('nbclient', 'ipykernel'),  # run them
+]
 test = [
     'pytest>=8',
     'pytest-timeout',
     'pytest-xdist',  # the suite runs in as many processes as there are cores
-    'mkdocs-material>=9.5',  # the documentation site is built in a test
+    *docs,  # the documentation site is built, and its notebooks run, in tests
+    'tensorboard',  # gets the scalars of a run in a test
     'playwright',  # drives the system's Chromium through the page
     'pandas',  # reads exported tables in a test
     'webdataset',  # reads our tar shards in a test
@@ -154,6 +161,7 @@ setup(
         'cluster': cluster,
         'rerun': rerun,
         'web': web,
+        'docs': docs,
         'all': runtime,
         'test': [*runtime, *cluster, *rerun, *web, *test],
     },

@@ -1,10 +1,15 @@
 #!/usr/bin/env python
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Evaluate a checkpoint: ``python tools/test.py configs/pose/sapiens_1b_goliath.py CHECKPOINT``."""
+"""Evaluate a checkpoint: ``python tools/test.py configs/pose/sapiens_1b_goliath.py CHECKPOINT``.
+
+Tables per keypoint (``keypoints``), group of keypoints (``groups``) and class (``classes``) are written as CSV and JSON beside
+the log, in ``WORK_DIR/<date>_<time>``.
+"""
 
 import argparse
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
+from _reports import watch_keypoints, write_reports
 from _run_arguments import parse_run
 
 
@@ -27,7 +32,10 @@ def main() -> None:
         launch.enable_tta(config)
     if args.out:
         launch.dump_predictions(config, args.out)
-    launch.build_runner(config).test()
+    runner = launch.build_runner(config)
+    watch_keypoints(runner)
+    runner.test()
+    write_reports(runner)
 
 
 if __name__ == '__main__':

@@ -3,15 +3,14 @@
 
 from typing import Any
 
-from mmseg.evaluation import IoUMetric
-
 from sapiens_common.layouts.body_parts import BODY_PART_NAMES
 from sapiens_multitask.registry import METRICS
+from sapiens_seg.evaluation import ClassIoUMetric
 
 
 @METRICS.register_module()
-class BodyPartIoUMetric(IoUMetric):
-    """mmseg's ``IoUMetric`` over the 28 body parts, whatever the data set's own ``classes`` are.
+class BodyPartIoUMetric(ClassIoUMetric):
+    """IoU over the 28 body parts, whatever the data set's own ``classes`` are.
 
     A multitask model reads its samples with a keypoint data set, which names no classes.
 

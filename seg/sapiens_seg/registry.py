@@ -3,6 +3,7 @@
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
@@ -14,3 +15,6 @@ MODELS = Registry('model', parent=MMENGINE_MODELS, scope=_SCOPE, locations=['sap
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=_SCOPE, locations=_DATASETS)
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope=_SCOPE, locations=_DATASETS)
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=_SCOPE, locations=['sapiens_seg.engine'])
+METRICS = Registry(
+    'metric', parent=MMENGINE_METRICS, scope=_SCOPE, locations=['sapiens_seg.evaluation']
+)

@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The evaluation command of the README on a folder laid out as Humans-5K."""
 
+import csv
 import json
 import os
 import re
@@ -97,6 +98,12 @@ def test_evaluating_a_humans5k_folder(root, tmp_path):
     )
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-3000:]
+    [table] = (tmp_path / 'out').glob('*/keypoints.csv')
+    with table.open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 308 and rows[0]['keypoint'] == 'nose' and float(rows[0]['mean_px']) > 0
+    groups = json.loads(table.with_name('groups.json').read_text())
+    assert [row['group'] for row in groups][-1] == 'whole'
     for row in ('body', 'foot', 'face', 'left hand', 'right hand', 'hand', 'whole'):
         assert re.search(rf'^{row}\s+[\d.]+\s', output, re.M), row
     assert 'Whole AP AR' in output

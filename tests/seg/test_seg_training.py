@@ -94,6 +94,9 @@ def test_train_and_test_commands(root, tmp_path, config_path):
     printed = run(sys.executable, root / 'tools/test.py', config_path, checkpoint, *options)
     assert f'mIoU: {trained["mIoU"]:.4f}' in printed and 'mAcc' in printed
     assert re.search(r'\| +Left_Foot +\| +\d', printed)  # the table per class
+    [table] = (tmp_path / 'work').glob('*/classes.json')
+    found = [row['IoU'] for row in json.loads(table.read_text()) if row['IoU'] is not None]
+    assert sum(found) / len(found) == pytest.approx(trained['mIoU'], abs=0.01)
 
     config = launch.load_config(str(config_path), str(tmp_path / 'tta'), 'none', data)
     launch.set_checkpoint(config, str(checkpoint))

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from analysis import analyze_logs, compare_runs, get_flops, run_logs, visualize_scheduler
-from analysis.pose_errors import rows_of
 from invented_data import invent_data
 from mmengine.config import Config
 
@@ -119,38 +118,6 @@ def test_schedules_are_those_of_training(root):
     assert len(values) == 10 * config.train_cfg.max_epochs
     assert values[0] == pytest.approx(config.optim_wrapper.optimizer.lr * 0.01)
     assert max(values) <= config.optim_wrapper.optimizer.lr and values[-1] < 0.01 * max(values)
-
-
-def test_rows_of_keypoint_errors():
-    errors = np.array([[1.0, np.nan], [3.0, 20.0]])
-    flags = np.array([[2, 0], [1, 2]])
-    rows = rows_of(['eye', 'toe'], errors, flags, np.array([10.0, 100.0]))
-    assert rows[0] == [
-        'eye',
-        2,
-        '2.000',
-        '2.000',
-        '0.5000',
-        '1.0000',
-        '1.0000',
-        1,
-        '0.1000',
-        1,
-        '0.0300',
-    ]
-    assert rows[1] == [
-        'toe',
-        1,
-        '20.000',
-        '20.000',
-        '0.0000',
-        '0.0000',
-        '1.0000',
-        1,
-        '0.2000',
-        0,
-        '',
-    ]
 
 
 @pytest.fixture

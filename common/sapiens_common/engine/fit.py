@@ -107,9 +107,12 @@ _NAMES = {
         ('CocoMetric', 'CocoWholeBodyMetric'),
         ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)'),
     ),
-    'IoUMetric': ('aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'),
+    **dict.fromkeys(
+        ('IoUMetric', 'ClassIoUMetric'),
+        ('aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'),
+    ),
 }
-"""Figures of upstream's metrics, by class name; of others the prefix alone is known beforehand."""
+"""Figures of upstream's metrics, by class name, and of one that returns the same; of others the prefix alone is known beforehand."""
 
 
 def check_save_best(wanted: str | list[str] | None, metrics: list[BaseMetric]) -> None:

@@ -35,7 +35,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='sapiens_seg.BodyPartDataset', test_mode=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])  # mIoU, mAcc and the table per class
+val_evaluator = dict(type='sapiens_seg.ClassIoUMetric', iou_metrics=['mIoU'])  # mIoU, mAcc and the table per class
 test_evaluator = val_evaluator
 
 # tools/test.py --tta: three scales, each also mirrored.

@@ -29,7 +29,8 @@ class FramingMetric(BaseMetric):
 
     A sample's ``framing`` (face, upper_body, full_body, ...) comes from its dataset; samples without one
     count among ``all`` only. Keys are ``<protocol>_<figure>`` for all images, ``<framing>/...`` for a
-    framing, and ``<baseline>/...`` for the trivial prediction on all images.
+    framing, and ``<baseline>/...`` for the trivial prediction on all images. The tables stay in
+    ``reports['<prefix>_framings']``.
     """
 
     titles: dict[str, str]  # heading of each protocol's table
@@ -53,6 +54,7 @@ class FramingMetric(BaseMetric):
         """Figures of all images and of each framing; logs the tables."""
         framings = sorted({framing for framing, _ in results if framing})
         metrics: dict[str, float] = {}
+        table = []
         for protocol, title in self.titles.items():
             rows: list[list[Any]] = []
             for group in (ALL, *framings):
@@ -61,12 +63,21 @@ class FramingMetric(BaseMetric):
                     figures = self.summarize([found[protocol][row] for found in chosen])
                     cells = [f'{figures[column.key]:.{column.digits}f}' for column in self.columns]
                     rows.append([group, len(chosen), row.replace('_', ' '), *cells])
+                    table.append(
+                        {
+                            'protocol': protocol or self.prefix,
+                            'framing': group,
+                            'images': len(chosen),
+                        }
+                        | {'prediction': row, **figures}
+                    )
                     folder = [part for part in (group, row) if part not in (ALL, MODEL)]
                     if len(folder) < 2:
                         for key, value in figures.items():
                             name = f'{protocol}_{key}' if protocol else key
                             metrics['/'.join([*folder, name])] = value
             self._log(title, rows)
+        self.reports = {f'{self.prefix}_framings': table}
         return metrics
 
     def _log(self, title: str, rows: list[list[Any]]) -> None:

@@ -25,7 +25,7 @@ class Humans5KMetric(CocoMetric):
     Scoring, OKS suppression and the dumped COCO JSON are mmpose's ``CocoMetric``, with its arguments and
     defaults, which are the reference's. The ground truth may have any form that
     ``GoliathDataset`` reads. Returned are ``goliath/AP``, ``AP50``, ``AP75``, ``APM``, ``APL``, ``AR``, ... of the
-    whole and ``goliath/<group>_AP``, ... of each group; a table goes to the log.
+    whole and ``goliath/<group>_AP``, ... of each group; a table goes to the log, and stays as ``reports['groups']``.
     """
 
     default_prefix = 'goliath'
@@ -45,6 +45,9 @@ class Humans5KMetric(CocoMetric):
         MMLogger.get_current_instance().info(
             f'308 keypoints, percent:\n{format_table(results)}\n\n{format_paper_row(results)}'
         )
+        self.reports = {
+            'groups': [{'group': group, **figures} for group, figures in results.items()]
+        }
         whole = [(stat, results[WHOLE][stat]) for stat in STATS]
         groups = [
             (f'{group}_{stat}', figures[stat])
