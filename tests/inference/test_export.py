@@ -38,6 +38,18 @@ def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4 * expected.abs().max().item())
 
 
+@pytest.mark.parametrize('precision', ['float16', 'int8'])
+def test_onnx_in_fewer_bits(small_model, tmp_path, precision):
+    model, path = small_model('depth', shrink=False), tmp_path / 'model.onnx'
+    plain = sum(value.numel() * 4 for value in model.state_dict().values())
+    difference = export_model(model, path, 'onnx', (64, 48), precision=precision)
+    # It is not the float32 file under another name.
+    assert 1e-6 < difference <= export.TOLERANCES[precision]
+    assert path.stat().st_size < 0.6 * plain
+    with pytest.raises(ValueError, match='torchscript is not written in int8; ONNX is, in float32'):
+        export_model(model, path, 'torchscript', (64, 48), precision='int8')
+
+
 def test_a_traced_file_is_a_checkpoint_with_the_original_names(small_model, small_config, tmp_path):
     model = small_model('pose')
     path = tmp_path / 'lite.pt2'

@@ -44,8 +44,7 @@ def desk(tmp_path, monkeypatch, photo, small_config, small_checkpoint):
 
 
 def test_python_examples_run(root, desk):
-    # The program without the suite is run by test_deployment.py.
-    examples = [block for block in blocks(root, 'python') if 'sys.argv' not in block]
+    examples = blocks(root, 'python')
     assert len(examples) == 4
     for example in examples:
         exec(compile(example, 'docs/inference.md', 'exec'), {})

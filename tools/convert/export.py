@@ -1,10 +1,14 @@
 #!/usr/bin/env python
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Export a task model: ``python tools/convert/export.py MODEL WEIGHTS OUT --format onnx``.
+"""Export a task model, as a file or as a folder that runs by itself.
+
+    python tools/convert/export.py MODEL WEIGHTS OUT --format onnx
+    python tools/convert/export.py MODEL WEIGHTS --bundle DIR
 
 The file takes normalised RGB images (B, 3, H, W) with any batch B and gives raw maps: heatmaps, class
 logits, depth, or normals before normalisation. What a program without this suite must know (crop, scaling,
-decoding) is in the file as JSON, see docs/inference.md. It is compared with eager before the tool ends.
+decoding) is in the file as JSON. ``--bundle`` writes such a program beside the model, see docs/deployment.md.
+Every file is compared with eager before the tool ends.
 """
 
 import argparse
@@ -22,31 +26,47 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('model', help='config file or name such as sapiens_1b/pose_goliath')
     parser.add_argument('weights', help='checkpoint file or published name')
-    parser.add_argument('out', help='file to write')
-    parser.add_argument('--format', choices=['torchscript', 'onnx', 'torch_export'], required=True)
+    parser.add_argument('out', nargs='?', help='file to write')
+    parser.add_argument('--bundle', metavar='DIR', help='write a folder with a program instead')
+    parser.add_argument('--format', choices=['torchscript', 'onnx', 'torch_export'])
+    parser.add_argument('--task', default='', help='which one, of a multitask model')
     parser.add_argument(
         '--size', type=int, nargs=2, metavar=('H', 'W'), help='default: as the config says'
     )
     parser.add_argument('--opset', type=int, default=18, help='of ONNX')
+    precision = parser.add_mutually_exclusive_group()
+    for name, flag, help in (
+        ('float16', '--half', 'ONNX in float16, for GPUs'),
+        ('int8', '--int8', 'ONNX with matrix products in int8, for CPUs'),
+    ):
+        precision.add_argument(flag, dest='precision', action='store_const', const=name, help=help)
+    parser.set_defaults(precision='float32')
     args = parser.parse_args(argv)
+    if bool(args.out and args.format) == bool(args.bundle):
+        parser.error('give either OUT and --format, or --bundle')
     try:
         from sapiens_inference.engine.models import load_model
-        from sapiens_inference.outputs.deployment import describe_deployment, task_of
+        from sapiens_inference.outputs.bundle import write_bundle
+        from sapiens_inference.outputs.deployment import describe_inferencer, task_of
         from sapiens_inference.outputs.export import export_model
-        from sapiens_inference.outputs.results import Source
         from sapiens_inference.tasks import find_task
 
-        loaded = load_model(args.model, args.weights, device='cpu')
+        loaded = load_model(args.model, args.weights, device='cpu', task=args.task)
         size = tuple(args.size or loaded.config.model.backbone.img_size)
         inferencer = find_task(task_of(loaded.config)).load()(loaded)
-        names = getattr(inferencer.empty(Source('', 0)), 'names', ())
-        deployment = describe_deployment(loaded.config, size, names)
-        difference = export_model(loaded.model, args.out, args.format, size, args.opset, deployment)
+        if args.bundle:
+            difference = write_bundle(inferencer, args.bundle, size, args.opset, args.precision)
+        else:
+            facts = describe_inferencer(inferencer, size)
+            difference = export_model(
+                loaded.model, args.out, args.format, size, args.opset, facts, args.precision
+            )
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     print(
-        f'{args.out}: {args.format}, differs from eager by {difference:.1e} of the largest output'
+        f'{args.out or args.bundle}: {args.format or "bundle"} in {args.precision}, differs from eager by '
+        f'{difference:.1e} of the largest output'
     )
     return 0
 

@@ -32,7 +32,8 @@ _HEAVY = (
     'decode_head.upsample_blocks',
     'decode_head.conv_layers',
 )
-_CASTABLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+CASTABLE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+"""Layers whose weights may be stored in a low precision."""
 
 
 def parse_dtype(
@@ -142,7 +143,7 @@ def lower_precision(model: nn.Module, dtype: torch.dtype, device: torch.device) 
         return
     for module in heavy_modules(model):
         for layer in module.modules():
-            if isinstance(layer, _CASTABLE):
+            if isinstance(layer, CASTABLE):
                 layer.to(dtype)
         contexts: list[torch.autocast] = []
 

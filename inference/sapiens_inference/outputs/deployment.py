@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from sapiens_inference.engine.dense import PADDING
+from sapiens_inference.outputs.results import Source
+
 KEY = 'deployment'
 """Name of the JSON text in exported files: ONNX metadata, or an extra file ``deployment.json``."""
 EXTRA_FILE = f'{KEY}.json'
@@ -22,20 +25,39 @@ _STRETCH = {
 }
 
 
+def describe_inferencer(inferencer: Any, size: tuple[int, int]) -> dict[str, Any]:
+    """As :func:`describe_deployment`, with the names, colours and mirror pairs that an inferencer knows."""
+    empty = inferencer.empty(Source('', 0))
+    meta = getattr(inferencer, 'meta', None) or {}
+    return describe_deployment(
+        inferencer.loaded.config,
+        size,
+        getattr(empty, 'names', ()),
+        getattr(empty, 'palette', ()),
+        meta.get('flip_indices', ()),
+    )
+
+
 def describe_deployment(
-    config: Config, size: tuple[int, int], names: Sequence[str] = ()
+    config: Config,
+    size: tuple[int, int],
+    names: Sequence[str] = (),
+    palette: Sequence[Sequence[int]] = (),
+    mirrored: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Everything between a BGR photo and the maps of the model, and between the maps and a result.
 
-    docs/inference.md explains the entries with a script that uses them.
+    ``bundle_program.py`` beside this module is the program that reads the entries.
 
     Args:
         config: Of the model.
         size: (height, width) of the exported input.
         names: Of the keypoints or classes, where the model has any.
+        palette: Colour of each class, red first.
+        mirrored: For each keypoint the number of the one on the other side.
 
     Returns:
-        JSON-serialisable content: ``task``, ``input``, ``geometry``, ``output``, ``names``.
+        JSON-serialisable content: ``task``, ``input``, ``geometry``, ``output``, ``names``, ``palette``.
 
     Raises:
         ValueError: The test pipeline has no step that makes the input.
@@ -51,9 +73,10 @@ def describe_deployment(
             'mean': list(normalise.mean),
             'std': list(normalise.std),
         },
-        'geometry': _geometry(steps),
-        'output': _output(config),
+        'geometry': _geometry(steps, task_of(config)),
+        'output': _output(config, mirrored),
         'names': list(names),
+        'palette': [list(colour) for colour in palette],
     }
 
 
@@ -68,9 +91,11 @@ def task_of(config: Config) -> str:
         return 'pose'
     if 'decode_head' not in model:
         raise ValueError(
-            f'{config.filename}: the model has neither head nor decode_head; export the tasks of a '
-            'multitask model one by one'
+            f'{config.filename}: the model has neither head nor decode_head; of a multitask '
+            'model name the task to export (--task)'
         )
+    if model.decode_head.type.endswith('PointmapHead'):
+        return 'pointmap'
     return model.decode_head.get('target', 'seg')
 
 
@@ -79,7 +104,7 @@ def _test_steps(config: Config) -> list[Any]:
     return dataset.get('pipeline') or config.test_pipeline
 
 
-def _geometry(steps: dict[str, Any]) -> dict[str, Any]:
+def _geometry(steps: dict[str, Any], task: str) -> dict[str, Any]:
     """How a photo, or a person's box, becomes the input."""
     for name in ('TopdownAffine', 'DecodeTopdownAffine'):
         if name in steps:
@@ -91,17 +116,20 @@ def _geometry(steps: dict[str, Any]) -> dict[str, Any]:
                 'interpolation': {'shrinking': 'linear', 'enlarging': enlarging},
                 'outside': 0,
             }
+    # A person is cut out of the photo first, if there is a box; a pointmap's camera is the whole photo's.
+    growth = None if task == 'pointmap' else PADDING
     if 'FitImage' in steps:
-        return {'kind': 'fit', 'interpolation': 'linear', 'rounding': 'down', 'outside': 0}
+        how = {'interpolation': 'linear', 'rounding': 'down', 'outside': 0}
+        return {'kind': 'fit', 'box_growth': growth, **how}
     found = next((name for name in _STRETCH if name in steps), None)
     if found is None:
         raise ValueError(
             f'no step of the test pipeline is known to make the input; its steps: {list(steps)}'
         )
-    return {'kind': 'stretch', 'interpolation': _STRETCH[found]}
+    return {'kind': 'stretch', 'box_growth': growth, 'interpolation': _STRETCH[found]}
 
 
-def _output(config: Config) -> dict[str, Any]:
+def _output(config: Config, mirrored: Sequence[int]) -> dict[str, Any]:
     """What the raw maps are, and how they become a result."""
     task = task_of(config)
     if task == 'pose':
@@ -116,13 +144,41 @@ def _output(config: Config) -> dict[str, Any]:
             'clip': [1e-3, 50.0],
             'scaling': '(size - 1)',
             'mirror_and_average': bool(test.get('flip_test')),
+            'mirrored': list(mirrored),
         }
-    kind = {'seg': 'logits', 'normal': 'normals before normalisation'}.get(task, task)
-    return {
-        'kind': kind,
-        'shape': ['batch', 'channels', 'height', 'width'],
-        'resizing': 'linear, to the input, without what was padded, and then to the image',
+    kind = {
+        'seg': 'logits',
+        'normal': 'normals before normalisation',
+        'pointmap': 'points in metres',
     }
+    return {
+        'kind': kind.get(task, task),
+        'shape': ['batch', 'channels', 'height', 'width'],
+        # Where no crop was: None is "not a number".
+        'outside': None if task == 'depth' else 0,
+        'steps': _steps_to_result(task, config.model.decode_head),
+    }
+
+
+def _steps_to_result(task: str, head: Any) -> list[dict[str, Any]]:
+    """From raw maps to a result at the size of the photo, in order; the heads' ``restore`` does the same."""
+    to_input: dict[str, Any] = {'do': 'resize', 'to': 'input'}
+    to_photo: dict[str, Any] = {'do': 'resize', 'to': 'photo'}
+    unpad, limit = {'do': 'unpad'}, {'do': 'limit', 'low': 0, 'high': 1}
+    if task == 'normal' and 'deconv_out_channels' in head:
+        offset = head.get('normal_offset', 0.0)
+        unit = {'do': 'unit length', 'shortest': 0 if offset else 1e-5, 'offset': offset}
+        return [to_input, unpad, to_photo, unit]
+    unit = {'do': 'unit length', 'shortest': 1e-8, 'offset': 0.0}
+    rest = {
+        'seg': [unpad, {'do': 'labels at the size of the photo'}],
+        'depth': [unpad, to_photo],
+        'normal': [unit, unpad, to_photo, unit],
+        'albedo': [limit, unpad, to_photo, limit],
+        'matting': [unpad, to_photo, limit],
+        'pointmap': [unpad, {'do': 'blur if enlarged', 'times': 4, 'sigma': 0.8}, to_photo],
+    }
+    return [to_input, *rest[task]]
 
 
 def read_deployment(path: str | Path) -> dict[str, Any]:

@@ -18,10 +18,15 @@ from torch import Tensor, nn
 from sapiens_common.checkpoint import encoder_state_dict, read_checkpoint
 from sapiens_common.checkpoint_names import from_published, to_published
 from sapiens_common.engine.sharded import read_whole_checkpoint
+from sapiens_common.models.precision import CASTABLE
 from sapiens_inference.outputs.deployment import EXTRA_FILE, KEY
 
-TOLERANCE = 1e-4
-"""Largest allowed difference from eager, as a share of the largest output."""
+TOLERANCES = {'float32': 1e-4, 'float16': 1e-2, 'int8': 0.25}
+"""Largest allowed difference from eager by precision, as a share of the largest output.
+
+That of int8 finds broken files only: what the rounding costs is measured on labelled images.
+"""
+TOLERANCE = TOLERANCES['float32']
 
 FORMATS = {'torchscript': '.pt2', 'onnx': '.onnx', 'torch_export': '.pt2'}
 
@@ -62,6 +67,26 @@ class RawModel(nn.Module):
         return output
 
 
+class HalfModel(nn.Module):
+    """A raw model whose matrix products and convolutions are float16; its inputs, outputs and norms are float32.
+
+    Args:
+        raw: Its linear and convolution layers are changed in place.
+    """
+
+    def __init__(self, raw: RawModel) -> None:
+        super().__init__()
+        self.raw = raw
+        for layer in raw.modules():
+            if isinstance(layer, CASTABLE):
+                layer.half()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raw maps of a batch; the exporter turns autocast into casts in the file."""
+        with torch.autocast('cpu', torch.float16):
+            return self.raw(images).float()
+
+
 def export_model(
     model: nn.Module,
     path: str | Path,
@@ -69,6 +94,7 @@ def export_model(
     size: tuple[int, int],
     opset: int = 18,
     deployment: dict[str, Any] | None = None,
+    precision: str = 'float32',
 ) -> float:
     """Write a model in another format and compare it with eager, for batches of one, two and three.
 
@@ -80,15 +106,22 @@ def export_model(
         opset: ONNX operator set.
         deployment: What the file says of its input and output, see
             :func:`~sapiens_inference.outputs.deployment.describe_deployment`.
+        precision: A key of :data:`TOLERANCES`. ``float16`` (for GPUs; it halves the file) and ``int8`` (for CPUs:
+            weights of matrix products, inputs rounded at run time by their own range) are for ONNX.
 
     Returns:
         The largest difference, as a share of the largest output.
 
     Raises:
-        ValueError: Unknown format, or the difference exceeds :data:`TOLERANCE`; the file is removed then.
+        ValueError: Unknown format or precision, or the difference exceeds that of :data:`TOLERANCES`; the file is
+            removed then.
     """
     if kind not in FORMATS:
         raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
+    if precision not in TOLERANCES or (precision != 'float32' and kind != 'onnx'):
+        raise ValueError(
+            f'{kind} is not written in {precision}; ONNX is, in {", ".join(TOLERANCES)}'
+        )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     extra = {EXTRA_FILE: json.dumps(deployment or {})}
@@ -96,27 +129,31 @@ def export_model(
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(batch, 3, *size, generator=generator) for batch in (2, 1, 3)]
     with _removed_on_failure(path), torch.inference_mode(False), torch.no_grad():
+        expected = [raw(images) for images in inputs]
+        module: nn.Module = HalfModel(raw) if precision == 'float16' else raw
         if kind == 'torchscript':
             traced = torch.jit.trace(raw, inputs[0], check_trace=False)
             torch.jit.save(traced, str(path), _extra_files=extra)
         else:
             program = torch.export.export(
-                raw, (inputs[0],), dynamic_shapes=({0: torch.export.Dim('batch')},)
+                module, (inputs[0],), dynamic_shapes=({0: torch.export.Dim('batch')},)
             )
             if kind == 'torch_export':
                 torch.export.save(program, path, extra_files=extra)
             else:
                 _write_onnx(program, path, opset, extra[EXTRA_FILE])
+                if precision == 'int8':
+                    _to_int8(path)
         run = _loaders()[kind](path)
         differences = [
-            (expected - run(images)).abs().max() / expected.abs().max()
-            for images, expected in ((images, raw(images)) for images in inputs)
+            (maps - run(images)).abs().max() / maps.abs().max()
+            for images, maps in zip(inputs, expected, strict=True)
         ]
         difference = float(torch.stack(differences).max())  # NaN if any is
-        if not difference <= TOLERANCE:
+        if not difference <= TOLERANCES[precision]:
             raise ValueError(
                 f'{path}: the exported model differs from eager by {difference:.1e} of the largest '
-                f'output (allowed {TOLERANCE:.0e}); the file was removed'
+                f'output (allowed {TOLERANCES[precision]:.0e}); the file was removed'
             )
     return difference
 
@@ -158,6 +195,23 @@ def _write_onnx(program: Any, path: Path, opset: int, deployment: str) -> None:
     exported.model.metadata_props[KEY] = deployment
     size = sum(value.numel() * value.element_size() for value in program.state_dict.values())
     exported.save(str(path), external_data=size > 1.8e9)
+
+
+def _to_int8(path: Path) -> None:
+    """Let the matrix products of an ONNX file compute in int8, with one scale per output channel.
+
+    Convolutions stay: their integer kernels are slower than float32's, and the decoders lose most by rounding.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        path,
+        path,
+        op_types_to_quantize=['MatMul', 'Gemm'],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        use_external_data_format=path.with_name(f'{path.name}.data').exists(),
+    )
 
 
 def _loaders() -> dict[str, Callable[[Path], Callable[[Tensor], Tensor]]]:
