@@ -205,7 +205,9 @@ def labels(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return found[None]
 
 
-def sub_pixel_peak(heatmap: np.ndarray, taps: int, clip: list[float]) -> tuple[float, float, float]:
+def sub_pixel_peak(
+    heatmap: np.ndarray, taps: int, clip: tuple[float, float]
+) -> tuple[float, float, float]:
     """Position (x, y) in pixels of the heatmap (h, w), and score, of its maximum; (-1, -1) if that is not positive.
 
     The maximum moves by one Newton step on the logarithm of the blurred map (Zhang et al., "Distribution-Aware Coordinate
@@ -219,7 +221,7 @@ def sub_pixel_peak(heatmap: np.ndarray, taps: int, clip: list[float]) -> tuple[f
     padded = cv2.copyMakeBorder(heatmap, half, half, half, half, cv2.BORDER_CONSTANT)
     blurred = cv2.GaussianBlur(padded, (taps, taps), 0)[half:-half, half:-half]
     blurred *= score / blurred.max()
-    near = np.pad(np.log(np.clip(blurred, *clip)), 1, mode='edge')[y : y + 3, x : x + 3]
+    near = np.pad(np.log(np.clip(blurred, clip[0], clip[1])), 1, mode='edge')[y : y + 3, x : x + 3]
     (ul, up, _), (left, middle, right), (_, down, dr) = near
     dxx, dyy = right - 2 * middle + left, down - 2 * middle + up
     dxy = 0.5 * (dr - right - down + middle + middle - left - up + ul)
@@ -252,7 +254,7 @@ def main() -> None:
         return
     np.save(f'{args.out}.npy', result)
     if model.facts['task'] == 'seg':
-        palette = np.uint8(model.facts['palette'])
+        palette = np.array(model.facts['palette'], np.uint8)
         cv2.imwrite(f'{args.out}.png', np.ascontiguousarray(palette[result][..., ::-1]))
 
 

@@ -164,13 +164,14 @@ def _steps_to_result(task: str, head: Any) -> list[dict[str, Any]]:
     """From raw maps to a result at the size of the photo, in order; the heads' ``restore`` does the same."""
     to_input: dict[str, Any] = {'do': 'resize', 'to': 'input'}
     to_photo: dict[str, Any] = {'do': 'resize', 'to': 'photo'}
-    unpad, limit = {'do': 'unpad'}, {'do': 'limit', 'low': 0, 'high': 1}
+    unpad: dict[str, Any] = {'do': 'unpad'}
+    limit: dict[str, Any] = {'do': 'limit', 'low': 0, 'high': 1}
     if task == 'normal' and 'deconv_out_channels' in head:
         offset = head.get('normal_offset', 0.0)
         unit = {'do': 'unit length', 'shortest': 0 if offset else 1e-5, 'offset': offset}
         return [to_input, unpad, to_photo, unit]
     unit = {'do': 'unit length', 'shortest': 1e-8, 'offset': 0.0}
-    rest = {
+    rest: dict[str, list[dict[str, Any]]] = {
         'seg': [unpad, {'do': 'labels at the size of the photo'}],
         'depth': [unpad, to_photo],
         'normal': [unit, unpad, to_photo, unit],
