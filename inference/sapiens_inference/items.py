@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+PADDING = 1.25
+"""A person's crop of a dense task is this much larger than the box, as in pose."""
 WHOLE_IMAGE = 'whole image'
 NOBODY_FOUND = 'whole image (nobody detected)'
 DETECTOR = 'detector'

@@ -10,7 +10,8 @@ from mmengine.structures import InstanceData
 
 from sapiens_depth_normal.transforms.packing import PackMaps
 from sapiens_depth_normal.transforms.warp import MAPS, RandomWarp, Warp
-from sapiens_inference.engine.dense import PADDING, crop_region
+from sapiens_inference.engine.dense import crop_region
+from sapiens_inference.items import PADDING
 from sapiens_multitask.registry import TRANSFORMS
 
 GROUPS = {

@@ -12,10 +12,7 @@ from mmengine.dataset import Compose, pseudo_collate
 
 from sapiens_inference.engine.inferencer import Inferencer
 from sapiens_inference.engine.models import build_test_pipeline
-from sapiens_inference.items import Item
-
-PADDING = 1.25
-"""A person's crop is this much larger than the box, as in pose."""
+from sapiens_inference.items import PADDING, Item
 
 
 class DenseInferencer(Inferencer):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sapiens_common.weights import is_published, lookup, published_names, sha256_of
-from sapiens_inference.engine.models import LoadedModel
 from sapiens_inference.outputs import bundle_program
 from sapiens_inference.outputs.deployment import describe_inferencer
 from sapiens_inference.outputs.export import export_model
@@ -72,7 +71,7 @@ def write_bundle(
     return difference
 
 
-def licence_of(loaded: LoadedModel) -> str:
+def licence_of(loaded: Any) -> str:
     """Terms of a model's weights, by its published name or that of its file."""
     files = {Path(lookup(name).file).name: name for name in published_names()}
     name = loaded.name if is_published(loaded.name) else files.get(loaded.weights.name)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from sapiens_inference.engine.dense import PADDING
+from sapiens_inference.items import PADDING
 from sapiens_inference.outputs.results import Source
 
 KEY = 'deployment'
