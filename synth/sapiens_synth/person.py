@@ -220,7 +220,7 @@ def _cloth_cell(name: str, detail: Detail) -> float:
     return 0.6 * detail.cloth if small else detail.cloth
 
 
-def _turn_eyes(points: np.ndarray, gaze: tuple[float, float]) -> np.ndarray:
+def turn_eyes(points: np.ndarray, gaze: tuple[float, float]) -> np.ndarray:
     """Rotate eyeball points (N, 3), head frame, about their centres."""
     r = rotation(np.array([-gaze[1], gaze[0], 0.0]))
     center = fc.EYE_CENTER * np.stack([np.sign(points[:, 0]), *np.ones((2, len(points)))], 1)
@@ -236,7 +236,7 @@ def pose_keypoints(spec: PersonSpec, transforms: np.ndarray) -> tuple[np.ndarray
     eye_ids = np.flatnonzero(template.eye)
     local = warp_head(rest[skin_ids] - HEAD_ORIGIN, 'skin', spec.face, spec.expression)
     rest[skin_ids] = local + HEAD_ORIGIN
-    eyes = _turn_eyes(rest[eye_ids] - HEAD_ORIGIN, spec.expression.gaze)
+    eyes = turn_eyes(rest[eye_ids] - HEAD_ORIGIN, spec.expression.gaze)
     rest[eye_ids] = warp_head(eyes, 'eyes', spec.face, spec.expression) + HEAD_ORIGIN
     other = np.flatnonzero(~template.head)
     rest[other] = warp_body(rest[other], _keypoint_trunk()[other], spec.body)
@@ -291,7 +291,7 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
         surface = _head_surface(kind, style, level)
         local = surface.vertices
         if kind == 'eyes':
-            local = _turn_eyes(local, spec.expression.gaze)
+            local = turn_eyes(local, spec.expression.gaze)
         shaped = warp_head(local, kind, spec.face, spec.expression) + HEAD_ORIGIN.astype(np.float32)
         layers.append((surface, None, shaped, None))
     vertices: list[np.ndarray] = []

@@ -13,7 +13,7 @@ from PIL import Image
 
 from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_inference.outputs.exports import EXPORTS, export_run, register_export
-from sapiens_inference.outputs.exports.openpose import convert_points
+from sapiens_inference.outputs.exports.openpose_layouts import convert_points
 from sapiens_inference.outputs.exports.run_folder import Person, RunFolder
 
 NAMES = [point['name'] for point in load_goliath308()['keypoints']]
@@ -180,7 +180,28 @@ def test_openpose_body_25(run):
         np.testing.assert_allclose(body[row], [*expected, 0.8])
     hand = np.reshape(content['people'][0]['hand_right_keypoints_2d'], (21, 3))
     np.testing.assert_allclose(hand[[0, 1, 4, 8], :2], points[[41, 24, 21, 25]])
-    assert content['people'][0]['face_keypoints_2d'] == []  # 238 other points: none of the 68
+    assert len(content['people'][0]['face_keypoints_2d']) == 3 * 68  # inferred from the 238
+
+
+def test_wholebody_is_read_by_mmpose_and_marks_what_was_inferred(run):
+    from mmpose.datasets import CocoWholeBodyDataset
+
+    from sapiens_pose.layouts import upstream_metainfo
+
+    [path] = export_run(run, ['coco_wholebody'])['coco_wholebody']
+    data = CocoWholeBodyDataset(ann_file=str(path), metainfo=upstream_metainfo('coco_wholebody'))
+    points, visible = (data.get_data_info(0)[key][0] for key in ('keypoints', 'keypoints_visible'))
+    known = np.array(person(4.0)['keypoints'])
+    ids = {name: index for index, name in enumerate(NAMES)}
+    for number, name in data.metainfo['keypoint_id2name'].items():
+        if name in ids:
+            np.testing.assert_allclose(points[number], known[ids[name]])
+    assert visible.all()
+    entry = json.loads(path.read_text())['annotations'][0]
+    flags = [entry[key][2::3] for key in ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts')]
+    assert [set(group) for group in flags[:3]] == [{2}, {2}, {1}]
+    assert [number for number, flag in enumerate(flags[3]) if flag == 1] == [0, 1, 5, 9, 13, 17]
+    assert entry['scores'][:23] == [0.8] * 23 and len(entry['scores']) == 133
 
 
 def test_dwpose_frames_are_lists(run):

@@ -27,7 +27,8 @@ def category_of(names: Sequence[str]) -> dict[str, Any]:
     return {**category, 'keypoints': list(names), 'skeleton': skeleton}
 
 
-def _image(record: Record, number: int) -> dict[str, Any]:
+def image_entry(record: Record, number: int) -> dict[str, Any]:
+    """COCO's entry of an image or frame."""
     height, width = record.size()
     if record.frame is not None:
         name = f'{record.stem}.jpg'
@@ -36,7 +37,8 @@ def _image(record: Record, number: int) -> dict[str, Any]:
     return {'id': number, 'file_name': name, 'height': height, 'width': width}
 
 
-def _xywh(person: Person) -> list[float]:
+def box_xywh(person: Person) -> list[float]:
+    """A person's box as COCO writes it."""
     x1, y1, x2, y2 = person.box.tolist()
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
 
@@ -81,7 +83,7 @@ def _annotation(person: Person, mask: np.ndarray | None) -> dict[str, Any]:
     known = np.isfinite(person.keypoints[:, 0]) & (person.scores >= VISIBLE_SCORE)
     points = np.where(known[:, None], person.keypoints, 0.0)
     flat = np.column_stack([points.round(3), 2 * known]).ravel()
-    box = _xywh(person)
+    box = box_xywh(person)
     entry: dict[str, Any] = {
         'category_id': PERSON_CATEGORY,
         'bbox': box,
@@ -109,7 +111,7 @@ def write_coco(run: RunFolder, out: Path) -> list[Path]:
     for number, record in enumerate(run.records(), 1):
         if record.people is None:
             continue
-        images.append(_image(record, number))
+        images.append(image_entry(record, number))
         found = person_masks(record)
         masks = [None] * len(record.people) if found is None else found
         for person, mask in zip(record.people, masks, strict=True):
@@ -138,7 +140,7 @@ def write_coco_results(run: RunFolder, out: Path) -> list[Path]:
             continue
         stem = Path(record.name).name
         image_id = int(stem) if stem.isdecimal() and record.frame is None else number
-        images.append({**_image(record, image_id), 'id': image_id})
+        images.append({**image_entry(record, image_id), 'id': image_id})
         for person in record.people:
             known = np.isfinite(person.keypoints[:, 0])
             points = np.where(known[:, None], person.keypoints, 0.0).round(3)
@@ -149,7 +151,7 @@ def write_coco_results(run: RunFolder, out: Path) -> list[Path]:
                     'image_id': image_id,
                     'category_id': PERSON_CATEGORY,
                     'keypoints': np.column_stack([points, scores]).ravel().tolist(),
-                    'bbox': _xywh(person),
+                    'bbox': box_xywh(person),
                     'score': person.score * mean,
                 }
             )

@@ -9,45 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sapiens_inference.outputs.exports.openpose_layouts import (
-    BODY_18,
-    BODY_25,
-    FACE_68,
-    Choice,
-    hand_21,
-)
-
+from .openpose_layouts import BODY_18, BODY_25, FACE_68, Choice, convert_points, hand_21
 from .registry import register_export
 from .run_folder import Person, RunFolder
+from .wholebody import with_face68
 from .writing import stem_path, write_json
 
 _HANDS = {'hand_left_keypoints_2d': hand_21('left'), 'hand_right_keypoints_2d': hand_21('right')}
-
-
-def convert_points(
-    person: Person, names: Sequence[str], layout: Sequence[Choice]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points of another layout.
-
-    Args:
-        person: With K keypoints.
-        names: Their K names.
-        layout: Per point the names to average, and what stands in where the model lacks them.
-
-    Returns:
-        Points (N, 2) and scores (N,); NaN and 0 where the model has none of the names. The score of a
-        mean is the lowest of its points.
-    """
-    ids = {name: index for index, name in enumerate(names)}
-    points, scores = np.full((len(layout), 2), np.nan), np.zeros(len(layout))
-    for row, choices in enumerate(layout):
-        for wanted in choices:
-            known = [ids[name] for name in wanted if name in ids]
-            if len(known) == len(wanted) and np.isfinite(person.keypoints[known]).all():
-                points[row] = person.keypoints[known].mean(0)
-                scores[row] = person.scores[known].min()
-                break
-    return points, scores
 
 
 def _flat(points: np.ndarray, scores: np.ndarray, binary: bool, threshold: float) -> list[float]:
@@ -71,8 +39,9 @@ def _people(
         entry: dict[str, Any] = {
             'person_id': [-1 if person.track_id is None else person.track_id],
         }
+        person, known_names = with_face68(person, names)
         for key, layout in layouts.items():
-            points, scores = convert_points(person, names, layout)
+            points, scores = convert_points(person, known_names, layout)
             known = np.isfinite(points[:, 0]).any()
             entry[key] = _flat(points, scores, binary, threshold=0.3) if known else []
         found.append(entry)

@@ -13,7 +13,7 @@ from .run_folder import RunFolder
 Write = Callable[[RunFolder, Path], list[Path]]
 """Writes a run into a folder that exists; returns the files."""
 
-_MODULES = ('coco', 'openpose', 'tables', 'trc', 'cutouts', 'exr', 'clouds', 'rerun')
+_MODULES = ('coco', 'wholebody', 'openpose', 'tables', 'trc', 'cutouts', 'exr', 'clouds', 'rerun')
 
 
 @dataclass(frozen=True)
