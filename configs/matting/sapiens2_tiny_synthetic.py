@@ -12,14 +12,18 @@ size = _base_.tiny_size
 model = dict(
     backbone=dict(arch=_base_.arch, img_size=size, with_cp=False),
     data_preprocessor=dict(size=size),
-    decode_head=dict(in_channels=_base_.embed_dims, **_base_.thin_head))
+    decode_head=dict(
+        _base_.thin_head,
+        in_channels=_base_.embed_dims,
+        upsample_out_channels=(64, 48, 32, 16),  # the outline is what counts: full size
+        conv_out_channels=(16, )))
 parts = dict(
     warp=dict(_base_.parts.warp, size=size, scale=(0.9, 1.3), max_angle=20),
     stretch=dict(_base_.parts.stretch, size=size))
 # The renders are varied already.
 steps = ['load', 'warp', 'distort', 'matte', 'pack']
 train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
-test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'stretch', 'pack')]
+test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'matte', 'stretch', 'pack')]
 
 dataset = dict(
     _delete_=True,

@@ -10,5 +10,6 @@ model = dict(
     decode_head=dict(in_channels=_base_.embed_dims))
 train_dataloader = dict(batch_size=5)
 optim_wrapper = dict(dtype='float32', paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))
+float32_matmul_precision = 'high'  # TF32, as published
 param_scheduler = [_base_.warm_up, dict(_base_.to_zero, end=iterations)]
 train_cfg = dict(max_iters=iterations)

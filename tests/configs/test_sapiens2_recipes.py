@@ -79,6 +79,8 @@ def test_published_schedule(root, row):
     assert (optim.optimizer.betas, optim.optimizer.weight_decay) == ((0.9, 0.999), 0.1)
     assert optim.paramwise_cfg == dict(layer_decay_rate=RATE[size])
     assert optim.clip_grad.max_norm == clip and optim.dtype == dtype
+    tf32 = config.get('float32_matmul_precision') == 'high'
+    assert tf32 == (dtype == 'float32')
     assert config.train_dataloader.batch_size == batch
     assert config.train_dataloader.sampler.type == 'InfiniteSampler'
     assert (config.runner_type == 'sapiens_common.ShardedRunner') == sharded

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sapiens_depth_normal.evaluation import AlphaMatteMetric
+from sapiens_depth_normal.evaluation import AlphaMatteMetric, MattingForegroundMetric
 
 H, W = 40, 50
 
@@ -115,3 +115,24 @@ def test_errors():
     del item['pred_matting_map']
     with pytest.raises(ValueError, match='has no pred_matting_map'):
         evaluate(item)
+
+
+def test_the_foreground_counts_where_it_is_known():
+    truth = np.full((4, H, W), 0.5)
+    truth[:3, :, : W // 2] = 0.1
+    pred = truth.copy()
+    pred[0] += 0.3
+    pred[:, 0] = 1  # the first row's foreground is unknown
+    known = np.ones((1, H, W))
+    known[:, 0] = 0
+    maps = {'pred_matting_map': pred, 'gt_matting_map': truth, 'gt_mask': known}
+    item = {key: {'data': torch.from_numpy(np.float32(v))} for key, v in maps.items()}
+    metric = MattingForegroundMetric()
+    metric.process({}, [item])
+    found = metric.evaluate(1)
+    np.testing.assert_allclose(found['matting/l1_foreground'], 0.1, rtol=1e-5)
+    # Half the pixels are 0.1 and half 0.5: both are 0.2 from their mean.
+    np.testing.assert_allclose(found['matting/mean_foreground/l1_foreground'], 0.2, rtol=1e-5)
+    del item['gt_matting_map']
+    with pytest.raises(ValueError, match='has no gt_matting_map'):
+        metric.process({}, [item])

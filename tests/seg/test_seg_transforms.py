@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
-from sapiens_seg.datasets import SwapFlip
+from sapiens_seg.datasets import RejectBackground, SwapFlip
 from sapiens_seg.datasets.body_part_dataset import BodyPartDataset
 from sapiens_seg.vocabularies import VOCABULARIES
 
@@ -103,3 +103,12 @@ def test_test_pipeline_ignores_the_aspect_ratio(root, tmp_path, write_pair):
     assert sample['inputs'].shape == (3, 256, 192)
     assert sample['data_samples'].gt_sem_seg.data.shape == (1, 90, 200)
     assert Compose(config.test_dataloader.dataset.pipeline)  # the same as a test pipeline
+
+
+def test_hardly_any_foreground_is_dropped():
+    labels = np.zeros((10, 20), np.uint8)
+    labels[:2, :5] = 255  # ignored pixels are no foreground
+    labels[5, 5] = 3
+    assert RejectBackground()({'gt_seg_map': labels}) is None  # 1 of 200
+    labels[5, 6] = 4
+    assert RejectBackground()({'gt_seg_map': labels}) is not None

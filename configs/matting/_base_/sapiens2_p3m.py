@@ -16,7 +16,7 @@ parts = dict(
     stretch=dict(type='sapiens_common.Stretch', size=_base_.size))
 steps = ['load', 'compress', 'crop', 'warp', 'distort', 'matte', 'pack']
 train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
-test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'stretch', 'pack')]
+test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'matte', 'stretch', 'pack')]
 
 kinds = ['L1', 'Gradient', 'Laplacian']
 model = dict(
@@ -51,6 +51,8 @@ test_dataloader = dict(
         part='P3M-500-NP',
         test_mode=True,
         pipeline=test_pipeline))
-val_evaluator = dict(type='sapiens_depth_normal.AlphaMatteMetric')
+val_evaluator = [
+    dict(type='sapiens_depth_normal.AlphaMatteMetric'),
+    dict(type='sapiens_depth_normal.MattingForegroundMetric')]
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='matting/whole_sad', rule='less'))

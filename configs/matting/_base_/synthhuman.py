@@ -4,6 +4,7 @@ _base_ = ['../../_base_/synthhuman.py']
 parts = dict(_base_.parts, matte=dict(type='sapiens_depth_normal.MattingTarget'))
 train_pipeline = [
     parts[name] for name in ('load', 'warp', 'distort', 'matte', 'degrade', 'pack')]
+test_pipeline = [parts[name] for name in ('load', 'matte', 'resize', 'pack')]
 
 kinds = ['L1', 'Gradient', 'Laplacian']
 model = dict(
@@ -17,8 +18,10 @@ model = dict(
             for kind in kinds for part in ('alpha', 'foreground')]))
 del kinds
 train_dataloader = dict(dataset=dict(targets=['alpha'], pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(targets=['alpha']))
+val_dataloader = dict(dataset=dict(targets=['alpha'], pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='sapiens_depth_normal.AlphaMatteMetric')
+val_evaluator = [
+    dict(type='sapiens_depth_normal.AlphaMatteMetric'),
+    dict(type='sapiens_depth_normal.MattingForegroundMetric')]
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='matting/whole_sad', rule='less'))

@@ -25,9 +25,11 @@ parts = dict(
     degrade=dict(type='sapiens_common.Degrade', blur=0.3, noise=0.3),
     rotate=dict(_base_.parts.rotate, degree=60),
     fit=dict(type='sapiens_common.Stretch', size=size, targets=True),
+    reject=dict(type='sapiens_seg.RejectBackground', min_share=0.01),
     fit_image=dict(type='sapiens_common.Stretch', size=size))
 steps = [
-    'load', 'labels', 'background', 'resize', 'crop', 'degrade', 'rotate', 'flip', 'distort', 'fit', 'pack']
+    'load', 'labels', 'background', 'resize', 'crop', 'degrade', 'rotate', 'flip', 'distort', 'fit', 'reject',
+    'pack']
 train_pipeline = [dict(_base_.parts, background=_base_.background, **parts)[name] for name in steps]
 test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load_whole', 'fit_image', 'labels', 'pack')]
 

@@ -3,6 +3,7 @@
 
 from .bedlam import BedlamDataset
 from .folders import DenseFolderDataset
+from .matting_list import MattingListDataset
 from .p3m import P3MDataset
 from .scans import THuman2Renders
 from .synthhuman import SynthHumanDataset
@@ -10,6 +11,7 @@ from .synthhuman import SynthHumanDataset
 __all__ = [
     'BedlamDataset',
     'DenseFolderDataset',
+    'MattingListDataset',
     'P3MDataset',
     'SynthHumanDataset',
     'THuman2Renders',

@@ -115,7 +115,9 @@ def read_albedo(path: str | Path) -> np.ndarray:
 
 
 def read_alpha(path: str | Path) -> np.ndarray:
-    """Read the alpha of a matting set: a grey 8- or 16-bit png whose whole range stands for [0, 1].
+    """Read the alpha of a matting set: an 8- or 16-bit png whose whole range stands for [0, 1].
+
+    It is a grey picture, or the fourth channel of one that is not opaque everywhere.
 
     Returns:
         float32 (H, W) in [0, 1].
@@ -125,7 +127,9 @@ def read_alpha(path: str | Path) -> np.ndarray:
     """
     check_suffix(Path(path), ('.png',))
     values = read_picture(path)
-    if values.ndim == 3 and (values[..., :1] == values[..., :3]).all():
+    if values.ndim == 3 and values.shape[2] == 4 and values[..., 3].min() < np.iinfo(values.dtype).max:
+        values = values[..., 3]
+    elif values.ndim == 3 and (values[..., :1] == values[..., :3]).all():
         values = values[..., 0]  # grey written with three equal channels
     if values.ndim != 2:
         raise ValueError(f'alpha {path}: expected a grey picture, got {values.shape[2]} channels')

@@ -3,7 +3,7 @@
 
 from .albedo_metric import HumanAlbedoMetric
 from .depth_metric import HumanDepthMetric
-from .matting_metric import AlphaMatteMetric
+from .matting_metric import AlphaMatteMetric, MattingForegroundMetric
 from .normal_metric import HumanNormalMetric
 from .pointmap_metric import HumanPointmapMetric
 
@@ -13,4 +13,5 @@ __all__ = [
     'HumanDepthMetric',
     'HumanNormalMetric',
     'HumanPointmapMetric',
+    'MattingForegroundMetric',
 ]

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Errors of alpha mattes, over whole pictures and over the unknown region of their trimaps."""
+"""Errors of mattes: of alpha, over whole pictures and the unknown region of their trimaps; of the foreground."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from sapiens_depth_normal.registry import METRICS
 
-from .framings import MODEL, Column, FramingMetric, Measured, read_field
+from .framings import MODEL, Column, FramingMetric, Measured, read_field, read_mask
 from .matting_errors import alpha_errors, summarize_errors
+from .pooled import mean_of, sums_of
 
 UNKNOWN = 128  # in trimaps
 
@@ -97,3 +98,40 @@ class AlphaMatteMetric(FramingMetric):
             else float('nan')
             for column in self.columns
         }
+
+
+@METRICS.register_module()
+class MattingForegroundMetric(FramingMetric):
+    """Mean absolute error of the foreground's colours, multiplied by alpha, over the pixels of a set.
+
+    Only pixels whose foreground is known count (``gt_mask``, which ``MattingTarget`` makes: alpha 0 or 1).
+    The trivial prediction is the mean true colour of each image everywhere.
+
+    Needs ``pred_matting_map`` and ``gt_matting_map`` (4, H, W), red, green, blue, alpha in [0, 1], at one size.
+    """
+
+    default_prefix = 'matting'
+    baseline = 'mean_foreground'
+    titles = {'': 'Foreground'}
+    columns = (Column('l1_foreground', 'MAE', 'lower', 5),)
+
+    def measure(self, sample: dict) -> Measured:
+        """Absolute errors of one image.
+
+        Raises:
+            ValueError: A map is missing or of another size, or no pixel's foreground is known.
+        """
+        pred = read_field(sample, 'pred_matting_map')[:3].astype(np.float64)
+        known = read_mask(sample, pred.shape[1:])
+        truth = read_field(sample, 'gt_matting_map')[:3, known].astype(np.float64)
+        constant = truth.mean(axis=1, keepdims=True)
+        return {
+            '': {
+                MODEL: {'absolute': sums_of(np.abs(pred[:, known] - truth))},
+                self.baseline: {'absolute': sums_of(np.abs(constant - truth))},
+            }
+        }
+
+    def summarize(self, found: list[Any]) -> dict[str, float]:
+        """Mean over the known pixels of several images."""
+        return {'l1_foreground': mean_of(found, 'absolute')}

@@ -2,6 +2,6 @@
 """Reader and transforms of label images. Importing this registers them."""
 
 from .body_part_dataset import BodyPartDataset
-from .transforms import LoadLabels, SwapFlip
+from .transforms import LoadLabels, RejectBackground, SwapFlip
 
-__all__ = ['BodyPartDataset', 'LoadLabels', 'SwapFlip']
+__all__ = ['BodyPartDataset', 'LoadLabels', 'RejectBackground', 'SwapFlip']

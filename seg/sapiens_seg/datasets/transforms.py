@@ -68,6 +68,25 @@ def impossible_values_message(
 
 
 @TRANSFORMS.register_module()
+class RejectBackground(BaseTransform):
+    """Drop training samples that show hardly anything but background; the data set then draws another.
+
+    Required keys: ``gt_seg_map`` uint8 (H, W).
+
+    Args:
+        min_share: Smallest share of the image that must belong to a part (neither 0 nor 255).
+    """
+
+    def __init__(self, min_share: float = 0.01) -> None:
+        self.min_share = min_share
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """The sample, or None."""
+        labels = results['gt_seg_map']
+        return results if ((labels > 0) & (labels < 255)).mean() >= self.min_share else None
+
+
+@TRANSFORMS.register_module()
 class SwapFlip(RandomFlip):
     """MMSegmentation's ``RandomFlip`` across the vertical axis, with left and right classes swapped.
 
