@@ -1,5 +1,6 @@
 # Sapiens2-tiny, 29 body parts on rendered people, at 128 x 96, from scratch: sapiens_tiny_synthetic with the encoder, the
-# head, the classes and the losses of the second generation. The renders have no eyeglasses.
+# head, the classes and the losses of the second generation. The renders have no eyeglasses; those of
+# sapiens2_tiny_synthetic_glasses.py do.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/seg/sapiens2_tiny_synthetic.py 2
 # Hardware: two CPU cores. Time: not measured.

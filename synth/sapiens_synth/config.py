@@ -33,6 +33,8 @@ class RenderConfig:
         above: Share of cameras that look down from up to 75 degrees, or up from 30.
         closeups: Share of images framed around one joint of a person, so that limbs are cut off.
         objects: Share of images with seats, things in hands, and things in front and behind.
+        glasses: Share of people with eyeglasses, a third of them dark; with any, label images with the 29 parts of
+            Sapiens2 are written, too.
         wild: Share of images with busy backgrounds, unusual light and clothes, and a camera's faults.
     """
 
@@ -54,6 +56,7 @@ class RenderConfig:
     closeups: float = 0.0
     objects: float = 0.0
     wild: float = 0.0
+    glasses: float = 0.0
 
     def __post_init__(self) -> None:
         height, width = self.size
@@ -74,7 +77,7 @@ class RenderConfig:
             )
         if self.image_format not in ('jpg', 'png'):
             raise ValueError(f"image_format must be 'jpg' or 'png', got {self.image_format!r}")
-        for name in ('variety', 'activity', 'above', 'closeups', 'objects', 'wild'):
+        for name in ('variety', 'activity', 'above', 'closeups', 'objects', 'wild', 'glasses'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name} must be a share in 0..1, got {getattr(self, name)}')
         if not 0 < self.focal_mm[0] <= self.focal_mm[1]:

@@ -33,6 +33,7 @@ FOLDERS = {
     'depth': 'depths',
     'normal': 'normals',
     'label': 'segmentations',
+    'label29': 'segmentations29',
     'albedo': 'albedos',
     'alpha': 'alphas',
 }
@@ -95,7 +96,7 @@ def write_sample(root: Path, index: int, sample: dict[str, Any], config: RenderC
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 3]
     name = stem + extension
     write_atomic(root / FOLDERS['image'] / name, _encode(extension, sample['image'], options))
-    for kind in ('mask', 'alpha', 'albedo', 'label'):
+    for kind in ('mask', 'alpha', 'albedo', 'label', 'label29'):
         if sample[kind] is not None:
             write_atomic(root / FOLDERS[kind] / f'{stem}.png', _encode('.png', sample[kind], fast))
     write_atomic(root / FOLDERS['depth'] / f'{stem}.npy', _npy_bytes(sample['depth']))
@@ -163,13 +164,16 @@ def versions() -> dict[str, str]:
 
 def _prepare(root: Path, manifest: dict[str, Any]) -> None:
     """Create the folders, check that an older run had the same settings, drop torn files."""
-    for folder in (*FOLDERS.values(), RECORDS, 'annotations'):
+    kinds = [kind for kind in FOLDERS if kind != 'label29' or manifest['config']['glasses']]
+    for folder in (*(FOLDERS[kind] for kind in kinds), RECORDS, 'annotations'):
         (root / folder).mkdir(parents=True, exist_ok=True)
         for torn in (root / folder).glob('.*.tmp'):
             torn.unlink()
     path = root / MANIFEST
     old = read_json(path) if path.exists() else None
     if old is not None:
+        # Settings that came later had their defaults.
+        old['config'] = {**RenderConfig().to_dict(), **old['config']}
         for key in ('seed', 'val_fraction', 'config'):
             if old.get(key) != manifest[key]:
                 raise ValueError(

@@ -14,6 +14,7 @@ import numpy as np
 from sapiens_common.layouts.body_parts import BODY_PART_IDS as PART
 from sapiens_synth import face_curves as fc
 from sapiens_synth.body import smoothstep
+from sapiens_synth.glasses import GLASSES
 from sapiens_synth.hair import hairline
 from sapiens_synth.skeleton import ARM, ELBOW, HEAD_ORIGIN, WRIST, finger_joints, fold
 from sapiens_synth.spec import Cloth, PersonSpec
@@ -280,6 +281,9 @@ def shade_part(
         )
         color = np.array(spec.hair_color) * (1.15 + 0.35 * streak + 0.1 * noise(p, 70))[:, None]
         return np.maximum(color, 0.003), np.full(len(p), PART['Hair'], np.uint8), 0.25
+    if kind == 'glasses':
+        color = np.tile(np.array(spec.glasses_color), (len(p), 1))
+        return color, np.full(len(p), GLASSES, np.uint8), 0.6
     if kind == 'hat':
         color = np.array(spec.hat_color) * (1 + 0.06 * noise(p, 150))[:, None]
         return color, np.full(len(p), PART['Apparel'], np.uint8), 0.03

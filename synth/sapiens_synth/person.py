@@ -20,6 +20,7 @@ from sapiens_synth.body import (
 from sapiens_synth.body_points import keypoint_template
 from sapiens_synth.clothing import GARMENTS, garment_surface, region
 from sapiens_synth.ear import ear_mesh
+from sapiens_synth.glasses import glasses_mesh
 from sapiens_synth.hair import HAIR_STYLES, HAT_STYLES, hair_mesh, hat_mesh
 from sapiens_synth.head import head_parts
 from sapiens_synth.materials import shade_part
@@ -145,6 +146,8 @@ def _head_surface(kind: str, style: str, level: str) -> Surface:
         return _on_head(kind, *hair_mesh(style, detail.hair))
     if kind == 'hat':
         return _on_head(kind, *hat_mesh(style, detail.hair))
+    if kind == 'glasses':
+        return _on_head(kind, *glasses_mesh(style, detail.face))
     return _on_head(kind, *head_parts(detail.face)[kind])
 
 
@@ -286,8 +289,10 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
         kinds.append('hair')
     if spec.hat:
         kinds.append('hat')
+    if spec.glasses:
+        kinds.append('glasses')
     for kind in kinds:
-        style = {'hair': spec.hair, 'hat': spec.hat}.get(kind, '')
+        style = {'hair': spec.hair, 'hat': spec.hat, 'glasses': spec.glasses}.get(kind, '')
         surface = _head_surface(kind, style, level)
         local = surface.vertices
         if kind == 'eyes':
@@ -329,7 +334,18 @@ def build_person(spec: PersonSpec, level: str = 'high') -> PosedMesh:
     )
 
 
-_HEAD = ('skin', 'eyes', 'ears', 'upper_teeth', 'lower_teeth', 'tongue', 'mouth', 'hair', 'hat')
+_HEAD = (
+    'skin',
+    'eyes',
+    'ears',
+    'upper_teeth',
+    'lower_teeth',
+    'tongue',
+    'mouth',
+    'hair',
+    'hat',
+    'glasses',
+)
 
 
 def warm_up(detail: str, wardrobe: bool = True) -> None:

@@ -8,19 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from sapiens_common.layouts.body_parts29 import BODY_PART29_IDS, EYEGLASS, FROM_28, TO_28
 from sapiens_synth.activities import ACTIVITIES, sample_activity
 from sapiens_synth.annotations import make_annotation
 from sapiens_synth.backdrops import take_photo
 from sapiens_synth.camera import Camera, frame_points
 from sapiens_synth.config import FRAMINGS, RenderConfig
+from sapiens_synth.glasses import GLASSES_STYLES
 from sapiens_synth.objects import Thing, furnish
 from sapiens_synth.person import PosedMesh, build_person
 from sapiens_synth.scans import ScanMesh, load_scan, place_scan
 from sapiens_synth.scene import Scene
 from sapiens_synth.shading import make_background, sample_light, sample_wild_light
 from sapiens_synth.skeleton import rotation
-from sapiens_synth.spec import PersonSpec, sample_person
+from sapiens_synth.spec import PersonSpec, cloth_color, sample_person
 from sapiens_synth.visibility import keypoint_flags
+
+# Labels of a frame, the 28 parts and then glasses, as the 29 parts; and those as the 28.
+_TO_29 = np.array([*FROM_28, BODY_PART29_IDS[EYEGLASS]], np.uint8)
+_TO_28 = np.array(TO_28, np.uint8)
 
 
 def _placements(rng: np.random.Generator, count: int) -> list[np.ndarray]:
@@ -106,6 +112,9 @@ def _people(
     for root in (_scattered if config.activity else _placements)(rng, count):
         spec: PersonSpec = sample_person(rng, config.variety, wild)
         spec.root = root
+        if config.glasses and rng.random() < config.glasses:
+            spec.glasses = str(rng.choice(GLASSES_STYLES))
+            spec.glasses_color = cloth_color(rng) if rng.random() < 0.3 else (0.02, 0.02, 0.02)
         sits = False
         if config.activity and rng.random() < config.activity:
             spec.pose, name = sample_activity(rng)
@@ -135,7 +144,7 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
     Returns:
         ``image`` BGR uint8 (H, W, 3); ``mask`` uint8 (H, W), 0 or 255; ``depth`` float32 (H, W), metres,
         0 outside people; ``normal`` float32 (H, W, 3), X right, Y up, Z towards the camera, 0 outside;
-        ``label`` uint8 (H, W) part ids or None for scans; ``albedo`` BGR uint8 (H, W, 3), sRGB without light,
+        ``label`` uint8 (H, W) ids of the 28 parts, and ``label29`` of the 29, or None for scans; ``albedo`` BGR uint8 (H, W, 3), sRGB without light,
         0 outside; ``alpha`` uint8 (H, W), the share of each pixel that people cover; ``annotations`` list of COCO annotations
         without ids (empty for scans); ``camera`` with ``K`` values fx, fy, cx, cy and ``world_to_camera``
         (3, 4); ``meta`` with framing and subject.
@@ -177,8 +186,10 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
         frame.image = take_photo(rng, frame.image)
     annotations = []
     labels: np.ndarray | None = None
+    labels29: np.ndarray | None = None
     if not config.scans:
-        labels = frame.label
+        labels29 = _TO_29[frame.label]
+        labels = _TO_28[labels29]
         for i, mesh in enumerate(meshes):
             assert isinstance(mesh, PosedMesh)
             xy, flags = keypoint_flags(
@@ -194,6 +205,7 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
         'depth': frame.depth,
         'normal': frame.normal,
         'label': labels,
+        'label29': labels29 if config.glasses else None,
         'albedo': frame.albedo,
         'alpha': frame.alpha,
         'annotations': annotations,

@@ -91,6 +91,8 @@ class PersonSpec:
         hair: Style.
         hat: Style, or '' without one.
         hat_color: Albedo of the hat.
+        glasses: Style, or '' without.
+        glasses_color: Albedo of the glasses.
         clothes: Garments from the inside out.
         root: Rigid placement in the world (4, 4).
     """
@@ -109,6 +111,8 @@ class PersonSpec:
     hair: str = 'short'
     hat: str = ''
     hat_color: RGB = (0.2, 0.2, 0.2)
+    glasses: str = ''
+    glasses_color: RGB = (0.02, 0.02, 0.02)
     clothes: list[Cloth] = field(default_factory=list)
     root: np.ndarray = field(default_factory=lambda: np.eye(4))
 

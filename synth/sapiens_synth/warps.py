@@ -195,7 +195,7 @@ def warp_head(points: np.ndarray, kind: str, face: FaceShape, expression: Expres
 
     Args:
         points: Rest points of one part of the head.
-        kind: Name of the part; eyeballs keep their form, teeth and tongue follow the jaws.
+        kind: Name of the part; eyeballs and glasses keep their form, teeth and tongue follow the jaws.
         face: Identity.
         expression: State.
 
@@ -203,7 +203,7 @@ def warp_head(points: np.ndarray, kind: str, face: FaceShape, expression: Expres
         Displaced points float32 (N, 3).
     """
     p = points.astype(np.float64)
-    if kind == 'eyes':
+    if kind in ('eyes', 'glasses'):
         return (p + _eye_shift(face, p)).astype(np.float32)
     extra = max(0.0, expression.open - fc.MOUTH_REST_GAP)
     if kind in ('upper_teeth', 'lower_teeth', 'tongue'):
@@ -220,7 +220,7 @@ def warp_head(points: np.ndarray, kind: str, face: FaceShape, expression: Expres
 
 
 def _eye_shift(face: FaceShape, p: np.ndarray) -> np.ndarray:
-    """Eyeballs move as wholes with the width of the face."""
+    """Eyeballs, and the halves of glasses, move as wholes with the width of the face."""
     d = np.zeros_like(p)
     d[:, 0] = 0.06 * face.width * np.sign(p[:, 0]) * fc.EYE_CENTER[0]
     return d

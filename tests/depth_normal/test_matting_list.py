@@ -57,9 +57,7 @@ def test_photos_with_alphas(folder, parts):
 def test_cutouts_before_a_picture(folder, parts):
     load = [
         dict(type='sapiens_depth_normal.LoadCutout'),
-        dict(
-            type='sapiens_depth_normal.CompositeCutout', folder=str(folder / 'backgrounds')
-        ),
+        dict(type='sapiens_depth_normal.CompositeCutout', folder=str(folder / 'backgrounds')),
     ]
     (sample,) = samples(folder, 'cutouts.txt', load)
     photo = cv2.imread(str(folder / 'photo.png')).astype(float)

@@ -120,21 +120,42 @@ def test_learns_from_real_samples_and_is_judged(root, folder, task, leaf):
     assert np.isfinite(values).all() and min(values[1:]) < values[0]
     # The two samples are not among those held out by their ids.
     judged = DATASETS.build(dict(config.test_dataloader.dataset, data_root=folder, split=None))
-    metric = METRICS.build(config.test_evaluator)
     model.eval()
     with torch.no_grad():
         found = model.test_step(pseudo_collate([judged[0], judged[1]]))
-    metric.process({}, [sample.to_dict() for sample in found])
-    figures = metric.evaluate(2)
+    figures = {}
+    settings = config.test_evaluator
+    for one in settings if isinstance(settings, list) else [settings]:
+        metric = METRICS.build(one)
+        metric.process({}, [sample.to_dict() for sample in found])
+        figures.update(metric.evaluate(2))
     assert np.isfinite(figures[config.default_hooks.checkpoint.save_best])
 
 
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_the_joint_model_has_one_size_and_is_built_at_it(root, leaf):
+    config, size = Config.fromfile(root / f'configs/multitask/{leaf}.py'), LEAVES[leaf]
+    assert config.model.backbone.img_size == config.model.data_preprocessor.size == size
+    for loader in SPLITS:
+        pipeline = config[loader].dataset.pipeline
+        assert [step.size for step in pipeline if 'size' in step] == [size]
+    config.model.backbone.pop('init_cfg', None)
+    with torch.device('meta'), torch.no_grad():
+        model = MODELS.build(config.model).eval()
+        maps = model(torch.zeros(1, 3, *size), mode='tensor')
+    assert {task: found.shape[1] for task, found in maps.items()} == {
+        task: TASKS[task] for task in ('depth', 'normal', 'matting')
+    }
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('leaf', ['sapiens_tiny_synthhuman', 'sapiens_0.3b_synthhuman'])
+@pytest.mark.parametrize('leaf', ['sapiens_tiny_synthhuman', 'sapiens2_0.4b_synthhuman'])
 def test_three_tasks_from_one_pass(root, folder, leaf):
     config = Config.fromfile(root / f'configs/multitask/{leaf}.py')
     size = (64, 48)
     arch = dict(embed_dims=48, num_layers=2, num_heads=3, feedforward_channels=96)
+    if config.model.backbone.type == 'sapiens_pretrain.Sapiens2ViT':
+        arch['num_tokenizer_layers'] = 1
     config.model.backbone.update(arch=arch, img_size=size)
     config.model.data_preprocessor.size = size
     for task in config.model.tasks.values():

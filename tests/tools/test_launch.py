@@ -2,6 +2,9 @@
 """What the command line says reaches the config."""
 
 import pytest
+import torch
+from mmengine.config import Config
+from runs import launch
 from runs.launch import dump_predictions, enable_tta, load_config, set_checkpoint
 
 CONFIG = """
@@ -187,3 +190,15 @@ def test_the_mask_threshold_of_the_depth_recipe(root):
         pipeline = config[f'{split}_dataloader'].dataset.pipeline
         assert pipeline[0].type.endswith('LoadMaps') and pipeline[0].mask_threshold == 254
     assert config.train_dataloader.batch_size == 3
+
+
+def test_tf32_is_a_setting_of_the_recipe(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        launch.Runner, 'from_cfg', lambda config: torch.get_float32_matmul_precision()
+    )
+    plain = dict(work_dir=str(tmp_path), launcher='none')
+    try:
+        assert launch.build_runner(Config(dict(plain, float32_matmul_precision='high'))) == 'high'
+        assert launch.build_runner(Config(plain)) == 'highest'
+    finally:
+        torch.set_float32_matmul_precision('highest')

@@ -52,6 +52,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--yaw', type=float, help='largest turn away from the front, degrees (180: all around)'
     )
+    parser.add_argument(
+        '--glasses', type=float, help='share of people with eyeglasses; adds labels of 29 parts'
+    )
     parser.add_argument('--detail', choices=DETAIL_LEVELS, help='fineness of procedural people')
     parser.add_argument('--format', choices=('jpg', 'png'), help='format of the images')
     parser.add_argument(
@@ -77,6 +80,8 @@ def main() -> None:
         changes['scans'] = tuple(find_scans(args.scans))
     if args.backgrounds:
         changes['backgrounds'] = args.backgrounds
+    if args.glasses is not None:
+        changes['glasses'] = args.glasses
     if args.people:
         changes['people'] = args.people
     if args.framing:

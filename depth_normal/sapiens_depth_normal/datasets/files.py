@@ -127,7 +127,11 @@ def read_alpha(path: str | Path) -> np.ndarray:
     """
     check_suffix(Path(path), ('.png',))
     values = read_picture(path)
-    if values.ndim == 3 and values.shape[2] == 4 and values[..., 3].min() < np.iinfo(values.dtype).max:
+    if (
+        values.ndim == 3
+        and values.shape[2] == 4
+        and values[..., 3].min() < np.iinfo(values.dtype).max
+    ):
         values = values[..., 3]
     elif values.ndim == 3 and (values[..., :1] == values[..., :3]).all():
         values = values[..., 0]  # grey written with three equal channels
