@@ -31,6 +31,7 @@ LAYERS = (
     ('tasks',),
     ('guess',),
     ('loading',),
+    ('annotate',),
     ('web',),
 )
 

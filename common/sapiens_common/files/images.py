@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sapiens_common.files.headers import TIFF_STARTS, Header, open_picture, read_header
 from sapiens_common.files.jpeg import JPEG_START, decode_jpeg
+from sapiens_common.files.members import open_file
 
 # EXIF orientation to (transpose first, flip of cv2.flip afterwards).
 _UPRIGHT = {
@@ -101,7 +102,8 @@ def read_encoded(path: str | Path) -> bytes:
         ValueError: The file is missing, is not an image, or claims too many pixels.
     """
     try:
-        encoded = Path(path).read_bytes()
+        with open_file(Path(path)) as file:
+            encoded = file.read()
     except OSError as error:
         reason = (
             'does not exist' if isinstance(error, FileNotFoundError) else f'cannot be read: {error}'

@@ -20,6 +20,7 @@ from sapiens_common.files.images import (
     decode_ids,
     read_encoded,
 )
+from sapiens_common.files.members import open_file
 
 ARRAY_SUFFIXES = ('.npy', '.npz')
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES)
@@ -99,18 +100,18 @@ def read_array(path: str | Path) -> np.ndarray:
             to be larger than any image.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f'{path} does not exist')
     try:
-        if path.suffix.lower() == '.npy':
-            with path.open('rb') as file:
+        with open_file(path) as file:
+            if path.suffix.lower() == '.npy':
                 return _read_npy(file)
-        with ZipFile(path) as archive:
-            names = archive.namelist()
-            if len(names) != 1:
-                raise ValueError(f'expected one array, got {[Path(n).stem for n in names]}')
-            with archive.open(names[0]) as file:
-                return _read_npy(file)
+            with ZipFile(file) as archive:
+                names = archive.namelist()
+                if len(names) != 1:
+                    raise ValueError(f'expected one array, got {[Path(n).stem for n in names]}')
+                with archive.open(names[0]) as member:
+                    return _read_npy(member)
+    except FileNotFoundError as error:
+        raise ValueError(f'{path} does not exist') from error
     # Damaged data fails in many ways while it is parsed.
     except Exception as error:
         raise ValueError(f'{path} cannot be read: {error or type(error).__name__}') from error

@@ -11,6 +11,7 @@ from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_common.files.maps import MASK_SUFFIXES
 from sapiens_common.files.text import read_json, read_lines
 from sapiens_depth_normal.registry import DATASETS
+from sapiens_inference.annotate.dataset import is_manifest, read_samples
 
 from .files import MAP_SUFFIXES
 
@@ -42,6 +43,15 @@ SUFFIXES = {
 Files = dict[str, Path | list[Path]]
 """Files of one kind by sample name; several where they are put together (masks of several people)."""
 
+LABELS = {
+    'mask': '.seg.png',
+    'segmentation': '.seg.png',
+    'depth': '.depth.npz',
+    'normal': '.normal.npz',
+    'albedo': '.albedo.png',
+}
+"""Members of the shards of tools/annotate.py."""
+
 ANNOTATIONS = 'annotations'
 """Folder of COCO files in sets of tools/data/render_humans.py."""
 
@@ -59,7 +69,8 @@ class DenseFolderDataset(BaseDataset):
         data_root: Folder of the set.
         targets: What to read beside image and mask: ``depth``, ``normal``, ``albedo``, ``alpha``, ``trimap``,
             ``camera`` (3 x 3 intrinsics as text, or records of rendered people), ``segmentation``.
-        ann_file: Text file in ``data_root`` with one name per line that selects samples (``train.txt``).
+        ann_file: Text file in ``data_root`` with one name per line that selects samples (``train.txt``). Or the
+            ``manifest.json`` of labels that tools/annotate.py has made in ``data_root``.
         folders: Folder per kind (``image``, ``mask``, ``depth``, ...) where the usual names do not fit;
             relative to ``data_root`` or absolute, so masks may come from any source.
         framing: The framing under which the metrics tabulate samples: one name for all (``face``), or
@@ -95,6 +106,8 @@ class DenseFolderDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Paths of every sample, sorted by name."""
+        if self.ann_file and is_manifest(self.ann_file):
+            return self._annotated()
         samples = self.match(Path(self.data_root), self.folders)
         self._set_framings(samples)
         if not self.ann_file:
@@ -108,6 +121,33 @@ class DenseFolderDataset(BaseDataset):
                 f'{" + ".join(self.kinds)} in {self.data_root}, first {missing[0]!r}'
             )
         return [by_name[name] for name in listed]
+
+    def _annotated(self) -> list[dict[str, Any]]:
+        """Samples of labels that a model has made; their person masks are those of its body parts."""
+        suffixes = {kind: LABELS.get(kind) for kind in self.kinds[1:]}
+        samples = list(read_samples(self.ann_file))
+        for kind, suffix in suffixes.items():
+            if suffix is None or not all(sample.has(suffix) for sample in samples):
+                raise ValueError(
+                    f'{self.ann_file}: its samples have no {kind}; annotate with --tasks '
+                    f'{" ".join(self.kinds[2:])} seg'
+                )
+        good = [sample for sample in samples if 'empty mask' not in sample.content['flags']]
+        if len(good) < len(samples):
+            MMLogger.get_current_instance().info(
+                f'{self.ann_file}: {len(samples) - len(good)} of {len(samples)} images show no person '
+                'and are left out'
+            )
+        return [
+            {
+                'sample_id': sample.key,
+                'img_path': str(sample.image),
+                **{f'{kind}_path': str(sample.file(s)) for kind, s in suffixes.items() if s},
+                'map_format': {'depth_offset': 1.0},  # 0 is the nearest, and files hold distances
+                'framing': None,
+            }
+            for sample in good
+        ]
 
     def _set_framings(self, samples: list[dict[str, Any]]) -> None:
         """Give every sample its framing, or None.

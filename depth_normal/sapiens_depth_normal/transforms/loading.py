@@ -31,6 +31,7 @@ from sapiens_depth_normal.registry import TRANSFORMS
 DEFAULT_FORMAT: dict[str, Any] = {
     'mask_threshold': 0,
     'depth_unit': 1.0,
+    'depth_offset': 0.0,
     'no_surface': None,
     'convention': 'opengl',
     'channel_order': 'xyz',
@@ -132,7 +133,7 @@ class LoadMaps(BaseTransform):
             depth = read_depth(results['depth_path'])
             check_same_size(results['depth_path'], depth.shape, shape)
             mask &= ~is_no_surface(depth, how['no_surface'])
-            depth *= np.float32(how['depth_unit'])
+            depth = depth * np.float32(how['depth_unit']) + np.float32(how['depth_offset'])
         if not mask.any():
             raise ValueError(f'mask {path} is empty: no pixel to learn from or to judge')
         results['mask'] = mask.astype('uint8')

@@ -45,6 +45,16 @@ def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror or error})') from error
+    return decode_photo(data, path)
+
+
+def decode_photo(data: bytes, path: str | Path) -> tuple[np.ndarray, list[str]]:
+    """As :func:`read_photo`, of a file's content.
+
+    Args:
+        data: The content.
+        path: What messages call it.
+    """
     if not data:
         raise ValueError(f'{path}: the file is empty')
     header = read_header(data, path)
@@ -72,7 +82,7 @@ def _bits(header: Header, data: bytes) -> int:
     return 16 if header.mode.startswith('I') else 8
 
 
-def _over_white(path: Path, data: bytes, header: Header, notes: list[str]) -> np.ndarray:
+def _over_white(path: str | Path, data: bytes, header: Header, notes: list[str]) -> np.ndarray:
     """Decode an image with an alpha channel and lay it over white. BGR uint8 (H, W, 3)."""
     try:
         with open_picture(BytesIO(data)) as picture:

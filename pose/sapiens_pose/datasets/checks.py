@@ -10,7 +10,10 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
 from sapiens_common.files.text import read_json
-from sapiens_pose.datasets.paths import leaves_root
+from sapiens_inference.annotate.dataset import Person, check_names, is_manifest, read_samples
+from sapiens_inference.outputs.exports.coco import VISIBLE_SCORE
+
+from .paths import leaves_root
 
 # Without these an annotation or image entry cannot even be indexed.
 _ENTRY_KEYS: dict[str, dict[str, type]] = {
@@ -55,6 +58,8 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
         """Upstream's entries; the index is there only until its caller returns."""
+        if is_manifest(self.ann_file):
+            return self._annotated()
         try:
             entries = super()._load_annotations()
         # Whatever json, the COCO API or upstream's loop meet in a malformed file.
@@ -65,6 +70,50 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
             raise ValueError(f'{self.ann_file}: {problem}')
         _check_ids(self.ann_file, self.coco)
         return entries
+
+    def _annotated(self) -> tuple[list[dict], list[dict]]:
+        """Entries of labels that a model has made (``manifest.json`` of tools/annotate.py)."""
+        layout = self._metainfo['keypoint_id2name']
+        check_names(self.ann_file, 'pose', [layout[i] for i in range(len(layout))])
+        instances: list[dict] = []
+        images: list[dict] = []
+        for number, sample in enumerate(read_samples(self.ann_file, people=True)):
+            height, width = sample.content['size']
+            image = {
+                'id': number,
+                'img_id': number,
+                'file_name': sample.key,
+                'img_path': str(sample.image),
+                'height': height,
+                'width': width,
+            }
+            images.append(image)
+            for person in sample.people or []:
+                annotation = self._annotation(len(instances), number, person)
+                entry = {'raw_ann_info': annotation, 'raw_img_info': image}
+                instance = self.parse_data_info(entry)
+                if instance:
+                    instances.append(instance)
+        return instances, images
+
+    def _annotation(self, number: int, image: int, person: Person) -> dict[str, Any]:
+        """A person as an entry of a COCO file; points with low scores are not labelled."""
+        known = person.keypoints[:, 2] >= VISIBLE_SCORE  # not so of NaN
+        points = np.where(known[:, None], person.keypoints, 0)
+        points[:, 2] = 2 * known
+        counts = self.KEYPOINT_KEYS or {'keypoints': len(points)}
+        parts = np.split(points, np.cumsum(list(counts.values()))[:-1])
+        x1, y1, x2, y2 = person.box
+        return {
+            'id': number,
+            'image_id': image,
+            'category_id': 1,
+            'iscrowd': 0,
+            'bbox': [x1, y1, x2 - x1, y2 - y1],
+            'area': (x2 - x1) * (y2 - y1),
+            'num_keypoints': int(known.sum()),
+            **{key: part.ravel().tolist() for key, part in zip(counts, parts, strict=True)},
+        }
 
     def _load_detection_results(self) -> list[dict]:
         """Upstream's entries of ``bbox_file``; a box that makes no sense is kept as its error."""

@@ -9,6 +9,7 @@ from mmseg.datasets import BaseSegDataset
 
 from sapiens_common.files.images import IMAGE_SUFFIXES, list_images
 from sapiens_common.files.text import read_lines
+from sapiens_inference.annotate.dataset import check_names, is_manifest, read_samples
 from sapiens_seg.label_maps import label_table
 from sapiens_seg.registry import DATASETS
 from sapiens_seg.vocabularies import resolve_vocabulary
@@ -29,7 +30,8 @@ class BodyPartDataset(BaseSegDataset):
             if ``seg_map_suffix`` tells labels from images. Without ``seg_map_path`` no labels are
             read.
         seg_map_suffix: What follows the image's stem in its label's name.
-        ann_file: Optional text file with one stem per line, under ``data_root``; None takes all.
+        ann_file: Optional text file with one stem per line, under ``data_root``; None takes all. Or the
+            ``manifest.json`` of labels that tools/annotate.py has made in ``data_root``.
         **kwargs: Of MMSegmentation's ``BaseSegDataset`` (``data_root``, ``pipeline``, ``indices``, ...).
 
     Raises:
@@ -57,6 +59,12 @@ class BodyPartDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Pair images with labels."""
+        if self.ann_file and is_manifest(self.ann_file):
+            check_names(self.ann_file, 'seg', list(self.vocabulary.classes))
+            return [
+                {**self._entry(sample.image), 'seg_map_path': str(sample.file('.seg.png'))}
+                for sample in read_samples(self.ann_file)
+            ]
         labels_root = self.data_prefix.get('seg_map_path')
         images = self._images()
         if labels_root is None:

@@ -1,0 +1,234 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""From entries of the plan to decoded items, read and decoded ahead in threads."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fsspec.core import url_to_fs
+
+from sapiens_inference.concurrency import ordered_map
+from sapiens_inference.inputs.photos import decode_photo
+from sapiens_inference.inputs.video import import_av
+from sapiens_inference.items import Frame, Item, Video
+from sapiens_inference.outputs.summary import Stopwatch
+
+from .sources import Entry, describe
+from .storage import StorageError
+
+READ_TRIES = 4
+"""Attempts to read an input, a second, two and four apart."""
+SEEK_MARGIN = 1.0
+"""Seconds before a range where decoding starts at the latest: frames are stored in another order than shown."""
+AHEAD_BYTES = 1 << 29
+
+
+@dataclass
+class LabelItem(Item):
+    """An input with what its manifest says of it.
+
+    Attributes:
+        entry: Of the plan.
+        encoded: The file's content; empty for frames.
+        sha256: Of the content; of a video, in the first frame of its first range, of the whole file.
+        seconds: Spent on reading and decoding it.
+    """
+
+    entry: Entry = field(default_factory=dict)
+    encoded: bytes = b''
+    sha256: str = ''
+    seconds: float = 0.0
+
+
+class Reader:
+    """Items of a shard, in order, with bounded memory.
+
+    Args:
+        entries: Inputs of the shard.
+        threads: That read and decode.
+        watch: Takes the time of the stages.
+
+    Attributes:
+        missing: Inputs so far that are not there.
+    """
+
+    def __init__(self, entries: Sequence[Entry], threads: int, watch: Stopwatch) -> None:
+        self.entries, self.threads, self.watch = entries, threads, watch
+        self.missing: list[str] = []
+
+    def __iter__(self) -> Iterator[LabelItem]:
+        """The items; what is wrong with one is its ``error``.
+
+        Raises:
+            StorageError: The storage is gone, which is no fault of the inputs.
+        """
+        if 'part' in self.entries[0]:
+            yield from self._frames(self.entries[0])
+            return
+        with ThreadPoolExecutor(self.threads, 'sapiens-read') as pool:
+            yield from ordered_map(
+                self._photo, enumerate(self.entries), pool, self.threads + 1, _weight, AHEAD_BYTES
+            )
+
+    def check(self) -> None:
+        """Tell inputs that someone has deleted from a storage that is gone.
+
+        Raises:
+            StorageError: Most inputs of the shard are not there.
+        """
+        if 2 * len(self.missing) > len(self.entries):
+            raise StorageError(
+                f'{len(self.missing)} of {len(self.entries)} inputs are not there, the first: '
+                f'{self.missing[0]}. Is their storage gone? If they are gone for good, choose another '
+                'output folder and leave them out of the input'
+            )
+
+    def _photo(self, numbered: tuple[int, Entry]) -> LabelItem:
+        index, entry = numbered
+        start = time.perf_counter()
+        path = None if '://' in entry['path'] or 'member' in entry else Path(entry['path'])
+        item = LabelItem(index, entry['name'], path, entry=entry)
+        try:
+            with self.watch('read'):
+                item.encoded = read_bytes(entry)
+            item.sha256 = hashlib.sha256(item.encoded).hexdigest()
+            with self.watch('decode'):
+                item.image, item.notes = decode_photo(item.encoded, describe(entry))
+        except FileNotFoundError:
+            self.missing.append(describe(entry))
+            item.fail(f'{describe(entry)} does not exist any more')
+        except (ValueError, PermissionError) as error:
+            item.fail(str(error))
+        item.seconds = time.perf_counter() - start
+        return item
+
+    def _frames(self, entry: Entry) -> Iterator[LabelItem]:
+        start = time.perf_counter()
+        frames = read_range(entry)
+        number = 0
+        while True:
+            item = LabelItem(number, entry['name'], entry=entry)
+            try:
+                with self.watch('decode'):
+                    found = next(frames, None)
+                    if found is None:
+                        return
+                    if number == 0 and entry['part'] == 0:
+                        item.sha256 = _hash_of_file(entry['path'])
+                item.frame, item.image = found
+            except FileNotFoundError:
+                self.missing.append(entry['path'])
+                item.fail(f'{entry["path"]} does not exist any more')
+            except OSError as error:
+                raise StorageError(f'{entry["path"]} cannot be read ({error})') from error
+            except ValueError as error:
+                # What was read so far is good; the rest of the range is lost.
+                item.fail(f'{describe(entry)}: reading stopped after {number} frames ({error})')
+            item.seconds, start = time.perf_counter() - start, time.perf_counter()
+            yield item
+            if item.error is not None:
+                return
+            number += 1
+
+
+def _weight(numbered: tuple[int, Entry]) -> int:
+    """Bytes that an input may take once it is decoded, roughly; a member's are known."""
+    return 10 * numbered[1].get('bytes', 0)
+
+
+def read_bytes(entry: Entry) -> bytes:
+    """Content of a photo.
+
+    Raises:
+        FileNotFoundError, PermissionError: As the storage says.
+        StorageError: It cannot be read, however often it is tried.
+    """
+    for attempt in range(READ_TRIES):
+        try:
+            fs, path = url_to_fs(entry['path'])
+            if 'member' not in entry:
+                return fs.cat_file(path)
+            start, size = entry['offset'], entry['bytes']
+            content = fs.cat_file(path, start=start, end=start + size)
+            if len(content) < size:
+                raise ValueError(f'{describe(entry)}: the shard is cut off')
+            return content
+        except (FileNotFoundError, PermissionError, IsADirectoryError):
+            raise
+        except OSError as error:
+            if attempt + 1 == READ_TRIES:
+                raise StorageError(
+                    f'{describe(entry)} cannot be read ({error.strerror or error})'
+                ) from error
+            time.sleep(2**attempt)
+    raise AssertionError
+
+
+def _hash_of_file(path: str) -> str:
+    fs, inner = url_to_fs(path)
+    digest = hashlib.sha256()
+    with fs.open(inner, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """A video, local or not, as PyAV's container."""
+    av = import_av()
+    fs, inner = url_to_fs(path)
+    with fs.open(inner, 'rb') as file, av.open(file) as container:
+        yield container
+
+
+def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
+    """The frames of a video that are shown from ``start`` until before ``stop``, upright, as when the whole is read.
+
+    Their numbers count from the start of the range.
+
+    Raises:
+        FileNotFoundError, OSError: Of the storage.
+        ValueError: It is no video, or is damaged.
+    """
+    av = import_av()
+    path, low, high = entry['path'], entry['start'], entry['stop']
+    try:
+        with _opened(path) as container:
+            if not container.streams.video:
+                raise ValueError('the file has no video stream')
+            stream = container.streams.video[0]
+            stream.thread_type = 'AUTO'
+            rate = Fraction(stream.average_rate or stream.base_rate or 25)
+            video = Video(entry['name'], Path(path) if '://' not in path else None, rate)
+            origin = float((stream.start_time or 0) * stream.time_base)
+            if low > SEEK_MARGIN:
+                target = int((origin + low - SEEK_MARGIN) / stream.time_base)
+                container.seek(target, stream=stream, backward=True)
+            number = 0
+            for decoded in container.decode(stream):
+                if decoded.time is None:
+                    raise ValueError('its frames have no times')
+                # Times are multiples of the time base; a little slack keeps a frame on its side of the cut.
+                shown = decoded.time - origin + 1e-6
+                if high is not None and shown >= high:
+                    return
+                if entry['part'] and shown < low:
+                    continue
+                image = decoded.to_ndarray(format='bgr24')
+                turns = round(getattr(decoded, 'rotation', 0) / 90) % 4
+                if turns:
+                    image = np.ascontiguousarray(np.rot90(image, turns))
+                yield Frame(video, number, round(shown - 1e-6, 6)), image
+                number += 1
+    except av.FFmpegError as error:
+        raise ValueError(getattr(error, 'strerror', None) or str(error)) from error

@@ -1,0 +1,296 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The driver: gives shards to workers, replaces those that die, and seals the output when all is done.
+
+Everything it knows lies in the output folder, so it may be killed at any moment and started again:
+
+    settings.json     what the labels depend on; another start with other settings is refused
+    plan.jsonl        the inputs, cut into shards
+    shards/N.tar      photos and dense labels;  N.parquet  keypoints;  N.json  the manifest, written last
+    tracks/N.parquet  people numbered through the video that begins with shard N
+    manifest.json     hashes of all manifests, written when everything is done
+    log/              what differs from run to run: times, attempts, the report
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .engines import Engine, Worker, WorkerDied
+from .plan import Plan, Shard, cut, write_plan
+from .report import Report
+from .settings import SETTINGS, Settings, check_settings
+from .shards import FOLDER, MANIFEST, manifest_name, sealed, stem
+from .sources import Listing
+from .storage import Storage, StorageError
+from .tracks import join_tracks
+
+LEAST_INPUTS = 20
+"""The share of inputs that were set aside means nothing before."""
+MOST_DEATHS = 20
+"""Workers that die one after the other, with no shard done between, end the run."""
+
+
+class Run:
+    """Labels for everything in a place.
+
+    Args:
+        place: The inputs, see :class:`Listing`.
+        output: Folder of the labels, local or an address of fsspec.
+        settings: How to label.
+
+    Attributes:
+        plan: The shards.
+        settings_id: SHA-256 of the settings.
+
+    Raises:
+        ValueError: There are no inputs, or the folder was begun with other settings or inputs.
+        StorageError: Something cannot be read or written.
+    """
+
+    def __init__(self, place: str, output: str, settings: Settings) -> None:
+        self.storage = Storage(output)
+        listing = Listing(place, self.storage.place, settings.range_seconds)
+        self.storage.remove_partial(FOLDER)
+        self.settings_id = check_settings(self.storage, settings.described(listing.place))
+        self.plan: Plan = write_plan(self.storage, cut(listing, settings.per_shard))
+        self.left_out = listing.left_out
+
+    def run(
+        self,
+        engine: Engine,
+        max_bad_share: float = 0.1,
+        timeout: float | None = None,
+        quiet: bool = False,
+    ) -> Report:
+        """Do what is left to do.
+
+        Args:
+            engine: Where workers live.
+            max_bad_share: Stop when more of the inputs have been set aside, after the first twenty.
+            timeout: Seconds that a shard may take before its worker is ended; None for any.
+            quiet: Whether nothing is printed.
+
+        Returns:
+            The report of the whole run.
+
+        Raises:
+            ValueError: Too large a share was set aside, the models cannot be loaded, or workers die again
+                and again. The text says what to do; the same command continues.
+            StorageError: Something cannot be read or written; likewise.
+        """
+        with _log_lines(self.storage) as emit:
+            report = Report(
+                self.storage, self.plan.shards, self.plan.inputs, engine.workers, emit, quiet
+            )
+            done = sealed(self.storage)
+            for number in sorted(done):
+                report.recall(self._recall(number))
+            state = _Run(
+                self,
+                report,
+                max_bad_share,
+                timeout,
+                (s for s in self.plan if s['shard'] not in done),
+            )
+            state.check_share()
+            report.say('start')
+            if report.total['shards'] < self.plan.shards:
+                state.work(engine)
+            videos = join_tracks(self.plan)
+            report.total['videos'] = videos
+            self._seal()
+            report.write()
+            report.say('end')
+        return report
+
+    def _recall(self, number: int) -> dict[str, Any]:
+        """The report of a shard that is done; what of it can be told from its manifest if its worker died after."""
+        try:
+            return json.loads(self.storage.read(f'log/shards/{stem(number)}.json'))
+        except (FileNotFoundError, json.JSONDecodeError):
+            manifest = json.loads(self.storage.read(manifest_name(number)))
+            done, aside = len(manifest['samples']), len(manifest['aside'])
+            return {'shard': number, 'inputs': done + aside, 'done': done, 'aside': aside}
+
+    def _seal(self) -> None:
+        """Write the manifest of the whole output."""
+        shards = {}
+        for shard in self.plan:
+            name = manifest_name(shard['shard'])
+            shards[name] = hashlib.sha256(self.storage.read(name)).hexdigest()
+        content = {
+            'settings': json.loads(self.storage.read(SETTINGS)),
+            'settings_sha256': self.settings_id,
+            'plan_sha256': self.plan.sha256,
+            'shards': shards,
+        }
+        self.storage.write(
+            MANIFEST, (json.dumps(content, sort_keys=True, indent=1) + '\n').encode()
+        )
+
+
+class _Run:
+    """One start of a run: a thread per worker, which takes the next shard when its worker has done one."""
+
+    def __init__(
+        self,
+        run: Run,
+        report: Report,
+        max_bad_share: float,
+        timeout: float | None,
+        shards: Iterator[Shard],
+    ) -> None:
+        self.run, self.report, self.shards = run, report, shards
+        self.max_bad_share, self.timeout = max_bad_share, timeout
+        self.lock = threading.Lock()
+        self.again: list[Shard] = []
+        self.busy = 0
+        self.deaths_in_a_row = 0
+        self.problem: Exception | None = None
+        self.stop = threading.Event()
+
+    def work(self, engine: Engine) -> None:
+        """Do all shards.
+
+        Raises:
+            ValueError, StorageError: As :meth:`Run.run`.
+        """
+        threads = [
+            threading.Thread(target=self._tend, args=(partial(engine.make, place),), daemon=True)
+            for place in range(
+                min(engine.workers, self.report.shards - self.report.total['shards'])
+            )
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():  # Ctrl-C gets through
+                    thread.join(0.5)
+        finally:
+            self.stop.set()
+        if self.problem is not None:
+            self.report.write()
+            raise self.problem
+
+    def _tend(self, make: Callable[[], Worker]) -> None:
+        """Look after one worker, and those that take its place."""
+        worker: Worker | None = None
+        try:
+            while not self.stop.is_set():
+                shard = self._next()
+                if shard is None:
+                    return
+                try:
+                    if worker is None:
+                        worker = make()
+                        self._check(worker.start())
+                    answer = worker.annotate(shard, self.timeout)
+                    if 'failed' in answer:
+                        raise WorkerDied(answer['failed'])
+                    self._check(answer)
+                except WorkerDied as death:
+                    if worker is not None:
+                        worker.close()
+                    worker = None
+                    self._lost(shard, death)
+                else:
+                    self._finished(answer)
+        except Exception as error:
+            with self.lock:
+                self.problem = self.problem or error
+            self.stop.set()
+        finally:
+            if worker is not None:
+                worker.close()
+
+    def _next(self) -> Shard | None:
+        """The next shard; waits while others may give one back."""
+        while not self.stop.is_set():
+            with self.lock:
+                shard = self.again.pop(0) if self.again else next(self.shards, None)
+                if shard is not None:
+                    self.busy += 1
+                    return shard
+                if not self.busy:
+                    return None
+            self.stop.wait(0.05)
+        return None
+
+    @staticmethod
+    def _check(answer: dict[str, Any]) -> None:
+        if 'stop' in answer:
+            raise StorageError(answer['stop'])
+
+    def _lost(self, shard: Shard, death: WorkerDied) -> None:
+        with self.lock:
+            self.busy -= 1
+            self.again.append(shard)
+            self.report.deaths += 1
+            self.deaths_in_a_row += 1
+            self.report.say('death', why=f'shard {shard["shard"]}: {death}')
+            if self.deaths_in_a_row > MOST_DEATHS or 'was tried' in str(death):
+                raise ValueError(f'workers die again and again, the last one: {death}')
+
+    def _finished(self, answer: dict[str, Any]) -> None:
+        self.run.storage.write(
+            f'log/shards/{stem(answer["shard"])}.json', json.dumps(answer).encode()
+        )
+        with self.lock:
+            self.busy -= 1
+            self.deaths_in_a_row = 0
+            self.report.add(answer)
+            self.check_share()
+
+    def check_share(self) -> None:
+        """Stop a run that goes wrong as a whole.
+
+        Raises:
+            ValueError: More than the allowed share of the inputs were set aside.
+        """
+        total = self.report.total
+        seen = total['done'] + total['aside']
+        if seen >= LEAST_INPUTS and total['aside'] > self.max_bad_share * seen:
+            raise ValueError(
+                f'{total["aside"]} of {seen} inputs were set aside, more than the share of '
+                f'{self.max_bad_share:g} that is allowed. The manifests in {self.run.storage.place}/{FOLDER} '
+                'say why (aside); if that is fine, continue with a higher --max-bad-share'
+            )
+
+
+class _log_lines:
+    """``log/progress.jsonl`` of a local output, to append to; None for other storage, which cannot append."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.file: Any = None
+
+    def __enter__(self) -> Callable[[str], Any] | None:
+        if not self.storage.is_local:
+            return None
+        path = Path(self.storage.path('log/progress.jsonl'))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = path.open('a', encoding='utf-8', buffering=1)
+        except OSError as error:
+            raise StorageError(f'{path} cannot be written ({error.strerror})') from error
+        return self._write
+
+    def _write(self, line: str) -> None:
+        try:
+            self.file.write(line)
+        except OSError as error:
+            raise StorageError(f'{self.file.name} cannot be written ({error.strerror})') from error
+
+    def __exit__(self, *_: Any) -> None:
+        if self.file is not None:
+            try:
+                self.file.close()
+            except OSError:
+                pass

@@ -1,0 +1,82 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""People numbered through a video whose ranges were labelled apart."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sapiens_inference.engine.tracking import BoxTracker
+
+from .plan import Plan
+from .shards import manifest_name, stem, table_name
+from .storage import Storage
+
+FOLDER = 'tracks'
+
+
+def join_tracks(plan: Plan) -> int:
+    """Number the people of every video, as if it had been labelled in one piece.
+
+    The boxes of all ranges pass one tracker in the order of the frames. ``tracks/<first shard>.parquet`` holds a row per
+    person: ``key`` and ``person`` as in the tables of the shards, ``frame`` from the start of the video, ``time`` in seconds and
+    ``track_id``. A file that is there is left alone.
+
+    Returns:
+        How many videos there are.
+    """
+    storage = plan.storage
+    done = set(storage.names(FOLDER))
+    videos = 0
+    for numbers in _videos(plan):
+        videos += 1
+        name = f'{stem(numbers[0])}.parquet'
+        if name not in done and storage.exists(table_name(numbers[0])):
+            _join(storage, numbers, name)
+    return videos
+
+
+def _videos(plan: Plan) -> Iterator[list[int]]:
+    """Shards of each video: its ranges follow each other in the plan."""
+    numbers: list[int] = []
+    for shard in plan:
+        part = shard['inputs'][0].get('part')
+        if part in (None, 0) and numbers:
+            yield numbers
+            numbers = []
+        if part is not None:
+            numbers.append(shard['shard'])
+    if numbers:
+        yield numbers
+
+
+def _join(storage: Storage, numbers: list[int], name: str) -> None:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    tracker, frame = BoxTracker(), 0
+    rows: dict[str, list[Any]] = {k: [] for k in ('key', 'person', 'frame', 'time', 'track_id')}
+    for number in numbers:
+        manifest = json.loads(storage.read(manifest_name(number)))
+        boxes: dict[str, list[np.ndarray]] = {}
+        if table_name(number).rpartition('/')[2] in manifest['files']:
+            content = io.BytesIO(storage.read(table_name(number)))
+            table = parquet.read_table(content, columns=['key', 'box'])
+            for key, box in zip(
+                *(table.column(c).to_pylist() for c in ('key', 'box')), strict=True
+            ):
+                boxes.setdefault(key, []).append(np.array(box, np.float32))
+        for sample in manifest['samples']:
+            found = np.array(boxes.get(sample['key'], [])).reshape(-1, 4)
+            ids = tracker.update(found, sample['time'])
+            for person, track in enumerate(ids.tolist()):
+                values = (sample['key'], person, frame, sample['time'], track)
+                for column, value in zip(rows.values(), values, strict=True):
+                    column.append(value)
+            frame += 1
+    with storage.aside(f'{FOLDER}/{name}') as path:
+        parquet.write_table(arrow.table(rows), path, compression='zstd')

@@ -1,0 +1,139 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Tasks without a network for tools/annotate.py, and photos that make their worker die."""
+
+import os
+import time
+
+import cv2
+import numpy as np
+
+from sapiens_depth_normal.apis import DepthInferencer, DepthResult
+from sapiens_inference.annotate.engines import Engine
+from sapiens_inference.annotate.worker import Annotator
+from sapiens_inference.engine.task import Task
+from sapiens_inference.outputs.results import Source
+from sapiens_pose.apis import PoseResult
+from sapiens_seg.apis import SegResult
+
+DEADLY, FAILING, STUCK = 250, 240, 230
+"""Grey values of photos on which the worker dies, the model fails, or nothing ends."""
+DELAY = 'SAPIENS_TEST_DELAY'
+
+
+class Fake(Task):
+    """Base: the photo goes in, and something simple comes out."""
+
+    output = 'invented'
+    workers = 2
+
+    def describe(self):
+        return {}
+
+    def views(self, item, crops):
+        return [None]
+
+    def preprocess(self, item, view):
+        time.sleep(float(os.environ.get(DELAY, 0)))
+        return item.pixels
+
+    def forward(self, samples):
+        for sample in samples:
+            if (sample == DEADLY).all():
+                os._exit(9)
+            if (sample == FAILING).all():
+                raise RuntimeError('the model fails')
+            if (sample == STUCK).all():
+                time.sleep(600)
+        return samples
+
+    def visualize(self, item):
+        return item.pixels
+
+    def empty(self, source):
+        raise NotImplementedError
+
+
+class FakeSeg(Fake):
+    task, result_type, gives_mask = 'seg', SegResult, True
+
+    def postprocess(self, item, views, outputs):
+        labels = (outputs[0][..., 0] > 127).astype(np.uint8)
+        return SegResult(
+            Source.of(item), labels, ['background', 'person'], [[0, 0, 0], [255, 0, 0]]
+        )
+
+
+class FakeDepth(Fake):
+    task, result_type = 'depth', DepthResult
+    finishers = DepthInferencer.finishers
+
+    def postprocess(self, item, views, outputs):
+        return DepthResult(Source.of(item), outputs[0][..., 1].astype(np.float32) / 255)
+
+
+class FakePose(Fake):
+    """A point in the brightest place of two channels; its score is the brightness."""
+
+    task, result_type = 'pose', PoseResult
+
+    def postprocess(self, item, views, outputs):
+        height, width = item.pixels.shape[:2]
+        boxes = np.array([[0, 0, width, height]], np.float32)
+        flat = outputs[0].reshape(-1, 3)[:, :2]
+        best = flat.argmax(axis=0)
+        points = np.column_stack([best % width, best // width])[None].astype(np.float64)
+        scores = flat.max(axis=0)[None].astype(np.float32) / 255
+        names = ['left', 'right']
+        return PoseResult(
+            Source.of(item), boxes, np.ones(1, np.float32), 'whole image', points, scores, names
+        )
+
+
+def build(settings):
+    """The tasks that the settings name."""
+    kinds = {'seg': FakeSeg, 'pose': FakePose, 'depth': FakeDepth}
+    return [kinds[name]() for name in settings.weights]
+
+
+class Inline:
+    """A worker in this process."""
+
+    def __init__(self, options):
+        self.annotator = Annotator(**options)
+
+    def start(self):
+        return {'ready': os.getpid()}
+
+    def annotate(self, shard, timeout):
+        return self.annotator.serve(shard)
+
+    def close(self):
+        pass
+
+
+def inline_engine(options):
+    """One worker in this process."""
+    return Engine(1, lambda place: Inline(options))
+
+
+def write_photos(folder, count, size=(24, 32)):
+    """PNGs of noise, named by their number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        image = rng.integers(0, 225, (*size, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f'{number:04d}.png'), image)
+
+
+def write_grey(path, value, size=(24, 32)):
+    """A photo of one grey value."""
+    cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
+
+
+def final_files(folder):
+    """Content of the output by name, without what may differ from run to run."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file() and path.relative_to(folder).parts[0] != 'log'
+    }
