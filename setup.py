@@ -93,8 +93,10 @@ web = [
     'psutil',  # memory that is free for models
 ]
 rerun = ['rerun-sdk>=0.20']  # recordings for the Rerun viewer, one of the export formats
-parquet = ['pyarrow>=14']  # annotations of SAM 3D Body
-cluster = ['ray[data]>=2.30']  # curation over several machines; one machine needs no extra
+parquet = ['pyarrow>=14']  # annotations of SAM 3D Body, keypoints that tools/annotate.py writes
+cluster = [
+    'ray[data]>=2.30'  # curation and labelling over several machines; one machine needs no extra
+]
 docs = [
     'mkdocs-material>=9.5',
     'mkdocstrings-python>=2',  # the API reference, from docstrings

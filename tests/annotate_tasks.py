@@ -74,18 +74,21 @@ class FakeDepth(Fake):
 class FakePose(Fake):
     """A point in the brightest place of two channels; its score is the brightness."""
 
-    task, result_type = 'pose', PoseResult
+    task, result_type, needs_boxes = 'pose', PoseResult, True
+
+    def views(self, item, crops):
+        return list(item.boxes.xyxy)
 
     def postprocess(self, item, views, outputs):
-        height, width = item.pixels.shape[:2]
-        boxes = np.array([[0, 0, width, height]], np.float32)
-        flat = outputs[0].reshape(-1, 3)[:, :2]
-        best = flat.argmax(axis=0)
-        points = np.column_stack([best % width, best // width])[None].astype(np.float64)
-        scores = flat.max(axis=0)[None].astype(np.float32) / 255
-        names = ['left', 'right']
+        width = item.pixels.shape[1]
+        people = [outputs_of.reshape(-1, 3)[:, :2] for outputs_of in outputs]
+        best = np.array([person.argmax(axis=0) for person in people]).reshape(-1, 2)
+        scores = np.array([person.max(axis=0) for person in people], np.float32).reshape(-1, 2)
+        points = np.stack([best % width, best // width], axis=-1).astype(np.float64)
+        boxes = item.boxes
         return PoseResult(
-            Source.of(item), boxes, np.ones(1, np.float32), 'whole image', points, scores, names
+            *(Source.of(item), boxes.xyxy, boxes.scores, boxes.origin),
+            *(points, scores / 255, ['left', 'right']),
         )
 
 

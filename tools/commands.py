@@ -9,6 +9,7 @@ COMMANDS = {
     'sapiens-train': 'train.py',
     'sapiens-test': 'test.py',
     'sapiens-demo': 'demo.py',
+    'sapiens-annotate': 'annotate.py',
     'sapiens-doctor': 'doctor.py',
     'sapiens-benchmark': 'benchmark.py',
     'sapiens-features': 'extract_features.py',

@@ -4,6 +4,8 @@
 import errno
 import io
 import json
+import subprocess
+import sys
 import tarfile
 
 import annotate_tasks
@@ -19,13 +21,15 @@ from sapiens_common.files.images import read_ids, read_image
 from sapiens_common.files.maps import read_array
 from sapiens_inference.annotate.attempts import Attempts
 from sapiens_inference.annotate.dataset import check_names, read_samples
-from sapiens_inference.annotate.engines import local_engine
+from sapiens_inference.annotate.engines import WorkerDied, local_engine, ray_engine
 from sapiens_inference.annotate.plan import cut
+from sapiens_inference.annotate.reading import read_range
 from sapiens_inference.annotate.run import Run
 from sapiens_inference.annotate.settings import Settings
 from sapiens_inference.annotate.shards import TarWriter
 from sapiens_inference.annotate.sources import Listing, describe
 from sapiens_inference.annotate.storage import Storage, StorageError
+from sapiens_inference.inputs.video import open_video, read_video
 
 
 def settings_for(tasks=('seg', 'pose', 'depth'), **options):
@@ -379,6 +383,83 @@ def test_cut_keeps_ranges_of_videos_apart():
     assert sizes == [(0, 2), (1, 1), (2, 1), (3, 1), (4, 2)]
 
 
+def write_video(path, frames=40, rate=10):
+    """Two squares that move; with B-frames, and a key frame every 15."""
+    import av
+
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=rate, options={'g': '15', 'bf': '2'})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for number in range(frames):
+            image = np.full((48, 64, 3), number * 3, np.uint8)
+            image[5:15, number : number + 8] = (255, 200, 0)
+            image[25:35, 50 - number : 58 - number] = (0, 255, 200)
+            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize('seconds', [0.7, 1.5, 10])
+def test_ranges_of_a_video_are_its_frames(tmp_path, seconds):
+    pytest.importorskip('av')
+    path = tmp_path / 'film.mp4'
+    write_video(path)
+    whole = [(f.time, image) for f, image, _ in read_video(open_video(path, 'film')[0])]
+    parts = list(Listing(str(path), '/nowhere', seconds))
+    assert len(parts) == max(1, round(4 / seconds))
+    found = [(frame.time, image) for part in parts for frame, image in read_range(part)]
+    assert len(found) == len(whole) == 40
+    for (time, image), (wanted, pixels) in zip(found, whole, strict=True):
+        assert time == pytest.approx(wanted, abs=1e-5)
+        np.testing.assert_array_equal(image, pixels)
+
+
+def test_tracks_go_on_over_the_cuts_of_a_video(tmp_path):
+    """As the tracker numbers people when it sees the whole video."""
+    pytest.importorskip('av')
+    folder = tmp_path / 'videos'
+    folder.mkdir()
+    write_video(folder / 'film.mp4')
+    write_video(folder / 'short.mp4', frames=8)
+    boxes = {'film': [[0, 0, 30, 20], [20, 20, 60, 40]], 'short': [[0, 0, 30, 20]]}
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    settings = settings_for(('pose',), boxes=str(tmp_path / 'boxes.json'), range_seconds=1.0)
+    report = annotate(folder, tmp_path / 'out', settings)
+    assert (report.total['shards'], report.total['done'], report.total['videos']) == (5, 48, 2)
+    assert sorted(p.name for p in (tmp_path / 'out/tracks').iterdir()) == [
+        '000000.parquet',
+        '000004.parquet',
+    ]
+    film = parquet.read_table(tmp_path / 'out/tracks/000000.parquet').to_pydict()
+    assert film['frame'] == [frame for frame in range(40) for _ in range(2)]
+    assert film['track_id'] == [1, 2] * 40
+    assert film['time'][-1] == pytest.approx(3.9)
+    keys = [s.key for s in read_samples(tmp_path / 'out/manifest.json')][:40]
+    assert film['key'] == [key for key in keys for _ in range(2)]
+
+
+def test_a_damaged_video_keeps_what_can_be_read(tmp_path):
+    pytest.importorskip('av')
+    folder = tmp_path / 'videos'
+    folder.mkdir()
+    (folder / 'none.mp4').write_bytes(b'no film')
+    report = annotate(folder, tmp_path / 'out', settings_for(('seg',)))
+    assert (report.total['done'], report.total['aside']) == (0, 1)
+    (aside,) = json.loads((tmp_path / 'out/shards/000000.json').read_text())['aside']
+    assert 'none.mp4 part 0: reading stopped after 0 frames' in aside['reason']
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_shards(photos, tmp_path):
+    ray = pytest.importorskip('ray')
+    annotate(photos, tmp_path / 'local')
+    try:
+        annotate(photos, tmp_path / 'ray', engine=lambda options: ray_engine(options, 2))
+    finally:
+        ray.shutdown()
+    assert final_files(tmp_path / 'ray') == final_files(tmp_path / 'local')
+
+
 def test_progress_lines(photos, tmp_path):
     annotate(photos, tmp_path / 'out')
     lines = [json.loads(x) for x in (tmp_path / 'out/log/progress.jsonl').read_text().splitlines()]
@@ -388,17 +469,33 @@ def test_progress_lines(photos, tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_that_die_or_hang_are_replaced(photos, tmp_path, monkeypatch):
-    """The same shard comes out with the photo at fault left out, whether it kills or never ends."""
+def test_workers_that_die_or_hang_are_replaced(photos, tmp_path):
     write_grey(photos / '0004.png', annotate_tasks.DEADLY)
     report = annotate(photos, tmp_path / 'out', engine=lambda o: local_engine(o, 2), tries=1)
     assert (report.total['done'], report.total['aside'], report.deaths) == (19, 1, 2)
     (aside,) = json.loads((tmp_path / 'out/shards/000000.json').read_text())['aside']
     assert aside['reason'] == 'the worker died 1 times on it alone'
     write_grey(photos / '0004.png', annotate_tasks.STUCK)
-    report = annotate(
-        photos, tmp_path / 'stuck', engine=lambda o: local_engine(o, 1), tries=1, timeout=5
-    )
-    assert (report.total['done'], report.total['aside'], report.deaths) == (19, 1, 2)
-    shards = [tmp_path / name / 'shards/000000.tar' for name in ('out', 'stuck')]
-    assert shards[0].read_bytes() == shards[1].read_bytes()
+    settings = settings_for()
+    options = {'settings': settings, 'settings_id': '', 'output': str(tmp_path / 'stuck')}
+    worker = local_engine(options).make(0)
+    worker.start()
+    shard = next(cut(Listing(str(photos), str(tmp_path / 'stuck')), 8))
+    with pytest.raises(WorkerDied, match='no answer within 1 s; ended'):
+        worker.annotate(shard, timeout=1)
+    worker.close()
+    with pytest.raises(WorkerDied, match='gone|closed'):
+        worker.annotate(shard, timeout=1)
+
+
+@pytest.mark.slow
+def test_kills_leave_no_trace(tmp_path, root):
+    """SIGKILL of workers and of the driver: nothing lost, doubled or different."""
+    command = [sys.executable, str(root / 'tools/benchmarks/annotate_kills.py'), str(tmp_path)]
+    command += ['--light', '--images', '240', '--kills', '5', '--per-shard', '8']
+    command += ['--pause', '0.4', '--delay', '0.03', '--driver-share', '0.2']
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
+    result = json.loads((tmp_path / 'kills.json').read_text())
+    assert result['kills'] == {'driver': 1, 'worker': 4}
+    assert result['images'] == 240

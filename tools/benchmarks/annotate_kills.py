@@ -4,7 +4,8 @@
 
     python tools/benchmarks/annotate_kills.py WORK_DIR --images 3000 --kills 100
 
-Small photos of noise go through the model in the box on two workers, once undisturbed and once under SIGKILL.
+Small photos of noise go through the model in the box on two workers, once undisturbed and once under SIGKILL. With
+--light there is no network: the photo's own brightness is the label, and all time goes into the machinery.
 Prints how many images were lost, doubled, or differ; WORK_DIR/kills.json says the same. Exit code 0 if none.
 """
 
@@ -17,8 +18,10 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,6 +37,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--pause', type=float, default=4.0, help='mean seconds between kills')
     parser.add_argument('--per-shard', type=int, default=32)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--light', action='store_true', help='labels without a network')
+    parser.add_argument('--delay', type=float, default=0.0, help='seconds per photo, with --light')
+    parser.add_argument('--drive', metavar='OUT', help=argparse.SUPPRESS)  # the light driver
     return parser.parse_args()
 
 
@@ -51,13 +57,73 @@ def write_photos(folder: Path, count: int) -> None:
 
 
 def start(args: argparse.Namespace, out: str) -> subprocess.Popen:
-    """The command, as a user gives it."""
+    """The command, as a user gives it; or this file as the driver of light labels."""
+    log = (args.folder / f'{out}.log').open('a')
+    if args.light:
+        command = [sys.executable, __file__, str(args.folder), '--drive', out]
+        command += ['--engine', args.engine, '--per-shard', str(args.per_shard)]
+        command += ['--delay', str(args.delay)]
+        return subprocess.Popen(command, stdout=log, stderr=log)
     command = [sys.executable, str(ROOT / 'tools/annotate.py'), str(args.folder / 'photos')]
     command += [str(args.folder / out), '--tasks', 'multitask', '--engine', args.engine]
     command += ['--weights', 'sapiens_tiny/multitask_synthetic', '--dtype', 'float32']
     command += ['--workers', '2', '--cores', '1', '--per-shard', str(args.per_shard)]
-    log = (args.folder / f'{out}.log').open('a')
     return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def build(settings: Any) -> list:
+    """The light task: seg, whose labels are the bright pixels."""
+    from sapiens_inference.engine.task import Task
+    from sapiens_inference.outputs.results import Source
+    from sapiens_seg.apis import SegResult
+
+    class Bright(Task):
+        task, result_type, output, gives_mask = 'seg', SegResult, 'labels: 1 is bright', True
+
+        def describe(self) -> dict:
+            return {}
+
+        def views(self, item: Any, crops: bool) -> list:
+            return [None]
+
+        def preprocess(self, item: Any, view: Any) -> Any:
+            return item.pixels
+
+        def forward(self, samples: list) -> list:
+            time.sleep(settings.options['seg']['delay'] * len(samples))
+            return samples
+
+        def postprocess(self, item: Any, views: list, outputs: list) -> Any:
+            labels = (outputs[0].mean(axis=2) > 127).astype('uint8')
+            colours = [[0, 0, 0], [255, 255, 255]]
+            return SegResult(Source.of(item), labels, ['dark', 'bright'], colours)
+
+        def visualize(self, item: Any) -> Any:
+            return item.pixels
+
+        def empty(self, source: Any) -> Any:
+            return None
+
+    return [Bright()]
+
+
+def drive(args: argparse.Namespace) -> None:
+    """Label the photos without a network."""
+    import _bootstrap  # noqa: F401
+
+    from sapiens_inference.annotate.engines import local_engine, ray_engine
+    from sapiens_inference.annotate.run import Run
+    from sapiens_inference.annotate.settings import Settings
+
+    settings = Settings(
+        {'seg': ''},
+        options={'seg': {'delay': args.delay}},
+        per_shard=args.per_shard,
+        builder='annotate_kills:build',
+    )
+    run = Run(str(args.folder / 'photos'), str(args.folder / args.drive), settings)
+    options = {'settings': settings, 'settings_id': run.settings_id, 'output': run.storage.place}
+    run.run({'local': local_engine, 'ray': ray_engine}[args.engine](options, 2))
 
 
 def find_workers(driver: int) -> list:
@@ -101,7 +167,7 @@ def disturb(args: argparse.Namespace) -> Counter:
         workers = find_workers(driver.pid)
         if sum(kills.values()) >= args.kills or not workers:
             continue
-        if rng.random() < args.driver_share:
+        if (sum(kills.values()) + 1) * args.driver_share >= kills['driver'] + 1:
             driver.kill()
             driver.wait()
             kills['driver'] += 1
@@ -145,6 +211,9 @@ def compare(good: Path, killed: Path) -> dict[str, int]:
 def main() -> int:
     """Run both; returns the exit code."""
     args = parse_args()
+    if args.drive:
+        drive(args)
+        return 0
     write_photos(args.folder / 'photos', args.images)
     began = time.monotonic()
     if start(args, 'good').wait():

@@ -12,8 +12,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from sapiens_common.files.text import read_json
 from sapiens_inference.annotate.dataset import Person, check_names, is_manifest, read_samples
 from sapiens_inference.outputs.exports.coco import VISIBLE_SCORE
-
-from .paths import leaves_root
+from sapiens_pose.datasets.paths import leaves_root
 
 # Without these an annotation or image entry cannot even be indexed.
 _ENTRY_KEYS: dict[str, dict[str, type]] = {

@@ -15,7 +15,6 @@ from sapiens_pose.datasets.paths import leaves_root
 from sapiens_pose.registry import DATASETS
 
 from .parquet import read_columns, to_array
-from .paths import leaves_root
 
 COLUMNS = ('image', 'keypoints_2d', 'bbox', 'bbox_format')
 OPTIONAL = (
