@@ -11,14 +11,17 @@ from typing import Any, Protocol
 
 import torch
 
+from sapiens_inference.tasks import find_task
+
 from .plan import Shard
+from .settings import Settings
 from .worker import Annotator, work
 
 Answer = dict[str, Any]
 """Of :meth:`Annotator.serve`."""
 
-PRELOAD = ['sapiens_inference.annotate.models', 'sapiens_inference.annotate.worker']
-"""Imported once for all processes, so that a worker that takes the place of a dead one starts in a second."""
+PRELOAD = ['sapiens_inference.annotate.worker']
+"""Imported once for all processes, like the tasks, so that a worker takes the place of a dead one at once."""
 
 
 class WorkerDied(Exception):
@@ -70,8 +73,11 @@ def local_engine(options: dict[str, Any], workers: int = 1) -> Engine:
         workers: Number of processes.
     """
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOAD)
-    gpus = torch.cuda.device_count() if options['settings'].device == 'cuda' else 0
+    settings: Settings = options['settings']
+    tasks = [find_task(name).inferencer for name in settings.weights]
+    modules = [name.partition(':')[0] for name in (settings.builder, *tasks)]
+    context.set_forkserver_preload([*PRELOAD, *modules])
+    gpus = torch.cuda.device_count() if settings.device == 'cuda' else 0
 
     def make(place: int) -> Worker:
         return _Process(context, {**options, 'gpu': place % gpus if gpus else None})

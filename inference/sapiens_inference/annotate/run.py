@@ -56,7 +56,6 @@ class Run:
     def __init__(self, place: str, output: str, settings: Settings) -> None:
         self.storage = Storage(output)
         listing = Listing(place, self.storage.place, settings.range_seconds)
-        self.storage.remove_partial(FOLDER)
         self.settings_id = check_settings(self.storage, settings.described(listing.place))
         self.plan: Plan = write_plan(self.storage, cut(listing, settings.per_shard))
         self.left_out = listing.left_out
@@ -104,6 +103,8 @@ class Run:
                 state.work(engine)
             videos = join_tracks(self.plan)
             report.total['videos'] = videos
+            for folder in (FOLDER, 'log/tries', 'log/shards'):
+                self.storage.remove_partial(folder)  # of workers that were killed
             self._seal()
             report.write()
             report.say('end')
