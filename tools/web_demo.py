@@ -21,7 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--weights', nargs='+', default=[], metavar='[TASK=]NAME_OR_FILE')
     parser.add_argument('--model', nargs='+', default=[], metavar='TASK=CONFIG')
     parser.add_argument('--device', help='cuda, cpu, mps (default: the best there is)')
-    parser.add_argument('--dtype', help='float32, bfloat16, float16')
+    parser.add_argument(
+        '--dtype', default='auto', choices=['auto', 'float32', 'float16', 'bfloat16']
+    )
     parser.add_argument('--port', type=int, default=7860)
     parser.add_argument(
         '--host',

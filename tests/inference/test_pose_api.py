@@ -23,7 +23,9 @@ BOXES = np.array([[3, 4, 40, 44], [20.5, 1.25, 60, 47.5], [-5, 10, 30, 60]], np.
 
 @pytest.fixture(scope='module')
 def pose(small_config, small_checkpoint):
-    return PoseInferencer(small_config('pose'), small_checkpoint('pose'), device='cpu')
+    return PoseInferencer(
+        small_config('pose'), small_checkpoint('pose'), device='cpu', dtype='float32'
+    )
 
 
 def as_test_py(pose, config, image, boxes):

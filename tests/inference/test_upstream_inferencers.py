@@ -54,7 +54,7 @@ def test_mmpose_inferencer_gives_our_numbers(files, tmp_path):
     inferencer = MMPoseInferencer(config, weights, det_model='whole_image', device='cpu')
     (found,) = inferencer(image, return_vis=True, vis_out_dir=str(tmp_path / 'vis'))
     (person,) = found['predictions'][0]
-    ours = PoseInferencer(config, weights, device='cpu')(image, 'image')[0]
+    ours = PoseInferencer(config, weights, device='cpu', dtype='float32')(image, 'image')[0]
     np.testing.assert_allclose(person['keypoints'], ours.keypoints[0], atol=1e-3)
     np.testing.assert_allclose(person['keypoint_scores'], ours.scores[0], rtol=1e-5)
     assert found['visualization'][0].shape == (96, 80, 3)
@@ -66,7 +66,7 @@ def test_mmseg_inferencer_gives_our_labels(files, tmp_path):
 
     config, weights, image = files('seg')
     found = MMSegInferencer(config, weights, device='cpu')(image, out_dir=str(tmp_path / 'out'))
-    ours = SegInferencer(config, weights, device='cpu')(image)[0]
+    ours = SegInferencer(config, weights, device='cpu', dtype='float32')(image)[0]
     np.testing.assert_array_equal(found['predictions'], ours.labels)
     assert list((tmp_path / 'out/vis').iterdir())
 

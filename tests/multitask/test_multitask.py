@@ -13,6 +13,7 @@ from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
 from sapiens_common.layouts.body_parts import BODY_PART_SWAP_PAIRS
+from sapiens_common.models import precision
 from sapiens_depth_normal.transforms import LoadMaps, RandomWarp, ResizeImage
 from sapiens_depth_normal.transforms.warp import Warp
 from sapiens_inference.engine.pipeline import Pipeline
@@ -260,6 +261,22 @@ def test_one_task_alone_gives_what_all_give_together(weights, config, task):
     assert type(alone) is type(together)
     field = TASK_TABLE[task].result
     np.testing.assert_allclose(getattr(alone, field), getattr(together, field), atol=1e-4)
+
+
+@pytest.mark.parametrize('fast', [True, False])
+def test_the_default_precision_is_what_the_hardware_has(weights, config, monkeypatch, fast):
+    monkeypatch.setattr(precision, 'has_fast_bfloat16', lambda device: fast)
+    model = MultitaskInferencer(config, weights, device='cpu').loaded.model
+    expected = torch.bfloat16 if fast else torch.float32
+    heads = {
+        name: task.head if name == 'pose' else task.decode_head
+        for name, task in model.tasks.items()
+    }
+    layers = {name: head.deconv_layers[0] for name, head in heads.items()}
+    layers['encoder'] = model.backbone.layers[0].attn.qkv
+    assert {name: layer.weight.dtype for name, layer in layers.items()} == dict.fromkeys(
+        layers, expected
+    )
 
 
 def test_smoothing_and_numbers_over_a_video(weights, config):

@@ -53,7 +53,7 @@ def build(args: argparse.Namespace) -> Any:
         from sapiens_multitask.apis import MultitaskInferencer as Inferencer
     else:
         from sapiens_pose.apis import PoseInferencer as Inferencer
-    return Inferencer(args.model, args.weights, device=args.device)
+    return Inferencer(args.model, args.weights, device=args.device, dtype='float32')
 
 
 def to_coco(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:

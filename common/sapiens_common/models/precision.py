@@ -114,14 +114,16 @@ def _short(dtype: torch.dtype) -> str:
 
 
 def heavy_modules(model: nn.Module) -> list[nn.Module]:
-    """Backbone, neck and upsampling layers of a model, in forward order."""
+    """Backbone, neck and upsampling layers of a model, and of its ``tasks``, in forward order."""
     found = []
-    for path in _HEAVY:
-        module: Any = model
-        for name in path.split('.'):
-            module = getattr(module, name, None)
-        if isinstance(module, nn.Module):
-            found.append(module)
+    tasks: Any = getattr(model, 'tasks', {})
+    for part in (model, *tasks.values()):
+        for path in _HEAVY:
+            module: Any = part
+            for name in path.split('.'):
+                module = getattr(module, name, None)
+            if isinstance(module, nn.Module):
+                found.append(module)
     return found
 
 

@@ -30,8 +30,9 @@ class Inferencer(Task):
             (``inferencer.loaded``) is shared.
         weights: Checkpoint file or published name; None takes the published ones of the name.
         device: ``cuda``, ``cuda:1``, ``cpu``, ``mps``; None picks the best.
-        dtype: float32 (default), float16, bfloat16, or ``auto``: bfloat16 where the hardware has it. Post-
-            processing stays in float32.
+        dtype: ``auto`` (default): bfloat16 where the hardware has instructions for it, else float32, which
+            is said; or float32, as published numbers need it, float16, bfloat16. Post-processing stays in
+            float32.
         compile: Use ``torch.compile``.
         detector: Finds people: a function of a list of items that sets their boxes, such as
             ``sapiens_det.PersonDetector``. None builds the default detector when it is first needed.
@@ -50,7 +51,7 @@ class Inferencer(Task):
         model: str | Path | Config | LoadedModel,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
-        dtype: str | torch.dtype | None = None,
+        dtype: str | torch.dtype | None = 'auto',
         compile: bool = False,
         *,
         detector: BoxFinder | None = None,

@@ -41,7 +41,7 @@ class ModelShelf:
         weights: Sequence[str],
         models: Sequence[str] = (),
         device: str | None = None,
-        dtype: str | None = None,
+        dtype: str = 'auto',
         budget: int | None = None,
     ) -> None:
         self.options = {'device': device, 'dtype': dtype}
