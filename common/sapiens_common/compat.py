@@ -157,6 +157,27 @@ def _find_prefixed(kind: str, name: str) -> list[str]:
     return found
 
 
+def drop_fused() -> None:
+    """Let recipes that ask for a fused optimizer run on a CPU with its plain one.
+
+    Cause: before torch 2.4 fused optimizers are refused for parameters that are not on a GPU.
+    """
+    import torch
+    from mmengine.optim import DefaultOptimWrapperConstructor as Constructor
+
+    call = Constructor.__call__
+    if Version(torch.__version__).release >= (2, 4) or hasattr(call, '__wrapped__'):
+        return
+
+    @wraps(call)
+    def call_without_fused(self: Constructor, model: nn.Module) -> Any:
+        if all(parameter.device.type != 'cuda' for parameter in model.parameters()):
+            self.optimizer_cfg.pop('fused', None)
+        return call(self, model)
+
+    Constructor.__call__ = call_without_fused
+
+
 def add_load_hook(module: nn.Module, hook: Callable) -> None:
     """Register a hook ``(module, state_dict, prefix, ...)`` that runs before a state dict is loaded.
 

@@ -40,10 +40,14 @@ class DepthResult(Result):
     def save(self, stem: Path) -> None:
         """Write ``<stem>.npy``, float32 raw, and ``<stem>.png``, 16 bit: 0..1 as 0..65535, clipped."""
         np.save(stem.with_name(f'{stem.name}.npy'), self.depth)
-        levels = np.nan_to_num(self.depth, nan=1.0).clip(0, 1) * 65535
+        levels = np.empty(self.depth.shape, np.uint16)
+        for row, depth in zip(
+            levels, self.depth, strict=True
+        ):  # large photos have no room for a copy
+            row[:] = (np.nan_to_num(depth, nan=1.0).clip(0, 1) * 65535).round()
         if self.mask is not None:
             levels[~self.mask] = 65535
-        write_image(stem.with_name(f'{stem.name}.png'), levels.round().astype(np.uint16))
+        write_image(stem.with_name(f'{stem.name}.png'), levels)
 
 
 @dataclass(repr=False, eq=False)

@@ -13,7 +13,7 @@ from PIL import Image, ImageColor
 
 from sapiens_common.files.images import IMAGE_SUFFIXES, read_image
 from sapiens_common.visualization import beside
-from sapiens_common.visualization.dense import BACKGROUND
+from sapiens_common.visualization.dense import BACKGROUND, by_bands
 from sapiens_inference.engine.dense import DenseInferencer, paste
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.results import Result, Source
@@ -41,7 +41,7 @@ class AlbedoResult(Result):
 
     def save(self, stem: Path) -> None:
         """Write ``<stem>.png``, 8 bit."""
-        Image.fromarray(to_bytes(self.albedo)).save(stem.with_name(f'{stem.name}.png'))
+        Image.fromarray(by_bands(to_bytes, self.albedo)).save(stem.with_name(f'{stem.name}.png'))
 
 
 class AlbedoInferencer(DenseInferencer):
@@ -71,7 +71,7 @@ class AlbedoInferencer(DenseInferencer):
     def visualize(self, item: Item) -> np.ndarray:
         """The colours, grey off the people if a mask was given."""
         result = item.results[self.task]
-        picture = to_bytes(result.albedo)[..., ::-1].copy()
+        picture = by_bands(lambda values: to_bytes(values)[..., ::-1], result.albedo)
         if result.mask is not None:
             picture[~result.mask] = BACKGROUND
         return picture
@@ -101,8 +101,12 @@ class MattingResult(Result):
 
     def cutout(self) -> np.ndarray:
         """uint8 (H, W, 4): red, green, blue, alpha, with straight colours (not multiplied by alpha)."""
-        straight = self.foreground / np.maximum(self.alpha, 1e-3)[..., None]
-        return np.dstack([to_bytes(straight), to_bytes(self.alpha)])
+
+        def cut(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+            straight = foreground / np.maximum(alpha, 1e-3)[..., None]
+            return np.dstack([to_bytes(straight), to_bytes(alpha)])
+
+        return by_bands(cut, self.foreground, self.alpha, channels=4)
 
     def over(self, background: np.ndarray) -> np.ndarray:
         """The people in front of another picture.
@@ -113,8 +117,13 @@ class MattingResult(Result):
         Returns:
             uint8 BGR (H, W, 3).
         """
-        rest = (1 - self.alpha[..., None]) * (background.astype(np.float32) / 255)
-        return to_bytes(self.foreground[..., ::-1] + rest)
+
+        def put(foreground: np.ndarray, alpha: np.ndarray, behind: np.ndarray) -> np.ndarray:
+            rest = (1 - alpha[..., None]) * (behind.astype(np.float32) / 255)
+            return to_bytes(foreground[..., ::-1] + rest)
+
+        behind = np.broadcast_to(background, self.foreground.shape)
+        return by_bands(put, self.foreground, self.alpha, behind)
 
     def save(self, stem: Path) -> None:
         """Write ``<stem>.png``, red, green, blue, alpha with straight colours."""
@@ -151,8 +160,7 @@ class MattingInferencer(DenseInferencer):
     def postprocess(self, item: Item, views: list, outputs: list[Any]) -> MattingResult:
         """Matte of an image; nobody is where no crop was."""
         matte = _paste_colours(item, views, outputs, 4)
-        alpha, foreground = matte[..., 3].copy(), matte[..., :3].copy()
-        return MattingResult(Source.of(item), alpha, foreground)
+        return MattingResult(Source.of(item), alpha=matte[..., 3], foreground=matte[..., :3])
 
     def empty(self, source: Source) -> MattingResult:
         """No pixels."""

@@ -98,7 +98,8 @@ def align_depth(
 def convert_normals(normals: np.ndarray, to: str) -> np.ndarray:
     """Convert normals between this suite's camera coordinates and another convention.
 
-    The same call converts back, since every conversion only changes signs.
+    The same call converts back, since every conversion only changes signs; where none changes, the
+    same array is returned.
 
     Args:
         normals: (..., 3), XYZ.
@@ -109,7 +110,8 @@ def convert_normals(normals: np.ndarray, to: str) -> np.ndarray:
     """
     if to not in CONVENTIONS:
         raise ValueError(f'convention {to!r} is not one of {list(CONVENTIONS)}')
-    return normals * np.asarray(CONVENTIONS[to], normals.dtype)
+    signs = np.asarray(CONVENTIONS[to], normals.dtype)
+    return normals if (signs == 1).all() else normals * signs
 
 
 def intrinsics_of(size: tuple[int, int], fov: float) -> np.ndarray:

@@ -1,12 +1,14 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Version windows speak clearly, and each shim is still needed."""
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import DefaultOptimWrapperConstructor
 
 from sapiens_common import compat
 
@@ -74,6 +76,19 @@ def test_loss_scaler_of_a_torch_that_has_one_for_cuda_alone(monkeypatch):
     assert not compat.grad_scaler('cpu', 2.0, False).is_enabled()
     with pytest.raises(ValueError, match='float16 on cpu needs torch 2.3'):
         compat.grad_scaler('cpu', 2.0, True)
+
+
+def test_fused_optimizers_on_a_cpu_without(monkeypatch):
+    monkeypatch.setattr(torch, '__version__', '2.1.2')
+    monkeypatch.setattr(
+        DefaultOptimWrapperConstructor,
+        '__call__',
+        inspect.unwrap(DefaultOptimWrapperConstructor.__call__),
+    )
+    compat.drop_fused()
+    config = {'optimizer': {'type': 'SGD', 'lr': 0.1, 'fused': True}}
+    built = DefaultOptimWrapperConstructor(config)(torch.nn.Linear(1, 1))
+    assert not built.optimizer.defaults['fused']
 
 
 def _not_found(name):

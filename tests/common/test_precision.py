@@ -81,6 +81,12 @@ def test_this_cpu_is_read():
     assert not flags or flags & {'fpu', 'fp', 'asimd'}
 
 
+def test_float16_on_the_cpu_of_an_old_torch(monkeypatch):
+    monkeypatch.setattr(torch, '__version__', '2.1.2')
+    with pytest.raises(ValueError, match='float16 on cpu needs torch 2.3 or newer, found 2.1.2'):
+        parse_dtype('float16', CPU)
+
+
 def test_unknown_types():
     with pytest.raises(ValueError, match=r"dtype 'int8' is not one of \['auto', 'bf16'"):
         parse_dtype('int8', CPU)

@@ -4,11 +4,13 @@
 import numpy as np
 import pytest
 import torch
+from benchmarks.harness.live_memory import LiveTensors
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from sapiens_depth_normal.geometry import convert_normals
 from sapiens_depth_normal.models import DenseHead
 
 SILOG = dict(type='sapiens_depth_normal.MaskedSiLogLoss')
@@ -115,6 +117,21 @@ def test_short_normals(offset):
     found = sample.pred_normal_map.data
     torch.testing.assert_close(found, raw / (raw.norm(dim=0) + offset), rtol=0, atol=1e-6)
     assert (found.norm(dim=0)[:, 0] < 0.9985).all() == (offset > 0)  # 1.7e-3 at a length of 6e-3
+
+
+@pytest.mark.parametrize('target', ['normal', 'depth'])
+def test_large_photos_need_little_more_than_their_maps(target):
+    head = DenseHead(target, 8, (4,), (4,), loss_decode=SILOG)
+    channels, size = head.num_classes, (1024, 1024)
+    with LiveTensors([]) as found:
+        maps = head.restore(torch.randn(channels, 64, 64), size, (0, 0, 0, 0))
+    one = 4 * size[0] * size[1]  # bytes of a channel
+    assert found.peak < (channels + 1.2) * one
+    assert maps.permute(1, 2, 0).is_contiguous()  # as results have it
+    if target == 'normal':
+        vectors = maps.permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=-1), 1, atol=1e-6)
+        assert convert_normals(vectors, 'opengl') is vectors
 
 
 def test_loss_dict_trains_the_whole_model():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from old_torch import needs_float16
 
 from sapiens_common.models.precision import lower_precision
 from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
@@ -218,6 +219,10 @@ def test_what_is_not_finite_is_refused(small_config, small_model, tmp_path):
         ValueError, match=r'nan\.pth: backbone\.ln1\.bias holds values that are not'
     ):
         load_model(small_config('depth'), tmp_path / 'nan.pth', device='cpu')
+
+
+@needs_float16
+def test_what_overflows_is_refused():
     model = torch.nn.Module()
     model.backbone = torch.nn.Linear(4, 4)
     torch.nn.init.constant_(model.backbone.weight, 300.0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
+from packaging.version import Version
 from torch import Tensor, nn
 
 DTYPES = {
@@ -51,7 +52,7 @@ def parse_dtype(
         training: Whether gradients are computed.
 
     Raises:
-        ValueError: Another type.
+        ValueError: Another type, or float16 on a CPU that this torch has no autocast of.
     """
     logger = MMLogger.get_current_instance()
     if dtype == 'auto':
@@ -70,6 +71,11 @@ def parse_dtype(
             "times faster in float32; dtype='auto' picks what fits"
         )
     elif named == torch.float16 and device.type == 'cpu':
+        if Version(torch.__version__).release < (2, 3):
+            raise ValueError(
+                f"float16 on cpu needs torch 2.3 or newer, found {torch.__version__}; use dtype='bfloat16' "
+                "or 'float32'"
+            )
         logger.warning(
             'float16 on a CPU without instructions for it is hundreds of times slower than bfloat16; '
             "use dtype='bfloat16' or 'float32'"

@@ -55,13 +55,15 @@ def parts_overlay(
         cv2.copyTo((mixed * 0.35).astype(np.uint8), (edge > 0).astype(np.uint8), picture)
         return picture
 
-    return _by_bands(draw, image, labels, edges)
+    return by_bands(draw, image, labels, edges)
 
 
-def _by_bands(draw: Callable[..., np.ndarray], *arrays: np.ndarray | None) -> np.ndarray:
-    """A picture (H, W, 3) made some rows at a time, of arrays (H, W, ...) or None."""
+def by_bands(
+    draw: Callable[..., np.ndarray], *arrays: np.ndarray | None, channels: int = 3
+) -> np.ndarray:
+    """A picture (H, W, channels) made some rows at a time, of arrays (H, W, ...) or None."""
     height, width = next(array.shape[:2] for array in arrays if array is not None)
-    picture = np.empty((height, width, 3), np.uint8)
+    picture = np.empty((height, width, channels), np.uint8)
     rows = max(1, _BAND // max(1, width))
     for start in range(0, height, rows):
         band = np.s_[start : start + rows]
@@ -140,7 +142,7 @@ def depth_picture(
         picture[~valid] = BACKGROUND
         return picture
 
-    return _by_bands(draw, depth, mask)
+    return by_bands(draw, depth, mask)
 
 
 def depth_scale(height: int, limits: tuple[float, float]) -> np.ndarray:
@@ -178,4 +180,4 @@ def normal_picture(normal: np.ndarray, mask: np.ndarray | None = None) -> np.nda
             picture[~inside] = BACKGROUND
         return picture
 
-    return _by_bands(draw, normal, mask)
+    return by_bands(draw, normal, mask)

@@ -9,7 +9,7 @@ from torch import Tensor
 from sapiens_common.models import upsample_layers
 from sapiens_depth_normal.registry import MODELS
 
-from .map_head import MapHead, Padding, unpad
+from .map_head import MapHead, Padding, to_unit_length, unpad
 
 
 @MODELS.register_module()
@@ -67,4 +67,4 @@ class DenseHead(MapHead):
         if self.target != 'normal' or not self.normal_offset:
             return super().restore(maps, size, padding)
         maps = self.resize_one(unpad(maps, padding), size)
-        return maps / (maps.norm(dim=0, keepdim=True) + self.normal_offset)
+        return to_unit_length(maps, lambda length: length + self.normal_offset)

@@ -1,11 +1,10 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """What the heads of all per-pixel regressions share: the target, its losses and its samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 # What a head can regress, and the channels of it.
 TARGETS = {'depth': 1, 'normal': 3, 'albedo': 3, 'point': 3, 'matting': 4}
+_ROWS = 256
 Padding = tuple[int, int, int, int]  # left, right, top, bottom, in pixels of the network's input
 
 
@@ -103,13 +103,36 @@ class MapHead(BaseDecodeHead):
             padding: What to cut off first.
         """
         maps = self.resize_one(unpad(maps, padding), size)
-        return F.normalize(maps, dim=0, eps=1e-5) if self.target == 'normal' else maps
+        return (
+            to_unit_length(maps, lambda length: length.clamp_min(1e-5))
+            if self.target == 'normal'
+            else maps
+        )
 
     def resize_one(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """Resize one image's maps (T, h, w) bilinearly to (height, width)."""
-        return resize(
-            maps[None], size, mode='bilinear', align_corners=self.align_corners, warning=False
-        )[0]
+        """Resize one image's maps (T, h, w) bilinearly to (height, width).
+
+        The values of a pixel lie side by side in memory: ``permute(1, 2, 0)`` is contiguous. Photos may
+        have hundreds of megapixels, so there is one copy of the result and one channel of another.
+        """
+        result = maps.new_empty((*size, len(maps)))
+        for channel, one in enumerate(maps):
+            result[..., channel] = resize(
+                one[None, None],
+                size,
+                mode='bilinear',
+                align_corners=self.align_corners,
+                warning=False,
+            )[0, 0]
+        return result.permute(2, 0, 1)
+
+
+def to_unit_length(maps: Tensor, divisor: Callable[[Tensor], Tensor]) -> Tensor:
+    """Divide vectors (3, H, W) by a function of their length, in place, some rows at a time."""
+    for start in range(0, maps.shape[1], _ROWS):
+        rows = maps[:, start : start + _ROWS]
+        rows /= divisor(rows.norm(dim=0, keepdim=True))
+    return maps
 
 
 def unpad(maps: Tensor, padding: Padding) -> Tensor:

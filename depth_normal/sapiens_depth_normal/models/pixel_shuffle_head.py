@@ -10,7 +10,7 @@ from torch import Tensor
 from sapiens_common.models import pixel_shuffle_layers
 from sapiens_depth_normal.registry import MODELS
 
-from .map_head import MapHead, Padding, unpad
+from .map_head import MapHead, Padding, to_unit_length, unpad
 
 KAIMING = [
     dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
@@ -80,7 +80,7 @@ class PixelShuffleHead(MapHead):
         """
         if self.target == 'normal':
             maps = self.resize_one(unpad(F.normalize(maps, dim=0, eps=1e-8), padding), size)
-            return F.normalize(maps, dim=0, eps=1e-8)
+            return to_unit_length(maps, lambda length: length.clamp_min(1e-8))
         if self.target == 'albedo':
             maps = maps.clamp(0, 1)
-        return self.resize_one(unpad(maps, padding), size).clamp(0, 1)
+        return self.resize_one(unpad(maps, padding), size).clamp_(0, 1)

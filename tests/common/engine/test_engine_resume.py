@@ -6,6 +6,8 @@ import torch
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 
+from sapiens_common.unpickling import load_data
+
 
 def flat(batches):
     return [value for batch in batches for value in batch]
@@ -112,7 +114,7 @@ def test_checkpoint_of_another_runner(toy, train, tmp_path):
     whole = train(toy.make_config(tmp_path / 'whole', epochs=1))
     runner = train(toy.make_config(tmp_path, epochs=1, checkpoint=checkpoint), stop_after=5)
     path = tmp_path / 'iter_5.pth'
-    content = torch.load(path, weights_only=True)
+    content, _ = load_data(path)
     del content['meta']['samples_in_epoch']
     torch.save(content, path)
     resumed = train(toy.make_config(tmp_path, epochs=1, resume=True))
