@@ -8,9 +8,11 @@ suite (``pip install -e .``), whatever distribution (upstream or a maintained fo
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 WINDOWS = json.loads((ROOT / 'common/sapiens_common/data/version_windows.json').read_text('utf-8'))
@@ -47,6 +49,21 @@ package_dir['sapiens_configs'] = 'configs'
 packages.append('sapiens_tools')
 package_dir['sapiens_tools'] = 'tools'
 COMMANDS = runpy.run_path(str(ROOT / 'tools/commands.py'))['COMMANDS']
+
+
+class BuildWithMim(build_py):
+    """Also put what openmim looks for where it looks: beside the first package of the distribution."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        mim = Path(self.build_lib, 'sapiens_common/.mim')
+        for name in ('configs', 'tools'):
+            ignored = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(ROOT / name, mim / name, ignore=ignored, dirs_exist_ok=True)
+        shutil.copy2(ROOT / 'model-index.yml', mim)
+
 
 mmlab = [
     'setuptools<81',  # mmengine 0.10.7 imports pkg_resources, which newer setuptools dropped
@@ -130,6 +147,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.10',
+    cmdclass={'build_py': BuildWithMim},
     packages=packages,
     package_dir=package_dir,
     package_data={

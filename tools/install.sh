@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Install the tested environment into .venv: torch, the OpenMMLab libraries and this suite with its
 # tests. Idempotent: what is there already is kept. Needs Python 3.10 to 3.12 and a C++ compiler.
+#   --minimal      inference alone: no packages for pretraining, rendering, export, tests or documentation
 #   PYTHON         interpreter to build .venv from (default: the first of 3.10 to 3.12 that is found)
 #   SAPIENS_CACHE  folder of built wheels (default ~/.cache/sapiens-openmmlab)
+#   TORCH_INDEX    package index of torch, such as https://download.pytorch.org/whl/cpu (default PyPI)
+#   MMCV_INDEX     page or folder of ready mmcv wheels (default OpenMMLab's); without a match mmcv is compiled
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,6 +14,12 @@ constraints=$root/tools/constraints.txt
 
 say() { printf '\n[install] %s\n' "$*"; }
 fail() { printf '[install] %s\n' "$*" >&2; exit 1; }
+extras=test
+case ${1:-} in
+    '') ;;
+    --minimal) extras=inference,pose,seg,depth-normal,det ;;
+    *) fail "unknown option $1; there is --minimal" ;;
+esac
 version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
 
 # mmcv 2.1.0 does not build on Python 3.13, torch needs 3.10; 3.11 is where every version was pinned.
@@ -21,7 +30,7 @@ done
 [ -n "$python" ] || fail "Python 3.10, 3.11 or 3.12 is needed, found ${PYTHON:-python3} $(version "${PYTHON:-python3}"); set PYTHON=/path/to/python3.11"
 
 # The stamp holds everything the environment depends on; equal stamps mean nothing to do.
-stamp=$(cat "$constraints" "$root/setup.py" "$root/common/sapiens_common/data/version_windows.json" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
+stamp=$extras-$(cat "$constraints" "$root/setup.py" "$root/common/sapiens_common/data/version_windows.json" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$venv/.sapiens-stamp" 2>/dev/null)" = "$stamp" ]; then
     say "environment is up to date: $venv"
     exit 0
@@ -47,7 +56,9 @@ fi
 install() { "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --constraint "$constraints" "$@"; }
 
 say "installing torch and the build tools (about 3 GB to download the first time)"
-install torch torchvision numpy setuptools pip wheel ninja cython psutil packaging
+torch_index=()
+[ -z "${TORCH_INDEX:-}" ] || torch_index=(--index "$TORCH_INDEX" --index-strategy unsafe-best-match)
+install ${torch_index[@]+"${torch_index[@]}"} torch torchvision numpy setuptools pip wheel ninja cython psutil packaging
 
 tag=$("$venv/bin/python" -c 'import sys, torch; print(f"cp{sys.version_info[0]}{sys.version_info[1]}-torch{torch.__version__}")')
 cache=${SAPIENS_CACHE:-$HOME/.cache/sapiens-openmmlab}/wheels/$tag
@@ -61,6 +72,10 @@ build() {
     name=${spec%%==*}
     wanted=${spec##*==}
     [ -z "${3:-}" ] || wanted=$wanted+sapiens
+    if ! compgen -G "$cache/$name-$wanted-*.whl" >/dev/null && [ "$name" = mmcv ] &&
+        "$venv/bin/python" "$root/tools/_mmcv_wheel.py" "$spec" "$cache"; then
+        say "found a ready wheel of $spec"
+    fi
     if ! compgen -G "$cache/$name-$wanted-*.whl" >/dev/null; then
         command -v c++ >/dev/null || fail "no C++ compiler: install g++ (or clang)"
         say "building $spec from source: $2. It is cached in $cache"
@@ -90,10 +105,10 @@ patch_xtcocotools() {
 build xtcocotools "half a minute" patch_xtcocotools
 build mmcv "6 to 12 minutes on two cores"
 
-say "installing the OpenMMLab libraries, this suite (editable) and the tools for tests"
+say "installing the OpenMMLab libraries and this suite (editable, with $extras)"
 # mmpose requires chumpy, which does not build under current Python and which no code of mmpose uses.
 echo "chumpy; python_version < '3'" >"$scratch/override.txt"
-install --override "$scratch/override.txt" --no-build-isolation --editable "$root[test]"
+install --override "$scratch/override.txt" --no-build-isolation --editable "$root[$extras]"
 
 "$venv/bin/python" -c 'import mmcv.ops, mmdet.models, mmpose.models, mmseg.models' ||
     fail "the OpenMMLab libraries do not import; run $venv/bin/python tools/doctor.py"

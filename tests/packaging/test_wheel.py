@@ -6,6 +6,7 @@ import sys
 from zipfile import ZipFile
 
 import pytest
+import yaml
 from commands import COMMANDS
 from invented_data import invent_data
 
@@ -57,6 +58,20 @@ def test_contents(wheel, root):
     for command, tool in COMMANDS.items():
         assert f'{command} = sapiens_tools.commands:main' in text
         assert f'sapiens_tools/{tool}' in names
+
+
+def test_what_mim_looks_for(wheel, root):
+    names = set(ZipFile(wheel).namelist())
+    mim = 'sapiens_common/.mim/'
+    index = yaml.safe_load(ZipFile(wheel).read(f'{mim}model-index.yml'))
+    assert index == yaml.safe_load((root / 'model-index.yml').read_text())
+    for metafile in index['Import']:
+        models = yaml.safe_load(ZipFile(wheel).read(mim + metafile))['Models']
+        assert {mim + model['Config'] for model in models} <= names
+    assert {f'{mim}tools/train.py', f'{mim}tools/test.py'} <= names
+    # mim takes the first top-level name of a distribution for its module.
+    (top,) = [name for name in names if name.endswith('top_level.txt')]
+    assert ZipFile(wheel).read(top).decode().split()[0] == 'sapiens_common'
 
 
 @pytest.fixture(scope='module')

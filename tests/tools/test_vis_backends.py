@@ -5,15 +5,14 @@ import os
 
 import pytest
 from invented_data import invent_data
-
-from sapiens_common.engine import launch
+from runs import launch
 
 
 @pytest.mark.parametrize(
     ('backend', 'module', 'pattern'),
     [
         ('TensorboardVisBackend', 'tensorboard', '*/vis_data/events.out.tfevents.*'),
-        ('MLflowVisBackend', 'mlflow', '*/vis_data/mlruns/*/*/metrics/loss'),
+        ('MLflowVisBackend', 'mlflow', '*/vis_data/*/*/metrics/loss'),
         ('WandbVisBackend', 'wandb', '*/vis_data/wandb/offline-run-*/*.wandb'),
     ],
 )

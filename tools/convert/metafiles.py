@@ -62,12 +62,11 @@ def metafiles(root: Path) -> dict[str, str]:
     written = {}
     for task, rows in sorted(models.items()):
         families = sorted({row['In Collection'] for row in rows})
-        readme = {'pose': 'pose', 'seg': 'seg', 'pretrain': 'pretrain'}.get(task, 'depth_normal')
         collections = [
             {
                 'Name': family,
                 'Paper': PAPERS[family],
-                'README': f'{readme}/README.md',
+                'README': 'README.md',  # one for the family: mim joins collections of the same name
                 'License': licences[family],
             }
             for family in families
