@@ -233,7 +233,11 @@ def main(argv: list[str] | None = None) -> int:
         from sapiens_inference.engine.run import run_tasks
         from sapiens_inference.outputs.exports import check_formats, export_run
 
-        check_formats(args.export)
+        known = check_formats(args.export)
+        if any('pose' not in known[name].needs for name in args.export):
+            args.save_frames = (
+                True  # those formats are made of maps, which videos keep on request only
+            )
         single = args.input[0] if len(args.input) == 1 else args.input
         if isinstance(single, str) and single.isdecimal() and not Path(single).exists():
             single = int(single)

@@ -11,6 +11,7 @@ import cv2
 import demo
 import numpy as np
 import pytest
+import trimesh
 
 TASKS = ('pose', 'seg', 'depth', 'normal')
 
@@ -235,3 +236,27 @@ def test_the_command_on_the_sample_photos(samples, small_config, small_checkpoin
     assert '4 of 4 done' in done.stdout
     summary = json.loads((tmp_path / 'out/summary.json').read_text())
     assert summary['people'] == 14
+
+
+@pytest.mark.slow
+def test_the_chain_on_the_sample_video(samples, tmp_path):
+    """Video, tracks, and files for the next tools in one command, with the model in the box."""
+    out = tmp_path / 'out'
+    done = demo.main(
+        [
+            *('multitask', str(samples / 'people.mp4'), '--out', str(out), '--boxes', 'image'),
+            *('--weights', 'sapiens_tiny/multitask_synthetic', '--device', 'cpu', '--quiet'),
+            *('--export', 'npz', 'glb', 'rrd'),
+        ]
+    )
+    assert done == 0
+    frames = json.loads((out / 'pose/people.json').read_text())['frames']
+    with np.load(out / 'exports/npz/people.npz') as table:
+        assert table['frame_ids'].tolist() == [frame['frame'] for frame in frames]
+        assert table['track_ids'].tolist() == [1] * len(frames)
+        first = np.array(frames[0]['people'][0]['keypoints'])
+        np.testing.assert_allclose(table['keypoints'][0], first)
+    clouds = sorted((out / 'exports/glb/people').glob('*.glb'))
+    assert len(clouds) == len(frames)
+    assert len(trimesh.load(clouds[0]).geometry) == 1
+    assert (out / 'exports/rrd/run.rrd').stat().st_size > 10_000

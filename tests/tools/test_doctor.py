@@ -349,3 +349,26 @@ def test_reports():
 def test_version_of_nothing():
     assert libraries.version_of('no-such-distribution') is None
     assert libraries.version_of('torch') == metadata.version('torch')
+
+
+def test_gradio_beside_an_old_hub_or_a_new_pillow(installed, monkeypatch):
+    wanted = {
+        'gradio': [
+            'huggingface-hub<3.0,>=1.16.0',
+            'pillow<13.0,>=8.0',
+            'pydantic>=2; extra == "mcp"',
+        ],
+        'transformers': ['huggingface-hub<1.0,>=0.26.0'],
+    }
+    monkeypatch.setattr(libraries.metadata, 'requires', wanted.get)
+    versions = {'gradio': '6.31.0', 'huggingface_hub': '2.4.0', 'numpy': '2.4.6'}
+    installed(**versions, pillow='12.3.0', transformers=None)
+    (fine,) = libraries.check_gradio()
+    assert fine.status is Status.OK and 'pillow 12.3.0' in fine.found
+    installed(**versions, pillow='13.0.0', transformers='4.49.0')
+    (clash,) = libraries.check_gradio()
+    assert clash.status is Status.WARNING and 'uninstall one of the two' in clash.fix
+    assert 'gradio 6.31.0 wants pillow<13.0,>=8.0, there is 13.0.0' in clash.found
+    assert 'transformers 4.49.0 wants huggingface-hub<1.0,>=0.26.0, there is 2.4.0' in clash.found
+    installed(gradio=None)
+    assert 'not installed' in only(libraries.check_gradio(), 'gradio').found

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from doctor_checks.report import Finding, Status
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 OK, WARNING, ERROR, SKIPPED = Status.OK, Status.WARNING, Status.ERROR, Status.SKIPPED
@@ -310,6 +311,41 @@ def check_transformers() -> Iterator[Finding]:
     )
 
 
+_SHARED_WITH_GRADIO = ('huggingface-hub', 'pillow', 'numpy')
+
+
+def requirements_of(distribution: str) -> list[Requirement]:
+    """What an installed distribution asks for, extras and other platforms left out."""
+    found = [Requirement(line) for line in metadata.requires(distribution) or ()]
+    return [r for r in found if r.marker is None or r.marker.evaluate({'extra': ''})]
+
+
+def check_gradio() -> Iterator[Finding]:
+    """Gradio and transformers ask for different huggingface_hub, and Gradio for a Pillow that is not too new."""
+    found = version_of('gradio')
+    if found is None:
+        yield Finding('gradio', OK, 'not installed (for the page in the browser, extra "web")')
+        return
+    clashes = []
+    for asking in ('gradio', 'transformers'):
+        for wanted in requirements_of(asking) if version_of(asking) else ():
+            have = version_of(wanted.name)
+            if wanted.name.lower() in _SHARED_WITH_GRADIO and have is not None:
+                if not wanted.specifier.contains(have, prereleases=True):
+                    clashes.append(f'{asking} {version_of(asking)} wants {wanted}, there is {have}')
+    if not clashes:
+        beside = ', '.join(f'{name} {version_of(name)}' for name in _SHARED_WITH_GRADIO)
+        yield Finding('gradio', OK, f'{found} with {beside}')
+        return
+    yield Finding(
+        'gradio',
+        WARNING,
+        '; '.join(clashes),
+        'pip install "gradio>=6,<7" "pillow<13" brings what the page needs; transformers 4 (mmpretrain\'s multimodal '
+        'models) wants huggingface_hub below 1 and cannot share an environment with it: uninstall one of the two',
+    )
+
+
 def check_chumpy() -> Iterator[Finding]:
     """Pip asks for chumpy because mmpose lists it; no code of mmpose uses it."""
     if version_of('mmpose') and version_of('chumpy') is None:
@@ -329,5 +365,6 @@ LIBRARY_CHECKS = (
     check_xtcocotools,
     check_albumentations,
     check_transformers,
+    check_gradio,
     check_chumpy,
 )
