@@ -144,6 +144,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
 
     from sapiens_common.models.precision import parse_dtype
     from sapiens_inference.engine.models import pick_device
+    from sapiens_pretrain.models.tuning import share_base
 
     dtype = args.dtype
     if dtype == 'auto':  # decided once for all models, and said
@@ -176,6 +177,7 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
         return load_task(task, weights[task], models.get(task), **options)
 
     built = [make(task) for task in tasks]
+    share_base(*(task.loaded.model for task in built))
     if mask == 'none':
         return built, None
     if mask != 'seg':

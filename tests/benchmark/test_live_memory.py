@@ -3,9 +3,13 @@
 
 import runpy
 
+import pytest
 import torch
 from benchmarks.harness.live_memory import LiveTensors, backward_bytes, forward_bytes, without_data
+from mmengine.config import Config
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._pytree import tree_leaves
 
 
 def test_tensors_count_while_they_live():
@@ -69,3 +73,52 @@ def test_the_table(root, capsys, monkeypatch):
     Need = tool['Need']
     assert Need(fixed=10e9, first=2e9, further=1e9).batch(24) == 10  # 21.6 GB to use
     assert Need(fixed=25e9, first=2e9, further=1e9).batch(24) == 0
+
+
+@pytest.mark.parametrize(('way', 'recompute'), [('full', False), ('lora', True)])
+def test_computed_against_the_profiler(root, way, recompute):
+    """What torch's allocator hands out during two real steps is what was computed, or a little less: the
+    gradients come while the activations go."""
+    tool = runpy.run_path(str(root / 'tools/memory_table.py'))
+    config = Config.fromfile(root / 'configs/normal/sapiens_tiny_synthetic.py')
+    with without_data():
+        need = tool['training'](config, recompute, way)[1]
+    model = tool['build'](config, recompute, way)
+    images = torch.randn(4, 3, 128, 96)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        for _ in range(2):
+            with torch.autocast('cpu', torch.bfloat16):
+                outputs = tree_leaves(model(images))
+                loss = sum(o.float().square().sum() for o in outputs if isinstance(o, torch.Tensor))
+            del outputs
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    live = peak = 0
+    events = recorded.profiler.kineto_results.events()
+    for event in sorted((e for e in events if e.name() == '[memory]'), key=lambda e: e.start_ns()):
+        live += event.nbytes()
+        peak = max(peak, live)
+    found = peak + sum(4 * p.numel() for p in model.parameters())
+    assert 0.75 < found / need.total(4) < 1.02
+
+
+def test_the_table_of_tuning(root, capsys, monkeypatch):
+    tool = runpy.run_path(str(root / 'tools/memory_table.py'))
+    config = root / 'configs/normal/sapiens_tiny_synthetic.py'
+    arguments = ['memory_table.py', str(config), '--tuning', '--cards', '1']
+    monkeypatch.setattr('sys.argv', arguments)
+    tool['main']()
+    head, _, *lines = (x for x in capsys.readouterr().out.splitlines() if x.startswith('|'))
+    rows = {
+        cells[1]: cells for cells in ([c.strip() for c in x.strip('|').split('|')] for x in lines)
+    }
+    assert all(len(cells) == head.count('|') - 1 for cells in rows.values())
+    full, last, lora, frozen = rows.values()
+    # The forward pass is a third of a step; what is frozen needs no gradients of weights, another third.
+    assert float(full[3]) == 1 > float(lora[3]) > float(last[3]) > float(frozen[3]) > 1 / 3
+    assert lora[3] > '0.66'
+    batches = [[int(n) for n in cells[-1].split(' / ')] for cells in rows.values()]
+    assert all(recomputed >= kept for kept, recomputed in batches)
+    assert batches[0][0] < batches[2][0] < batches[1][0] < batches[3][0]

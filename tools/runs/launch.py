@@ -108,11 +108,12 @@ def disable_validation(config: Config) -> None:
 
 
 def set_checkpoint(config: Config, checkpoint: str) -> None:
-    """Let a test run load a checkpoint, and skip the encoder's own initialisation file."""
+    """Let a test run load a checkpoint, without the encoder's own file unless the checkpoint is a part of it."""
     config.load_from = checkpoint
     config.resume = False
     backbone = config.model.get('backbone', ConfigDict())
-    backbone.pop('init_cfg', None)
+    if not backbone.get('tuning'):
+        backbone.pop('init_cfg', None)
 
 
 def enable_tta(config: Config) -> None:

@@ -107,9 +107,10 @@ def pick_device(device: str | torch.device | None) -> torch.device:
 
 
 def build_model(config: Config) -> nn.Module:
-    """Build the model of a config, without reading the encoder's own initialisation file."""
+    """Build the model of a config, whose encoder's own file is read for a tuned part of it alone."""
     settings = config.model.copy()
-    if isinstance(settings.get('backbone'), dict):
+    backbone = settings.get('backbone')
+    if isinstance(backbone, dict) and not backbone.get('tuning'):
         settings['backbone'].pop('init_cfg', None)
     with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmengine'):
         model = MODELS.build(settings)

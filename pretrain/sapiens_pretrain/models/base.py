@@ -7,9 +7,15 @@ Shape letters: B images, N tokens (prefix tokens included), D embedding, h x w t
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from sapiens_common.checkpoint import load_pretrained
+from sapiens_common.compat import add_load_hook
+
+from .tuning import FINGERPRINT, complete, drop_base, tune
 
 Grid = tuple[int, int]
 OUT_TYPES = ('featmap', 'avg_featmap', 'cls_token', 'raw')
@@ -58,7 +64,7 @@ class PlainViT(BaseModule):
         unit: Pixels that an image side must be a multiple of.
         num_prefix_tokens: Tokens before the patches, class token included.
         with_cls_token: Whether token 0 is a class token.
-        out_indices, out_type, frozen_stages, with_cp: As the subclasses document them.
+        out_indices, out_type, frozen_stages, with_cp, tuning: As the subclasses document them.
         init_cfg: As for mmengine's ``BaseModule``.
 
     Raises:
@@ -83,6 +89,7 @@ class PlainViT(BaseModule):
         out_type: str,
         frozen_stages: int,
         with_cp: bool,
+        tuning: dict[str, Any] | None,
         init_cfg: Any,
     ) -> None:
         super().__init__(init_cfg)
@@ -108,6 +115,35 @@ class PlainViT(BaseModule):
         self.out_indices = _block_indices(out_indices, num_layers)
         self.frozen_stages = frozen_stages
         self.with_cp = with_cp
+        self.tuning = tuning
+        if tuning:
+            self.register_buffer(FINGERPRINT, torch.zeros(32, dtype=torch.uint8))
+            self._register_state_dict_hook(drop_base)
+            add_load_hook(self, complete)
+
+    def finish(self) -> None:
+        """Freeze what is not to be trained; the last step of construction."""
+        if self.tuning:
+            tune(self, self.tuning)
+        self.freeze()
+        self.trained = {name for name, p in self.named_parameters() if p.requires_grad}
+
+    def load_pretrained(self) -> bool:
+        """Load the checkpoint that ``init_cfg`` names.
+
+        Returns:
+            Whether it names one.
+
+        Raises:
+            ValueError: It does not, and the encoder is to be tuned: nothing is learned on a random base.
+        """
+        loaded = load_pretrained(self, self.init_cfg)
+        if self.tuning and not loaded:
+            raise ValueError(
+                'tuning starts from a pretrained encoder: set model.backbone.init_cfg='
+                "dict(type='Pretrained', checkpoint=...) to a file or published name"
+            )
+        return loaded
 
     @staticmethod
     def _unit_text(unit: int, patch_size: int) -> str:
@@ -141,10 +177,16 @@ class PlainViT(BaseModule):
         return self.ln1(x) if index == self.num_layers - 1 else x
 
     def recompute(self, part: Callable[..., Tensor], x: Tensor, *context: Any) -> Tensor:
-        """``part(x, *context)``, recomputed in the backward pass if ``with_cp``."""
-        if self.with_cp and x.requires_grad:
+        """``part(x, *context)``, recomputed in the backward pass if ``with_cp`` and there is one."""
+        if self.with_cp and (x.requires_grad or self._is_trained(part)):
             return checkpoint(part, x, *context, use_reentrant=False)
         return part(x, *context)
+
+    @staticmethod
+    def _is_trained(part: Callable[..., Tensor]) -> bool:
+        """Whether a part behind a frozen one is the first to be trained."""
+        parameters = part.parameters() if isinstance(part, nn.Module) else ()
+        return torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
 
     def format(self, x: Tensor, grid: Grid) -> Tensor:
         """Bring tokens (B, N, D) into the form that ``out_type`` asks for."""

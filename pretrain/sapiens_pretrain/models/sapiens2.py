@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
-from sapiens_common.checkpoint import load_pretrained
 from sapiens_pretrain.registry import MODELS
 
 from .base import Grid, PatchEmbed, PlainViT, find_arch
@@ -96,6 +95,8 @@ class Sapiens2ViT(PlainViT):
         frozen_stages: -1 trains everything; n >= 0 freezes the stem and the first n blocks, and
             the final norm too when n is the number of blocks.
         with_cp: Whether each block recomputes its activations in the backward pass (less memory).
+        tuning: None trains as ``frozen_stages`` says; ``dict(method='lora', ...)`` a small part that checkpoints
+            then hold alone, see :func:`~sapiens_pretrain.models.tuning.tune`.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads the encoder of a file, published name or
             URL strictly and reports it; alone or in a list, as mmengine accepts it.
 
@@ -128,6 +129,7 @@ class Sapiens2ViT(PlainViT):
         tokenizer_window: int | None = None,
         frozen_stages: int = -1,
         with_cp: bool = False,
+        tuning: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         settings = resolve_arch(arch)
@@ -145,6 +147,7 @@ class Sapiens2ViT(PlainViT):
             out_type=out_type,
             frozen_stages=frozen_stages,
             with_cp=with_cp,
+            tuning=tuning,
             init_cfg=init_cfg or TRUNC_NORMAL,
         )
         self.patch_embed = PatchEmbed(in_channels, dims, patch_size)
@@ -175,11 +178,11 @@ class Sapiens2ViT(PlainViT):
             for index, changes in enumerate(_overrides(layer_cfgs, num_layers))
         )
         self.ln1 = RMSNorm(dims, eps=EPS) if final_norm else nn.Identity()
-        self.freeze()
+        self.finish()
 
     def init_weights(self) -> None:
         """Load the checkpoint that ``init_cfg`` names, or start anew (truncated normal, std 0.02)."""
-        if load_pretrained(self, self.init_cfg):
+        if self.load_pretrained():
             return
         super().init_weights()
         for name, parameter in self.named_parameters():

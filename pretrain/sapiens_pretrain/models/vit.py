@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.init import trunc_normal_
 
-from sapiens_common.checkpoint import load_pretrained
 from sapiens_common.compat import add_load_hook
 from sapiens_pretrain.registry import MODELS
 
@@ -137,6 +136,8 @@ class SapiensViT(PlainViT):
             the final norm too when n is the number of blocks.
         with_cp: Whether each block recomputes its activations in the backward pass (less memory).
         pretrained_grid: (h, w) patch grid of the position table to be loaded. None infers it.
+        tuning: None trains as ``frozen_stages`` says; ``dict(method='lora', ...)`` a small part that checkpoints
+            then hold alone, see :func:`~sapiens_pretrain.models.tuning.tune`.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads the encoder of a file, published name or
             URL strictly and reports it; alone or in a list, as mmengine accepts it.
 
@@ -164,6 +165,7 @@ class SapiensViT(PlainViT):
         frozen_stages: int = -1,
         with_cp: bool = False,
         pretrained_grid: tuple[int, int] | None = None,
+        tuning: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         settings = resolve_arch(arch)
@@ -179,6 +181,7 @@ class SapiensViT(PlainViT):
             out_type=out_type,
             frozen_stages=frozen_stages,
             with_cp=with_cp,
+            tuning=tuning,
             init_cfg=init_cfg or TRUNC_NORMAL,
         )
         self.pretrained_grid = pretrained_grid
@@ -199,7 +202,7 @@ class SapiensViT(PlainViT):
         )
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6) if final_norm else nn.Identity()
         add_load_hook(self, adapt_pos_embed)
-        self.freeze()
+        self.finish()
 
     def init_weights(self) -> None:
         """Load the checkpoint that ``init_cfg`` names, or start anew.
@@ -207,7 +210,7 @@ class SapiensViT(PlainViT):
         Anew means truncated normal weights (std 0.02) and the sine-cosine table that the published
         encoders were pretrained with.
         """
-        if load_pretrained(self, self.init_cfg):
+        if self.load_pretrained():
             return
         super().init_weights()
         table = sincos_pos_embed(self.grid, self.embed_dims, self.num_extra_tokens)
