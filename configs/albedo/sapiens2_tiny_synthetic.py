@@ -1,8 +1,8 @@
 # Sapiens2-tiny, albedo on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
-#   bash tools/dist_train.sh configs/albedo/sapiens2_tiny_synthetic.py 2
+#   bash tools/dist_train.sh configs/albedo/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
-# Expected: not measured.
+# Expected: MAE 0.110, where each person's own mean colour has 0.133, on the 60 people held out (docs/sapiens2.md).
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_render_people.py', '../normal/_base_/sapiens2_tiny.py'
 ]

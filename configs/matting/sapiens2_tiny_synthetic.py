@@ -1,6 +1,6 @@
 # Sapiens2-tiny, alpha and foreground on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
-#   bash tools/dist_train.sh configs/matting/sapiens2_tiny_synthetic.py 2
+#   bash tools/dist_train.sh configs/matting/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
 # Expected: not measured.
 _base_ = [

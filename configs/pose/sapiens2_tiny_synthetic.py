@@ -1,7 +1,7 @@
 # Sapiens2-tiny, 308 keypoints on rendered people, at 128 x 96, from scratch: sapiens_tiny_synthetic with the encoder and
 # the head of the second generation.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
-#   bash tools/dist_train.sh configs/pose/sapiens2_tiny_synthetic.py 2
+#   bash tools/dist_train.sh configs/pose/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
 # Expected: not measured.
 _base_ = ['../_base_/sizes/sapiens2_tiny.py', '_base_/synthetic.py']

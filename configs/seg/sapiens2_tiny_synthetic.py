@@ -2,7 +2,7 @@
 # head, the classes and the losses of the second generation. The renders have no eyeglasses; those of
 # sapiens2_tiny_synthetic_glasses.py do.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
-#   bash tools/dist_train.sh configs/seg/sapiens2_tiny_synthetic.py 2
+#   bash tools/dist_train.sh configs/seg/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
 # Expected: not measured.
 _base_ = ['sapiens_tiny_synthetic.py']

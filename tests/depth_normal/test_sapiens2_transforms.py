@@ -227,6 +227,7 @@ def test_matting_target():
     np.testing.assert_allclose(matte[20, 20], [red / 4, *matte[20, 20, 1:3], 0.25], atol=1e-6)
     assert (matte[:10] == 0).all() and (matte[30, 20, 3] == 1).all()
     assert results['mask'][20, 20] == 0 and results['mask'].sum() == 60 * 40 - 1
+    assert MattingTarget().transform({'img': results['img']}).keys() == {'img'}  # to predict
 
 
 def test_cutouts(tmp_path):

@@ -1,4 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import runpy
 import subprocess
 import sys
 
@@ -174,6 +175,20 @@ def test_the_convert_tools(small_model, small_config, tmp_path, root):
     )
     assert done.returncode == 0 and 'differs from eager by' in done.stdout, done.stderr
     assert (tmp_path / 'x.pt2').is_file()
+
+
+def test_sapiens2_goes_to_onnx_with_positions_in_float32(
+    small_model, small_config, tmp_path, root, capsys
+):
+    tool = runpy.run_path(str(root / 'tools/convert/export.py'))['main']
+    torch.save({'state_dict': small_model('albedo').state_dict()}, tmp_path / 'albedo.pth')
+    small_config('albedo').dump(tmp_path / 'albedo.py')
+    files = [str(tmp_path / name) for name in ('albedo.py', 'albedo.pth', 'albedo.onnx')]
+    assert tool([*files, '--format', 'onnx']) == 2
+    assert 'in bfloat16, which ONNX runtimes round differently' in capsys.readouterr().err
+    assert tool([*files, '--format', 'onnx', '--float32-positions']) == 0
+    assert 'positions are in float32' in capsys.readouterr().out
+    assert (tmp_path / 'albedo.onnx').is_file()
 
 
 def test_published_layout_there_and_back(tmp_path):

@@ -288,3 +288,16 @@ def test_rms_norm_where_torch_has_none(monkeypatch):
     low = norm(x.bfloat16())
     assert low.dtype == torch.bfloat16
     torch.testing.assert_close(low.float(), expected, rtol=0.03, atol=0.03)
+
+
+@pytest.mark.parametrize('loaded', [False, True])
+def test_positions_change_their_dtype_as_if_built_so(loaded):
+    rope, other = (GridRotaryEmbedding(16, dtype=name) for name in ('bfloat16', 'float32'))
+    if loaded:  # a checkpoint's periods stay
+        for one in (rope, other):
+            one.load_state_dict({'periods': torch.tensor([1.0, 2.3, 5.1, 30.7])})
+    rope((4, 3))  # fills the cache
+    rope.set_dtype('float32')
+    for found, expected in zip(rope((4, 3)), other((4, 3)), strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)

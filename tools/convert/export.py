@@ -14,6 +14,7 @@ Every file is compared with eager before the tool ends.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap  # noqa: F401
@@ -34,6 +35,11 @@ def main(argv: list[str] | None = None) -> int:
         '--size', type=int, nargs=2, metavar=('H', 'W'), help='default: as the config says'
     )
     parser.add_argument('--opset', type=int, default=18, help='of ONNX')
+    parser.add_argument(
+        '--float32-positions',
+        action='store_true',
+        help='of a Sapiens2 encoder: ONNX runtimes round the released bfloat16 differently',
+    )
     precision = parser.add_mutually_exclusive_group()
     for name, flag, help in (
         ('float16', '--half', 'ONNX in float16, for GPUs'),
@@ -52,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         from sapiens_inference.tasks import find_task
 
         loaded = load_model(args.model, args.weights, device='cpu', task=args.task)
+        onnx = bool(args.bundle) or args.format == 'onnx'
+        positions(loaded.model, args.float32_positions, onnx and args.precision == 'float32')
         size = tuple(args.size or loaded.config.model.backbone.img_size)
         inferencer = find_task(task_of(loaded.config)).load()(loaded)
         if args.bundle:
@@ -69,6 +77,32 @@ def main(argv: list[str] | None = None) -> int:
         f'{difference:.1e} of the largest output'
     )
     return 0
+
+
+def positions(model: Any, float32: bool, exact: bool) -> None:
+    """Set how a Sapiens2 encoder computes rotary positions; other models have none.
+
+    Args:
+        model: The model.
+        float32: Whether to leave the released bfloat16.
+        exact: Whether the file must equal eager, on runtimes that round bfloat16 differently.
+
+    Raises:
+        ValueError: It must, and positions are in bfloat16.
+    """
+    from sapiens_pretrain.models.rope import GridRotaryEmbedding
+
+    for layer in model.modules():
+        if not isinstance(layer, GridRotaryEmbedding):
+            continue
+        if float32:
+            layer.set_dtype('float32')
+            print('positions are in float32: outputs differ slightly from the bfloat16 ones')
+        elif exact and str(layer.dtype) == 'torch.bfloat16':
+            raise ValueError(
+                'the encoder computes positions in bfloat16, which ONNX runtimes round differently; add '
+                '--float32-positions, or write --format torch_export, which keeps them'
+            )
 
 
 if __name__ == '__main__':

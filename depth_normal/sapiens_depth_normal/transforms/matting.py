@@ -100,7 +100,7 @@ class MattingTarget(BaseTransform):
     """Make the matte of the final image: colours multiplied by alpha, and alpha.
 
     A photo shows the colour of the foreground where alpha is 1, and it is 0 where alpha is 0; in between it is
-    mixed with the background, and unknown.
+    mixed with the background, and unknown. A photo to predict has no alpha and stays as it is.
 
     Required keys: ``img`` uint8 BGR (H, W, 3), ``gt_alpha_map`` float32 (H, W) in [0, 1].
     Added keys: ``gt_matting_map`` float32 (H, W, 4), red, green, blue, alpha in [0, 1]; ``mask`` uint8 (H, W), 1
@@ -116,6 +116,8 @@ class MattingTarget(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Make one target."""
+        if 'gt_alpha_map' not in results:
+            return results
         alpha = results['gt_alpha_map']
         colours = results['img'][..., ::-1].astype(np.float32) / 255
         results['gt_matting_map'] = np.dstack([colours * alpha[..., None], alpha])

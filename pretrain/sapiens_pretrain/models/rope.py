@@ -88,6 +88,18 @@ class GridRotaryEmbedding(nn.Module):
         self.periods.copy_(self.initial_periods())
         self._cache.clear()
 
+    def set_dtype(self, dtype: str) -> None:
+        """Compute tables in another dtype from now on; periods that are no checkpoint's follow.
+
+        Args:
+            dtype: A key of :data:`DTYPES`.
+        """
+        own = torch.equal(self.periods.cpu(), self.initial_periods())
+        self.dtype = DTYPES[dtype]
+        if own:
+            self.reset_parameters()
+        self._cache.clear()
+
     def _apply(self, fn: Any, recurse: bool = True) -> 'GridRotaryEmbedding':
         """Move, but do not cast: ``model.half()`` must not change the angles."""
         before = self.periods
