@@ -24,6 +24,12 @@ def main() -> None:
     parser.add_argument(
         '--tta', action='store_true', help="use the config's test-time augmentation"
     )
+    parser.add_argument(
+        '--exported',
+        nargs='+',
+        metavar='FILE.onnx',
+        help='evaluate these exported files of the checkpoint; of a multitask model task=FILE',
+    )
     args, config = parse_run(parser)
     from runs import launch
 
@@ -33,6 +39,11 @@ def main() -> None:
     if args.out:
         launch.dump_predictions(config, args.out)
     runner = launch.build_runner(config)
+    if args.exported:
+        from sapiens_inference.outputs.exported import use_exported
+
+        runner.load_or_resume()
+        use_exported(runner.model, args.exported)
     watch_keypoints(runner)
     runner.test()
     write_reports(runner)

@@ -8,7 +8,12 @@ from mmengine.registry import Registry
 
 _SCOPE = 'sapiens_multitask'
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope=_SCOPE, locations=[f'{_SCOPE}.models'])
+MODELS = Registry(
+    'model',
+    parent=MMENGINE_MODELS,
+    scope=_SCOPE,
+    locations=[f'{_SCOPE}.models', f'{_SCOPE}.distillation'],
+)
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, scope=_SCOPE, locations=[f'{_SCOPE}.transforms']
 )

@@ -38,7 +38,8 @@ TASKS = {'pretrain', 'pose', 'seg', 'baselines', 'depth', 'normal', 'albedo', 'p
 TASKS |= {'det', 'multitask'}
 NAME = re.compile(
     r'(sapiens_(tiny|0\.3b|0\.6b|1b|2b)_[a-z0-9_]+|sapiens2_(tiny|0\.1b|0\.4b|0\.8b|1b|5b)_[a-z0-9_]+'
-    r'|rtmdet_[a-z0-9_-]+|\w+_(r101|b5|swin_l)_goliath|(mae|dinov2)_vit_b_synthhuman)\.py'
+    r'|rtmdet_[a-z0-9_-]+|\w+_(r101|b5|swin_l)_goliath|(mae|dinov2)_vit_b_synthhuman'
+    r'|cspnext_tiny_synthetic(_distilled)?)\.py'
 )
 
 

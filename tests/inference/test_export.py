@@ -2,6 +2,7 @@
 import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sapiens_inference.engine.models import load_model
 from sapiens_inference.guess import guess_config
 from sapiens_inference.outputs import export
 from sapiens_inference.outputs.export import convert_checkpoint, export_model
+from sapiens_inference.outputs.exported import use_exported
 
 SIZE = (64, 48)
 
@@ -37,6 +39,24 @@ def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
     else:
         found = torch.jit.load(str(path))(images).numpy()
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4 * expected.abs().max().item())
+
+
+def test_a_model_takes_its_maps_from_files(small_model, tmp_path):
+    model, path = small_model('depth'), tmp_path / 'model.onnx'
+    export_model(model, path, 'onnx', SIZE)
+    images = torch.randn(2, 3, *SIZE)
+    with torch.no_grad():
+        expected = model(images, None, mode='tensor')
+        for parameter in model.parameters():  # what it answers is not its own any more
+            parameter.zero_()
+        use_exported(model, [str(path)])
+        found = model(images, None, mode='tensor')
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
+    with pytest.raises(ValueError, match='seg=x.onnx: expected FILE, the model has one task'):
+        use_exported(model, ['seg=x.onnx'])
+    several = SimpleNamespace(tasks={'pose': model})
+    with pytest.raises(ValueError, match='x.onnx: expected task=FILE with a task of pose'):
+        use_exported(several, ['x.onnx'])
 
 
 @pytest.mark.parametrize('precision', ['float16', 'int8'])

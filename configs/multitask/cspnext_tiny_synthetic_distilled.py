@@ -1,0 +1,24 @@
+# Pose, body parts, depth and normals from one pass of CSPNeXt-tiny, with the model in the box as teacher.
+#   python tools/data/render_humans.py --preset photos --count 900 --out data/synthetic
+#   bash tools/dist_train.sh configs/multitask/cspnext_tiny_synthetic_distilled.py 2
+# Hardware: two CPU cores. Time: not measured.
+# Expected: not measured.
+_base_ = ['../_base_/encoders/cspnext_tiny.py', '_base_/multitask.py']
+
+head = dict(in_channels=_base_.channels, deconv_out_channels=(64, 64, 64))
+model = dict(
+    type='sapiens_multitask.DistilledMultitaskModel',
+    backbone=dict(_delete_=True, **_base_.encoder),
+    tasks=dict(
+        pose=dict(head=head),
+        seg=dict(decode_head=head),
+        depth=dict(decode_head=head),
+        normal=dict(decode_head=head)),
+    distillation=dict(
+        teacher=dict(model='sapiens_tiny/multitask_synthetic'),
+        outputs=dict(
+            pose=dict(type='mmpose.KeypointMSELoss', loss_weight=100.0),
+            seg=dict(type='sapiens_multitask.SoftLabelLoss'),
+            depth=dict(type='mmpose.L1Loss'),
+            normal=dict(type='mmpose.L1Loss')),
+        features=dict(type='sapiens_multitask.PairwiseSimilarityLoss')))

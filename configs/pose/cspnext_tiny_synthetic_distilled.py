@@ -1,0 +1,13 @@
+# CSPNeXt-tiny, 308 keypoints on rendered people, with the model in the box as teacher.
+#   python tools/data/render_humans.py --preset photos --count 900 --out data/synthetic
+#   bash tools/dist_train.sh configs/pose/cspnext_tiny_synthetic_distilled.py 2
+# Hardware: two CPU cores. Time: not measured.
+# Expected: not measured.
+_base_ = ['cspnext_tiny_synthetic.py']
+
+model = dict(
+    type='sapiens_multitask.DistilledPoseEstimator',
+    distillation=dict(
+        teacher=dict(model='sapiens_tiny/multitask_synthetic', task='pose'),
+        outputs=dict(type='mmpose.KeypointMSELoss'),
+        features=dict(type='sapiens_multitask.PairwiseSimilarityLoss')))
