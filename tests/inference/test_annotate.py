@@ -24,6 +24,7 @@ from sapiens_inference.annotate.dataset import check_names, read_samples
 from sapiens_inference.annotate.engines import WorkerDied, local_engine, ray_engine
 from sapiens_inference.annotate.plan import cut
 from sapiens_inference.annotate.reading import read_range
+from sapiens_inference.annotate.review import merge, pick
 from sapiens_inference.annotate.run import Run
 from sapiens_inference.annotate.settings import Settings
 from sapiens_inference.annotate.shards import TarWriter
@@ -373,6 +374,42 @@ def test_flags_say_what_to_look_at(tmp_path):
         'empty mask': 1,
         'low scores': 1,
     }
+
+
+def test_doubtful_labels_are_corrected_and_read_back(photos, tmp_path):
+    """The whole way: picked, drawn, exported to COCO, changed as an annotator would, merged, read."""
+    write_grey(photos / '0013.png', 20)
+    out, review = tmp_path / 'out', tmp_path / 'review'
+    annotate(photos, out)
+    before = final_files(out)
+    (sheet,) = pick(out / 'manifest.json', review, count=3)
+    assert read_image(sheet).shape[1] > 1000
+    key = '000001_000005'
+    stems = sorted(path.stem for path in (review / 'images').iterdir())
+    assert len(stems) == 3 and key in stems
+    path = review / 'exports/coco/annotations.json'
+    content = json.loads(path.read_text())
+    image = next(i for i in content['images'] if i['file_name'] == f'{key}.png')
+    assert (image['height'], image['width']) == (24, 32)
+    (mine,) = (a for a in content['annotations'] if a['image_id'] == image['id'])
+    mine.update(bbox=[1, 2, 10, 20], keypoints=[3.0, 4.0, 2, 0, 0, 0])
+    path.write_text(json.dumps(content))
+    assert merge(out / 'manifest.json', path) == 3
+    samples = {s.key: s for s in read_samples(out / 'manifest.json', people=True)}
+    (person,) = samples[key].people
+    assert person.box == [1, 2, 11, 22]
+    assert person.keypoints.tolist() == [[3, 4, 1], [0, 0, 0]]
+    others = final_files(out)
+    del others['corrections.json']
+    assert others == before
+    content['images'][0]['file_name'] = 'nobody.png'
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="'nobody' is not an image of"):
+        merge(out / 'manifest.json', path)
+    content['categories'][0]['keypoints'] = ['right', 'left']
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='its keypoints are not the 2 of the run, in order'):
+        merge(out / 'manifest.json', path)
 
 
 def test_cut_keeps_ranges_of_videos_apart():

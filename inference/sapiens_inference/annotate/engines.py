@@ -89,7 +89,10 @@ class _Process:
     def __init__(self, context: Any, options: dict[str, Any]) -> None:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=work, args=(theirs, options), daemon=True)
-        self.process.start()
+        try:
+            self.process.start()
+        except (EOFError, OSError) as error:  # killed before it has said its number
+            raise WorkerDied('its process did not start') from error
         theirs.close()  # so that its end is seen here
 
     def start(self) -> Answer:
@@ -139,6 +142,7 @@ def ray_engine(
 
     Raises:
         ImportError: Ray is not installed.
+        ValueError: It cannot be started or reached.
     """
     try:
         import ray
@@ -147,7 +151,10 @@ def ray_engine(
     if not ray.is_initialized():
         here = {} if address else {'num_cpus': max(1, round(workers * cores))}
         here |= {} if address else {'include_dashboard': False}
-        ray.init(address=address, log_to_driver=False, **here)
+        try:
+            ray.init(address=address, log_to_driver=False, **here)
+        except Exception as error:  # Ray has no type of its own for it
+            raise ValueError(f'Ray does not start: {error}') from error
     # The driver itself replaces what dies: only it knows what an attempt is.
     actor = ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)(RayAnnotator)
     return Engine(workers, lambda _: _Actor(ray, actor.remote(options)))

@@ -277,13 +277,12 @@ def work(connection: Any, options: dict[str, Any]) -> None:
     except (ValueError, ImportError, StorageError) as error:
         connection.send({'stop': str(error)})
         return
-    connection.send({'ready': os.getpid()})
-    while True:
-        try:
-            shard = connection.recv()
-        except EOFError:
-            return
-        connection.send(annotator.serve(shard))
+    try:
+        connection.send({'ready': os.getpid()})
+        while True:
+            connection.send(annotator.serve(connection.recv()))
+    except (EOFError, OSError):  # the driver is gone
+        return
 
 
 def _die_with_driver() -> None:

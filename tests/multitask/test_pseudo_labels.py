@@ -1,0 +1,56 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""What the model in the box says of rendered people trains other models, through recipes that do not change."""
+
+import json
+
+import pytest
+from annotate_tasks import inline_engine
+from runs import launch
+
+from sapiens_inference.annotate.run import Run
+from sapiens_inference.annotate.settings import Settings
+from sapiens_synth import get_preset, render_dataset
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory):
+    """A set of rendered people, and labels of its photos."""
+    root = tmp_path_factory.mktemp('pseudo')
+    preset = get_preset('quickstart', size=(128, 96), detail='coarse')
+    render_dataset(root / 'rendered', 12, preset, seed=5, val_fraction=0.25, progress=False)
+    settings = Settings(
+        {'multitask': 'sapiens_tiny/multitask_synthetic'}, boxes='image', per_shard=5
+    )
+    run = Run(str(root / 'rendered/images'), str(root / 'labels'), settings)
+    options = {'settings': settings, 'settings_id': run.settings_id, 'output': run.storage.place}
+    report = run.run(inline_engine(options), quiet=True)
+    assert (report.total['done'], report.total['people']) == (12, 12)
+    return root / 'rendered', root / 'labels'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('task', ['seg', 'pose', 'depth', 'normal'])
+def test_recipes_train_on_labels_of_a_model(root, folders, tmp_path, task):
+    rendered, labels = folders
+    options = {
+        'data_root': str(rendered),
+        'train_dataloader.dataset.data_root': str(labels),
+        'train_dataloader.dataset.ann_file': 'manifest.json',
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'train_dataloader.batch_size': 4,
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 9,
+        'default_hooks.logger.interval': 1,
+        'default_hooks.checkpoint.interval': 2,
+    }
+    config = root / f'configs/{task}/sapiens_tiny_synthetic.py'
+    runner = launch.build_runner(launch.load_config(str(config), str(tmp_path), 'none', options))
+    runner.train()
+    assert (tmp_path / 'epoch_2.pth').is_file()
+    lines = [
+        json.loads(line)
+        for path in tmp_path.glob('*/vis_data/scalars.json')
+        for line in path.read_text().splitlines()
+    ]
+    assert len([line['loss'] for line in lines if line.get('loss', 0) > 0]) == 6
