@@ -4,7 +4,7 @@
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/seg/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
-# Expected: not measured.
+# Expected: mIoU 14.1 after 12 epochs on 180 people (docs/sapiens2.md).
 _base_ = ['sapiens_tiny_synthetic.py']
 size = (128, 96)  # (height, width)
 vocabulary = dict(name='goliath29')
