@@ -113,13 +113,13 @@ def test_walk_through(root, folder, walk, monkeypatch, capsys):
     from sapiens_inference.loading import load_task
     from sapiens_pretrain.models.tuning import share_base
 
-    tuned = load_task('pose', 'work_dirs/my_pose/epoch_1.pth')
-    plain = load_task('pose', 'my_model.pth')
+    tuned = load_task('pose', 'work_dirs/my_pose/epoch_1.pth', dtype='float32')
+    plain = load_task('pose', 'my_model.pth', dtype='float32')
     image = torch.randn(1, 3, 256, 192)
     with torch.no_grad():
         expected = tuned.loaded.model(image, None)
         torch.testing.assert_close(plain.loaded.model(image, None), expected, rtol=1e-5, atol=1e-5)
-    parts = load_task('seg', 'work_dirs/my_garments/epoch_1.pth')
+    parts = load_task('seg', 'work_dirs/my_garments/epoch_1.pth', dtype='float32')
     frozen = sum(p.numel() * 4 for p in plain.loaded.model.backbone.parameters())
     assert share_base(tuned.loaded.model, parts.loaded.model) == frozen
     with torch.no_grad():
