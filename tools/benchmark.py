@@ -5,6 +5,7 @@
 ``python tools/benchmark.py all --json figures.json`` takes less than ten minutes on two CPU cores.
 On a GPU: ``python tools/benchmark.py encoder --device cuda --sizes 0.3b 0.6b 1b 2b --batches 1 4 16 64
 --compile``, and the same options for ``inference`` and ``train``.
+``python tools/benchmark.py cpu`` holds all ways to run a model on a CPU side by side.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from datetime import date
 from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
-from benchmarks import STAGES
+from benchmarks import SINGLE, STAGES
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -24,7 +25,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('stage', choices=[*STAGES, 'all'])
+    parser.add_argument('stage', choices=[*STAGES, *SINGLE, 'all'])
     parser.add_argument('--json', metavar='FILE', help='also write the figures here')
     parser.add_argument('--device', default='cpu', help='cpu (default) or cuda')
     parser.add_argument('--repeats', type=int, default=7, help='timed rounds (default 7)')

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from benchmark import main
-from benchmarks import STAGES
+from benchmarks import SINGLE, STAGES
 
 CASE_KEYS = {
     'name', 'dtype', 'seconds', 'per_item', 'speedup', 'peak_bytes', 'flops_per_second', 'peak_share',
@@ -13,7 +13,7 @@ CASE_KEYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('stage', STAGES)
+@pytest.mark.parametrize('stage', [*STAGES, *SINGLE])
 def test_stage(stage, tmp_path, capsys):
     file = tmp_path / 'figures.json'
     # 1 would say that a result differs from its baseline's.
@@ -34,7 +34,16 @@ def test_stage(stage, tmp_path, capsys):
             assert (case['speedup'] is None) == (case['name'] == comparison['baseline'])
             if comparison['flops']:
                 assert case['peak_share'] > 0
-    if stage in ('targets', 'decode', 'seglabels', 'encoder', 'inference', 'train', 'render'):
+    if stage in (
+        'targets',
+        'decode',
+        'seglabels',
+        'encoder',
+        'inference',
+        'train',
+        'render',
+        'cpu',
+    ):
         differences = [
             case['difference'] for entry in found['comparisons'] for case in entry['cases']
         ]
@@ -47,4 +56,4 @@ def test_usage_names_every_stage(capsys):
     with pytest.raises(SystemExit):
         main(['--help'])
     text = capsys.readouterr().out
-    assert all(stage in text for stage in (*STAGES, 'all'))
+    assert all(stage in text for stage in (*STAGES, *SINGLE, 'all'))

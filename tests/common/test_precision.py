@@ -29,7 +29,7 @@ def hardware(monkeypatch):
     """`hardware(flags, capability)`: another CPU and GPU."""
 
     def set_up(flags=(), capability=(8, 0)):
-        monkeypatch.setattr(precision, '_cpu_flags', lambda: frozenset(flags))
+        monkeypatch.setattr(precision, 'cpu_flags', lambda: frozenset(flags))
         monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda device: capability)
 
     return set_up
@@ -77,7 +77,7 @@ def test_slow_choices_are_warned_of(hardware, said, dtype, device, flags, capabi
 
 def test_this_cpu_is_read():
     # The kernel lists dozens on x86 and Arm; other systems have no such file.
-    flags = precision._cpu_flags()
+    flags = precision.cpu_flags()
     assert not flags or flags & {'fpu', 'fp', 'asimd'}
 
 

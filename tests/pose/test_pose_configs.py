@@ -128,3 +128,26 @@ def test_one_option_moves_all_paths(root):
             assert loader.dataset.data_root == '/mine'
             boxes = loader.dataset.get('bbox_file') or '/mine'
             assert boxes.startswith('/mine')
+
+
+def test_a_quarter_of_the_tokens(root):
+    """The recipe for CPUs changes every size alike, and takes weights of the published size."""
+    init_default_scope('mmpose')
+    models = {}
+    for name in ('', '_512x384'):
+        config = Config.fromfile(root / f'configs/pose/sapiens_0.3b_goliath{name}.py')
+        config.model.backbone.arch = dict(
+            embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=32
+        )
+        config.model.head.update(in_channels=32, deconv_out_channels=(8, 8), conv_out_channels=(8,))
+        models[name] = MODELS.build(config.model).eval()
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        [size] = {
+            tuple(step.input_size) for step in loader.dataset.pipeline if 'input_size' in step
+        }
+        assert size == (384, 512)
+    model = models['_512x384']
+    model.load_state_dict(models[''].state_dict(), strict=True)
+    with torch.no_grad():
+        heatmaps = model(torch.zeros(1, 3, 512, 384), None, mode='tensor')
+    assert heatmaps.shape[2:] == (128, 96) == model.head.decoder.heatmap_size[::-1]

@@ -93,11 +93,11 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         if torch.version.hip:
             return torch.cuda.is_bf16_supported()
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == 'cpu' and not _CPU_BFLOAT16.isdisjoint(_cpu_flags())
+    return device.type == 'cpu' and not _CPU_BFLOAT16.isdisjoint(cpu_flags())
 
 
 @cache
-def _cpu_flags() -> frozenset[str]:
+def cpu_flags() -> frozenset[str]:
     """Instruction sets of the CPU as Linux names them."""
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()

@@ -130,20 +130,13 @@ def export_model(
     inputs = [torch.randn(batch, 3, *size, generator=generator) for batch in (2, 1, 3)]
     with _removed_on_failure(path), torch.inference_mode(False), torch.no_grad():
         expected = [raw(images) for images in inputs]
-        module: nn.Module = HalfModel(raw) if precision == 'float16' else raw
         if kind == 'torchscript':
             traced = torch.jit.trace(raw, inputs[0], check_trace=False)
             torch.jit.save(traced, str(path), _extra_files=extra)
+        elif kind == 'torch_export':
+            torch.export.save(_program(raw, inputs[0]), path, extra_files=extra)
         else:
-            program = torch.export.export(
-                module, (inputs[0],), dynamic_shapes=({0: torch.export.Dim('batch')},)
-            )
-            if kind == 'torch_export':
-                torch.export.save(program, path, extra_files=extra)
-            else:
-                _write_onnx(program, path, opset, extra[EXTRA_FILE])
-                if precision == 'int8':
-                    _to_int8(path)
+            write_onnx(raw, path, inputs[0], opset, extra[EXTRA_FILE], precision)
         run = _loaders()[kind](path)
         differences = [
             (maps - run(images)).abs().max() / maps.abs().max()
@@ -179,9 +172,32 @@ def _need(package: str) -> None:
         raise ValueError(f'ONNX needs {package}: pip install onnx onnxscript onnxruntime')
 
 
-def _write_onnx(program: Any, path: Path, opset: int, deployment: str) -> None:
+def _program(module: nn.Module, images: Tensor) -> Any:
+    """The traced program, for any batch."""
+    return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim('batch')},))
+
+
+def write_onnx(
+    raw: RawModel,
+    path: Path,
+    images: Tensor,
+    opset: int = 18,
+    deployment: str = '{}',
+    precision: str = 'float32',
+) -> None:
+    """Write an ONNX file that nobody has compared yet; :func:`export_model` does both.
+
+    Args:
+        raw: The model; ``float16`` changes its layers.
+        path: File to write.
+        images: (B, 3, H, W) with a batch B of at least 2: a batch of one would be taken for a constant.
+        opset: ONNX operator set.
+        deployment: JSON text for the file's metadata.
+        precision: As :func:`export_model`.
+    """
     for package in ('onnxscript', 'onnxruntime'):
         _need(package)
+    program = _program(HalfModel(raw) if precision == 'float16' else raw, images)
     exported = torch.onnx.export(
         program,
         input_names=['images'],
@@ -195,6 +211,8 @@ def _write_onnx(program: Any, path: Path, opset: int, deployment: str) -> None:
     exported.model.metadata_props[KEY] = deployment
     size = sum(value.numel() * value.element_size() for value in program.state_dict.values())
     exported.save(str(path), external_data=size > 1.8e9)
+    if precision == 'int8':
+        _to_int8(path)
 
 
 def _to_int8(path: Path) -> None:

@@ -50,7 +50,9 @@ class PatchEmbed(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Grid]:
         """Map images (B, C, H, W) to tokens (B, h * w, D) and the grid (h, w)."""
         x = self.projection(x)
-        return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
+        grid = (x.shape[2], x.shape[3])
+        # Every later sum would inherit the transposed memory layout, and every norm would copy it.
+        return x.flatten(2).transpose(1, 2).contiguous(), grid
 
 
 class PlainViT(BaseModule):

@@ -9,9 +9,13 @@ from typing import Any
 
 import torch
 
+from sapiens_common.models.precision import cpu_flags
+
+# Flags of /proc/cpuinfo that decide how fast bfloat16 and int8 are.
+_LOW_PRECISION = ('avx_vnni', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_int8', 'bf16', 'i8mm')
 _PACKAGES = (
     'torch', 'torchvision', 'numpy', 'opencv-python', 'opencv-python-headless', 'pillow', 'mmengine',
-    'mmcv', 'mmdet', 'mmpose', 'mmsegmentation', 'mmpretrain', 'albumentations', 'embreex',
+    'mmcv', 'mmdet', 'mmpose', 'mmsegmentation', 'mmpretrain', 'albumentations', 'embreex', 'onnxruntime',
 )  # fmt: skip
 
 
@@ -22,6 +26,8 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         'cores': len(os.sched_getaffinity(0))
         if hasattr(os, 'sched_getaffinity')
         else os.cpu_count(),
+        'instructions': torch.backends.cpu.get_cpu_capability(),
+        'for_low_precision': [name for name in _LOW_PRECISION if name in cpu_flags()],
         'threads': torch.get_num_threads(),
         'memory_gib': _memory_gib(),
         'system': f'{platform.system()} {platform.machine()}',
