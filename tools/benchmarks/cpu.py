@@ -51,7 +51,9 @@ def _measure(size: str, settings: Settings) -> Comparison:
     torch.manual_seed(0)
     raw = RawModel(build_model(config)).eval().requires_grad_(False)
     images = torch.randn(1, 3, height, width)
-    small = torch.randn(1, 3, height // 2, width // 2)
+    # Half of both sides, in whole patches.
+    smaller = (height // 32 * 16, width // 32 * 16)
+    small = torch.randn(1, 3, *smaller)
     low = _lowered(raw)
     ways = {
         _BASELINE: _forward(without_sdpa(raw), images),
@@ -65,7 +67,7 @@ def _measure(size: str, settings: Settings) -> Comparison:
     with tempfile.TemporaryDirectory() as folder:
         for precision in ('float32', 'int8'):
             ways[f'ONNX Runtime, {precision}'] = _session(raw, folder, images, precision)
-        half = f'{height // 2} x {width // 2}'
+        half = f'{smaller[0]} x {smaller[1]}'
         ways[f'float32, {half}'] = _forward(raw, small)
         ways[f'bfloat16, {half}'] = _forward(low, small)
         ways[f'ONNX Runtime, int8, {half}'] = _session(raw, folder, small, 'int8')
