@@ -61,6 +61,33 @@ def test_mmpose_inferencer_gives_our_numbers(files, tmp_path):
     assert (found['visualization'][0] != cv2.imread(image)[..., ::-1]).any()  # points are drawn
 
 
+def test_mmpretrain_extracts_features_of_our_encoder(files):
+    from mmpretrain import FeatureExtractor
+
+    encoder = {'type': 'sapiens_pretrain.SapiensViT', 'arch': 'tiny', 'img_size': (64, 48)}
+    pipeline = [{'type': 'Resize', 'scale': (48, 64)}, {'type': 'PackInputs'}]
+    dataset = {'type': 'CustomDataset', 'pipeline': pipeline}
+    mean, std = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+    preprocessor = {'type': 'ClsDataPreprocessor', 'mean': mean, 'std': std, 'to_rgb': True}
+    model = {'type': 'ImageClassifier', 'backbone': encoder, 'data_preprocessor': preprocessor}
+    config = Config(
+        {
+            'default_scope': 'mmpretrain',
+            'model': model,
+            'test_dataloader': {'dataset': dataset},
+        }
+    )
+    extractor = FeatureExtractor(config, device='cpu')
+    photo = cv2.imread(files('pose')[2])
+    (found,) = extractor(photo, stage='backbone')
+    small = cv2.resize(photo, (48, 64))[..., ::-1]
+    image = torch.from_numpy((small - np.array(mean)) / np.array(std)).float().permute(2, 0, 1)
+    with torch.no_grad():
+        expected = extractor.model.backbone(image[None])[-1][0]
+    assert found[-1].shape == (192, 4, 3)
+    torch.testing.assert_close(found[-1], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_mmseg_inferencer_gives_our_labels(files, tmp_path):
     from mmseg.apis import MMSegInferencer
 

@@ -2,6 +2,7 @@
 """The dense-regression estimator, its heads and its losses. Importing this registers them."""
 
 from .albedo_losses import ChromaticityLoss, LowFrequencyLoss
+from .borrowed_head import BorrowedHead
 from .dense_head import DenseHead
 from .losses import CosineLoss, GradientMatchingLoss, MaskedSiLogLoss, PixelL1Loss
 from .matting_losses import MattingGradientLoss, MattingL1Loss, MattingLaplacianLoss
@@ -19,6 +20,7 @@ from .points import Pointmaps
 from .regressor import DenseRegressor
 
 __all__ = [
+    'BorrowedHead',
     'ChromaticityLoss',
     'CosineLoss',
     'DenseHead',

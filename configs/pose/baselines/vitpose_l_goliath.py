@@ -1,0 +1,16 @@
+# ViTPose-L with MMPose's settings, 308 keypoints at 384 x 288.
+#   bash tools/dist_train.sh configs/pose/baselines/vitpose_l_goliath.py 8
+# Hardware: 8 GPUs, untested by us. Time: not measured.
+# Expected: not measured.
+_base_ = ['../_base_/vitpose_baseline.py']
+
+model = dict(
+    backbone=dict(
+        arch='large',
+        drop_path_rate=0.5,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='https://download.openmmlab.com/mmpose/v1/pretrained_models/'
+            'mae_pretrain_vit_large_20230913.pth')),
+    head=dict(in_channels=1024))
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.8))
