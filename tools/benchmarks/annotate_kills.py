@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--kills', type=int, default=100)
     parser.add_argument('--driver-share', type=float, default=0.2, help='of the kills')
     parser.add_argument('--engine', choices=['local', 'ray'], default='local')
-    parser.add_argument('--pause', type=float, default=4.0, help='mean seconds between kills')
+    parser.add_argument('--pause', type=float, default=1.0, help='mean seconds between kills')
     parser.add_argument('--per-shard', type=int, default=32)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--light', action='store_true', help='labels without a network')
@@ -146,6 +146,11 @@ def find_workers(driver: int) -> list:
     return workers
 
 
+def count_sealed(out: Path) -> int:
+    """How many shards are done."""
+    return len(list((out / 'shards').glob('[0-9]*.json')))
+
+
 def disturb(args: argparse.Namespace) -> Counter:
     """Run to the end, whatever it takes; returns the kills."""
     import psutil
@@ -153,9 +158,14 @@ def disturb(args: argparse.Namespace) -> Counter:
     rng = random.Random(args.seed)
     kills: Counter = Counter()
     driver = start(args, 'killed')
+    # Spread over the run, whatever the speed of the machine: so many shards are done between two kills.
+    between = int(1.6 * args.images / args.per_shard / args.kills)
     while True:
         deadline = time.monotonic() + rng.expovariate(1 / args.pause)
-        while driver.poll() is None and time.monotonic() < deadline:
+        wanted = count_sealed(args.folder / 'killed') + rng.randint(0, between)
+        while driver.poll() is None and (
+            time.monotonic() < deadline or count_sealed(args.folder / 'killed') < wanted
+        ):
             time.sleep(0.05)
         if driver.poll() == 0:
             return kills

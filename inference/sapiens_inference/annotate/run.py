@@ -33,7 +33,7 @@ from .tracks import join_tracks
 LEAST_INPUTS = 20
 """The share of inputs that were set aside means nothing before."""
 MOST_DEATHS = 20
-"""Workers that die one after the other, with no shard done between, end the run."""
+"""If every worker dies so many times on average, with no shard done between, the run ends."""
 
 
 class Run:
@@ -236,7 +236,9 @@ class _Run:
             self.report.deaths += 1
             self.deaths_in_a_row += 1
             self.report.say('death', why=f'shard {shard["shard"]}: {death}')
-            if self.deaths_in_a_row > MOST_DEATHS or 'was tried' in str(death):
+            if self.deaths_in_a_row > MOST_DEATHS * self.report.workers or 'was tried' in str(
+                death
+            ):
                 raise ValueError(f'workers die again and again, the last one: {death}')
 
     def _finished(self, answer: dict[str, Any]) -> None:
