@@ -11,6 +11,8 @@ from mmpose.evaluation.metrics import CocoMetric
 from mmseg.evaluation import IoUMetric
 
 from sapiens_common.engine.fit import check_fit, check_save_best
+from sapiens_depth_normal.evaluation import HumanDepthMetric, HumanNormalMetric
+from sapiens_multitask.part_metric import BodyPartIoUMetric
 from sapiens_pose.engine import KeypointCheckHook
 from sapiens_pose.evaluation import Humans5KMetric
 
@@ -60,7 +62,18 @@ def test_a_decoder_of_another_heatmap_is_refused(root):
         ('auto', True),
         (None, True),
         (['coco/AR', 'mIoU'], True),
-        ('goliath/face_AP', True),  # of our own metrics the prefix is checked
+        ('goliath/face_AP', True),
+        ('goliath/AP50', True),
+        ('goliath/nose_AP', False),
+        ('goliath/face_AP/AP', False),
+        ('normal/mean', True),
+        ('normal/full_body/median', True),
+        ('normal/aligned_rmse', False),
+        ('normal/means', False),
+        ('depth/aligned_rmse', True),
+        ('depth/rmse', False),
+        ('parts/mIoU', True),
+        ('parts/mIou', False),
         ('coco/AQ', False),
         ('AP', False),
         ('goliat/AP', False),
@@ -69,6 +82,7 @@ def test_a_decoder_of_another_heatmap_is_refused(root):
 )
 def test_the_figure_of_the_best_checkpoint_must_be_there(wanted, good):
     metrics = [CocoMetric(), IoUMetric(), Humans5KMetric()]
+    metrics += [HumanNormalMetric(), HumanDepthMetric(), BodyPartIoUMetric()]
     if good:
         check_save_best(wanted, metrics)
         return

@@ -108,11 +108,11 @@ _NAMES = {
         ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)'),
     ),
     **dict.fromkeys(
-        ('IoUMetric', 'ClassIoUMetric'),
+        ('IoUMetric',),
         ('aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'),
     ),
 }
-"""Figures of upstream's metrics, by class name, and of one that returns the same; of others the prefix alone is known beforehand."""
+"""Figures of upstream's metrics by class name; the suite's own have ``gives``; of others the prefix alone is known."""
 
 
 def check_save_best(wanted: str | list[str] | None, metrics: list[BaseMetric]) -> None:
@@ -135,9 +135,17 @@ def check_save_best(wanted: str | list[str] | None, metrics: list[BaseMetric]) -
 
 
 def _may_give(metric: BaseMetric, name: str) -> bool:
-    prefix, _, figure = name.rpartition('/')
-    names = _NAMES.get(type(metric).__name__)
-    return prefix == (metric.prefix or '') and (names is None or figure in names)
+    """Whether a metric gives a figure, as far as its own ``gives`` or the table of upstream's tell."""
+    prefix = f'{metric.prefix}/' if metric.prefix else ''
+    figure = name.removeprefix(prefix)
+    if not name.startswith(prefix):
+        return False
+    if hasattr(metric, 'gives'):
+        return metric.gives(figure)
+    names = next(
+        (_NAMES[kind.__name__] for kind in type(metric).__mro__ if kind.__name__ in _NAMES), None
+    )
+    return '/' not in figure if names is None else figure in names
 
 
 def _described(metric: BaseMetric) -> str:

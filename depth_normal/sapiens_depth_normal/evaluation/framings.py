@@ -37,6 +37,13 @@ class FramingMetric(BaseMetric):
     columns: tuple[Column, ...]
     baseline: str
 
+    def gives(self, figure: str) -> bool:
+        """Whether ``figure`` (a key without prefix) is among the results; which framings occur the data say."""
+        columns = [column.key for column in self.columns]
+        own = [f'{name}_{key}' if name else key for name in self.titles for key in columns]
+        folder, _, key = figure.rpartition('/')
+        return key in own and '/' not in folder
+
     @abstractmethod
     def measure(self, sample: dict) -> Measured:
         """Statistics of one image."""

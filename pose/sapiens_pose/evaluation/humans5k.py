@@ -8,6 +8,7 @@ from mmengine.fileio import load
 from mmengine.logging import MMLogger
 from mmpose.evaluation.metrics import CocoMetric
 
+from sapiens_common.layouts.goliath308 import GROUPS
 from sapiens_pose.datasets.goliath import (
     NUM_KEYPOINTS,
     find_goliath_problem,
@@ -29,6 +30,11 @@ class Humans5KMetric(CocoMetric):
     """
 
     default_prefix = 'goliath'
+
+    def gives(self, figure: str) -> bool:
+        """Whether ``figure`` (a key without prefix) is among the results."""
+        group, _, stat = figure.rpartition('_')
+        return stat in STATS and (not group or group in GROUPS)
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         """Evaluate the dumped predictions group by group."""
