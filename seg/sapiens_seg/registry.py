@@ -6,6 +6,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
 _SCOPE = 'sapiens_seg'
@@ -17,4 +18,10 @@ TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope=_SCOPE, loc
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=_SCOPE, locations=['sapiens_seg.engine'])
 METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope=_SCOPE, locations=['sapiens_seg.evaluation']
+)
+VISUALIZERS = Registry(
+    'visualizer',
+    parent=MMENGINE_VISUALIZERS,
+    scope=_SCOPE,
+    locations=['sapiens_seg.visualization'],
 )

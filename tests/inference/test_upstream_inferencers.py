@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import mmpose
+import mmseg
 import numpy as np
 import pytest
 import torch
@@ -125,3 +126,17 @@ def test_upstreams_dataset_browser_draws_our_samples(mode, tmp_path, monkeypatch
     assert len(pictures) == PEOPLE
     side = (128, 96) if mode == 'transformed' else (64, 48)
     assert all(cv2.imread(str(path)).shape[:2] == side for path in pictures)
+
+
+def test_mmsegs_dataset_browser_draws_our_samples(tmp_path, monkeypatch):
+    invent_data(tmp_path / 'data')
+    config = Config.fromfile(find_config('sapiens_tiny/seg_synthetic'))
+    config.train_dataloader.dataset.data_root = str(tmp_path / 'data')
+    config.dump(tmp_path / 'config.py')
+    script = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/browse_dataset.py'
+    arguments = [tmp_path / 'config.py', '--not-show', '--output-dir', tmp_path / 'out']
+    monkeypatch.setattr(sys, 'argv', ['browse_dataset.py', *map(str, arguments)])
+    runpy.run_path(str(script), run_name='__main__')
+    pictures = [cv2.imread(str(path)) for path in sorted((tmp_path / 'out').rglob('*.jpg'))]
+    assert len(pictures) == PEOPLE
+    assert all(picture.std() > 10 for picture in pictures)

@@ -8,7 +8,7 @@ default_hooks = dict(
     visualization=dict(type='SegVisualizationHook', draw=False, interval=50))
 custom_hooks = [dict(type='sapiens_seg.ClassCheckHook')]
 visualizer = dict(
-    type='SegLocalVisualizer',
+    type='sapiens_seg.PartsVisualizer',
     name='visualizer',
     alpha=0.5,
     vis_backends=[dict(type='LocalVisBackend')])
