@@ -7,9 +7,12 @@ import pytest
 import torch
 from benchmarks.harness.live_memory import LiveTensors, backward_bytes, forward_bytes, without_data
 from mmengine.config import Config
+from old_torch import needs_counting
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._pytree import tree_leaves
+
+pytestmark = needs_counting
 
 
 def test_tensors_count_while_they_live():

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from old_torch import needs_counting
 
 from sapiens_depth_normal.geometry import convert_normals
 from sapiens_depth_normal.models import DenseHead
@@ -119,6 +120,7 @@ def test_short_normals(offset):
     assert (found.norm(dim=0)[:, 0] < 0.9985).all() == (offset > 0)  # 1.7e-3 at a length of 6e-3
 
 
+@needs_counting
 @pytest.mark.parametrize('target', ['normal', 'depth'])
 def test_large_photos_need_little_more_than_their_maps(target):
     head = DenseHead(target, 8, (4,), (4,), loss_decode=SILOG)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from old_torch import needs_onnx
 
 from sapiens_common.checkpoint import read_checkpoint
 from sapiens_common.files.images import read_image
@@ -21,6 +22,7 @@ from sapiens_inference.engine.models import build_model, load_model, task_tensor
 from sapiens_inference.outputs.bundle import licence_of, write_bundle
 from sapiens_inference.tasks import find_task
 
+pytestmark = needs_onnx  # bundles are ONNX
 BOX_MODEL = 'sapiens_tiny/multitask_synthetic'  # the one with trained weights
 
 
@@ -97,7 +99,7 @@ def test_trained_keypoints_on_photos(samples, tmp_path):
     weights = tmp_path / 'pose.pth'
     tensors = read_checkpoint(find_weights(BOX_MODEL)).state_dict
     torch.save({'state_dict': task_tensors(tensors, 'pose')}, weights)
-    inferencer = find_task('pose').load()(config, weights, device='cpu')
+    inferencer = find_task('pose').load()(config, weights, device='cpu', dtype='float32')
     model = open_bundle(inferencer, tmp_path / 'bundle')
     for photo, box in people(samples):
         assert compare(inferencer, model, read_image(photo), box).max() < 0.01
@@ -106,7 +108,9 @@ def test_trained_keypoints_on_photos(samples, tmp_path):
 
 @pytest.mark.parametrize('task', ['depth', 'seg'])
 def test_first_generation(task, small_config, small_checkpoint, photo, tmp_path):
-    inferencer = find_task(task).load()(small_config(task), small_checkpoint(task), device='cpu')
+    inferencer = find_task(task).load()(
+        small_config(task), small_checkpoint(task), device='cpu', dtype='float32'
+    )
     model = open_bundle(inferencer, tmp_path)
     compare(inferencer, model, photo())
     compare(inferencer, model, photo(1, 200, 160), [40, 30, 90.5, 150])
@@ -127,7 +131,9 @@ def test_second_generation(task, photo, tmp_path):
     for parameter in built.parameters():
         parameter.data.normal_(0, 0.15, generator=generator)
     torch.save({'state_dict': built.state_dict()}, tmp_path / 'random.pth')
-    inferencer = find_task(task).load()(config, tmp_path / 'random.pth', device='cpu')
+    inferencer = find_task(task).load()(
+        config, tmp_path / 'random.pth', device='cpu', dtype='float32'
+    )
     model = open_bundle(inferencer, tmp_path / 'bundle')
     box = None if task == 'pointmap' else [40, 30, 90.5, 150]
     moved = compare(inferencer, model, photo(1, 200, 160), box)
@@ -140,7 +146,11 @@ def test_second_generation(task, photo, tmp_path):
 def test_the_program_alone(small_config, small_checkpoint, photo, tmp_path, root):
     """Another process, in the bundle's folder, with nothing of the suite on its path."""
     inferencer = find_task('pose').load()(
-        small_config('pose'), small_checkpoint('pose'), device='cpu', flip_test=False
+        small_config('pose'),
+        small_checkpoint('pose'),
+        device='cpu',
+        dtype='float32',
+        flip_test=False,
     )
     open_bundle(inferencer, tmp_path)
     program = (tmp_path / 'run.py').read_text()

@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from old_torch import formats
 
 from sapiens_inference.outputs.deployment import describe_deployment, read_deployment
 from sapiens_inference.outputs.export import FORMATS, export_model
@@ -11,7 +12,7 @@ from sapiens_inference.outputs.export import FORMATS, export_model
 SIZE = (64, 48)
 
 
-@pytest.mark.parametrize('kind', FORMATS)
+@pytest.mark.parametrize('kind', formats)
 def test_every_format_carries_the_description(kind, small_config, small_model, tmp_path):
     facts = describe_deployment(small_config('seg'), SIZE, ['background', 'face'])
     path = tmp_path / f'seg{FORMATS[kind] if kind != "onnx" else ".onnx"}'

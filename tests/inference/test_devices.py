@@ -29,7 +29,7 @@ def disagreement(task, found, expected):
 @pytest.mark.parametrize('task', TASKS)
 def test_bfloat16_on_the_cpu_is_close(task, small_config, small_checkpoint, photo):
     images, model = [photo(n) for n in range(3)], (small_config(task), small_checkpoint(task))
-    expected = values_of(task, *model, images, device='cpu')
+    expected = values_of(task, *model, images, device='cpu', dtype='float32')
     found = values_of(task, *model, images, device='cpu', dtype='bf16')
     assert 0 < disagreement(task, found, expected) < 0.1
 
@@ -49,7 +49,7 @@ def test_a_gpu_gives_what_the_cpu_gives(
     task, dtype, allowed, small_config, small_checkpoint, photo
 ):
     images, model = [photo(n) for n in range(3)], (small_config(task), small_checkpoint(task))
-    expected = values_of(task, *model, images, device='cpu')
+    expected = values_of(task, *model, images, device='cpu', dtype='float32')
     found = values_of(task, *model, images, device='cuda', dtype=dtype)
     assert disagreement(task, found, expected) < allowed
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from old_torch import needs_export, needs_onnx
 
 from sapiens_common.checkpoint import read_checkpoint
 from sapiens_inference.engine.models import load_model
@@ -20,7 +21,12 @@ SIZE = (64, 48)
 
 @pytest.mark.parametrize(
     ('task', 'kind'),
-    [('pose', 'onnx'), ('seg', 'torch_export'), ('depth', 'torchscript'), ('normal', 'onnx')],
+    [
+        pytest.param('pose', 'onnx', marks=needs_onnx),
+        pytest.param('seg', 'torch_export', marks=needs_export),
+        ('depth', 'torchscript'),
+        pytest.param('normal', 'onnx', marks=needs_onnx),
+    ],
 )
 def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
     model = small_model(task)
@@ -41,6 +47,7 @@ def test_exports_equal_eager_for_any_batch(small_model, tmp_path, task, kind):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4 * expected.abs().max().item())
 
 
+@needs_onnx
 def test_a_model_takes_its_maps_from_files(small_model, tmp_path):
     model, path = small_model('depth'), tmp_path / 'model.onnx'
     export_model(model, path, 'onnx', SIZE)
@@ -59,6 +66,7 @@ def test_a_model_takes_its_maps_from_files(small_model, tmp_path):
         use_exported(several, ['x.onnx'])
 
 
+@needs_onnx
 @pytest.mark.parametrize('precision', ['float16', 'int8'])
 def test_onnx_in_fewer_bits(small_model, tmp_path, precision):
     model, path = small_model('depth', shrink=False), tmp_path / 'model.onnx'
@@ -106,6 +114,13 @@ def test_an_export_that_gives_nan_is_removed(small_model, tmp_path, monkeypatch)
     with pytest.raises(ValueError, match='differs from eager by nan'):
         export_model(small_model('depth'), path, 'torchscript', SIZE)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(('kind', 'least'), [('onnx', '2.6'), ('torch_export', '2.4')])
+def test_what_an_old_torch_cannot_export(small_model, tmp_path, monkeypatch, kind, least):
+    monkeypatch.setattr(torch, '__version__', '2.1.2')
+    with pytest.raises(ValueError, match=f'{kind} needs torch {least} or newer, found 2.1.2'):
+        export_model(small_model('depth'), tmp_path / 'a', kind, SIZE)
 
 
 def test_unknown_formats_and_models_are_named(small_model, tmp_path):

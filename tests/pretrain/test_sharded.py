@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, RUNNERS
+from old_torch import needs_fsdp2
 from torch import distributed as dist
 
 from sapiens_common.engine.sharded import read_whole_checkpoint, shard_model
@@ -46,6 +47,7 @@ def test_two_ranks_killed_within_an_epoch(tmp_path, pictures, mae_job, plain):
     assert_identical(torch.load(tmp_path / 'resumed.pt')['resumed'], plain[1])
 
 
+@needs_fsdp2
 def test_two_sharded_ranks(tmp_path, pictures, mae_job, plain, request):
     assert mae_job.run_two_ranks(tmp_path, pictures, 'sharded') == [0, 0]
     found = torch.load(tmp_path / 'sharded.pt')
@@ -80,12 +82,14 @@ def test_two_sharded_ranks(tmp_path, pictures, mae_job, plain, request):
     shutil.rmtree(sharded)
 
 
+@needs_fsdp2
 def test_needs_processes(tmp_path, pictures, mae_job):
     config = mae_job.make_config(tmp_path, pictures, runner_type='sapiens_common.ShardedRunner')
     with pytest.raises(ValueError, match='start it with tools/dist_train.sh'):
         RUNNERS.build(config)
 
 
+@needs_fsdp2
 def test_blocks_are_checked(alone):
     model = MODELS.build(dict(type='sapiens_pretrain.SapiensViT', arch='tiny', img_size=(64, 48)))
     with pytest.raises(ValueError, match=r"'backbone.layers' is no module list of SapiensViT"):
@@ -104,6 +108,7 @@ def test_recipes(root, size):
     assert all(isinstance(lists[name], torch.nn.ModuleList) for name in config.sharding.blocks)
 
 
+@needs_fsdp2
 def test_a_full_disk_is_an_os_error_and_no_rank_waits(
     alone, tmp_path, pictures, mae_job, monkeypatch
 ):
@@ -127,6 +132,7 @@ def test_a_full_disk_is_an_os_error_and_no_rank_waits(
         runner.save_checkpoint(str(tmp_path), 'iter_2.pth', by_epoch=False)
 
 
+@needs_fsdp2
 def test_encoders_of_sapiens2_are_split_by_their_recipe(alone, root):
     """The strategy of the recipes finds the blocks; the split encoder gives the same gradients."""
     sharding = Config.fromfile(root / 'configs/pretrain/sapiens2_5b_humans1b.py').sharding

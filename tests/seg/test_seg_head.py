@@ -11,7 +11,7 @@ from sapiens_seg.models import SapiensSegHead
 
 SIZES = ('0.3b', '0.6b', '1b', '2b')
 # Vectors of convolutions are summed in another order on another machine.
-CLOSE = {'rtol': 1e-5, 'atol': 1e-6}
+CLOSE = {'rtol': 1e-5, 'atol': 2e-6}  # torch 2.1 rounds otherwise
 
 
 def golden_head(meta):

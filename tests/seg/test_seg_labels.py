@@ -4,6 +4,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from old_torch import VERSION
 from torch.profiler import ProfilerActivity, profile
 
 from sapiens_seg.models.labels import labels_at_size
@@ -18,13 +19,13 @@ def naive(logits, sizes, align_corners=False):
 
 def peak_bytes(function):
     """Most bytes of CPU tensors alive at a time while a function runs."""
-    with profile(
-        activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True
-    ) as profiler:
+    kept = {'acc_events': True} if VERSION >= (2, 6) else {}  # older ones do not ask for it
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, **kept) as profiler:
         function()
     events = [e for e in profiler.profiler.kineto_results.events() if e.name() == '[memory]']
     total = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
+    start = 'start_ns' if VERSION >= (2, 4) else 'start_us'
+    for event in sorted(events, key=lambda event: getattr(event, start)()):
         total += event.nbytes()
         peak = max(peak, total)
     return peak

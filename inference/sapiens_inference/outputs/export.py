@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from packaging.version import Version
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -29,6 +30,8 @@ That of int8 finds broken files only: what the rounding costs is measured on lab
 TOLERANCE = TOLERANCES['float32']
 
 FORMATS = {'torchscript': '.pt2', 'onnx': '.onnx', 'torch_export': '.pt2'}
+_LEAST_TORCH = {'onnx': '2.6', 'torch_export': '2.4'}
+_LARGEST_BATCH = 1 << 16  # torch 2.6 refuses a batch without a bound
 
 
 class RawModel(nn.Module):
@@ -113,11 +116,16 @@ def export_model(
         The largest difference, as a share of the largest output.
 
     Raises:
-        ValueError: Unknown format or precision, or the difference exceeds that of :data:`TOLERANCES`; the file is
+        ValueError: Unknown format or precision, one that needs a newer torch, or the difference exceeds that of :data:`TOLERANCES`; the file is
             removed then.
     """
     if kind not in FORMATS:
         raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
+    least = _LEAST_TORCH.get(kind, '0')
+    if Version(torch.__version__) < Version(least):
+        raise ValueError(
+            f'format {kind} needs torch {least} or newer, found {torch.__version__}; torchscript works'
+        )
     if precision not in TOLERANCES or (precision != 'float32' and kind != 'onnx'):
         raise ValueError(
             f'{kind} is not written in {precision}; ONNX is, in {", ".join(TOLERANCES)}'
@@ -174,7 +182,8 @@ def _need(package: str) -> None:
 
 def _program(module: nn.Module, images: Tensor) -> Any:
     """The traced program, for any batch."""
-    return torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim('batch')},))
+    batch = torch.export.Dim('batch', max=_LARGEST_BATCH)
+    return torch.export.export(module, (images,), dynamic_shapes=({0: batch},))
 
 
 def write_onnx(

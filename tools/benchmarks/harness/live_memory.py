@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from packaging.version import Version
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -34,9 +35,16 @@ class LiveTensors(TorchDispatchMode):
     Attributes:
         live: Bytes alive now.
         peak: Most bytes that were alive at once.
+
+    Raises:
+        ImportError: Before torch 2.4, storages do not last as Python objects, by which they are watched.
     """
 
     def __init__(self, existing: Iterable[Tensor]) -> None:
+        if Version(torch.__version__).release < (2, 4):
+            raise ImportError(
+                f'counting memory needs torch 2.4 or newer, found {torch.__version__}'
+            )
         super().__init__()
         self.live = 0
         self.peak = 0
@@ -59,7 +67,7 @@ class LiveTensors(TorchDispatchMode):
         self._known.add(key)
         self.live += size
         self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._free, key, size)
+        weakref.finalize(storage, self._free, key, size).atexit = False
 
     def _free(self, key: int, size: int) -> None:
         self._known.discard(key)
