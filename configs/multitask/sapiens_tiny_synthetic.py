@@ -8,7 +8,8 @@ _base_ = ['../_base_/sizes/sapiens_tiny.py', '_base_/multitask.py']
 first_stage = None  # checkpoint of sapiens_tiny_synthetic_pose.py
 model = dict(
     init_cfg=first_stage and dict(type='Pretrained', checkpoint=first_stage),
-    backbone=dict(arch=_base_.arch),
+    # Patches through convolutions: from scratch, one linear map per patch stays near the average pose for very long.
+    backbone=dict(type='sapiens_pretrain.ConvStemViT', arch=_base_.arch),
     tasks=dict(
         pose=dict(head=dict(in_channels=_base_.embed_dims)),
         seg=dict(decode_head=dict(in_channels=_base_.embed_dims)),
