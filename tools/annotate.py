@@ -17,7 +17,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
 from sapiens_inference.loading import split_by_task
-from sapiens_inference.tasks import MULTITASK, TASKS
+from sapiens_inference.tasks import MULTITASK, TASKS, find_task
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -89,7 +89,7 @@ def make_settings(args: argparse.Namespace) -> tuple:
     pose = {key: value for key, value in pose.items() if value is not None}
     detector = {'model': args.det_model, 'weights': args.det_weights, 'score': args.bbox_thr}
     settings = Settings(
-        weights={task: _absolute(weights[task]) for task in args.tasks},
+        weights={task: _find(task, weights[task]) for task in args.tasks},
         models={k: _absolute(v) for k, v in split_by_task(args.model, args.tasks).items()},
         boxes=None if args.boxes is None else _absolute(args.boxes),
         crops=args.crops,
@@ -105,6 +105,14 @@ def make_settings(args: argparse.Namespace) -> tuple:
         low_score=args.low_score,
     )
     return settings, workers
+
+
+def _find(task: str, name: str) -> str:
+    """Weights by the name that says which they are: a size stands for the published model of the task."""
+    from sapiens_common.weights import is_published
+
+    published = find_task(task).published(name)
+    return published if is_published(published) else _absolute(name)
 
 
 def _absolute(name: str) -> str:

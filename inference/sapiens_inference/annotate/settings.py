@@ -88,12 +88,12 @@ class Settings:
 
 
 def _hash_of(name: str) -> str | None:
-    """SHA-256 of a file or of published weights; None for what is neither, such as a size of model."""
+    """SHA-256 of a file or of weights by address or published name; None for what is none of these."""
     from sapiens_common.weights import find_weights, is_published, sha256_of
 
     if Path(name).is_file():
         return sha256_of(Path(name))
-    return sha256_of(find_weights(name)) if is_published(name) else None
+    return sha256_of(find_weights(name)) if '://' in name or is_published(name) else None
 
 
 def check_settings(storage: Storage, described: dict[str, Any]) -> str:

@@ -1,0 +1,29 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""The command line of tools/annotate.py becomes the settings that are written down."""
+
+import annotate
+import pytest
+
+
+def settings(*options):
+    args = annotate.parse_args(['in', 'out', '--device', 'cpu', '--dtype', 'float32', *options])
+    return annotate.make_settings(args)
+
+
+def test_a_size_is_the_published_model_of_each_task():
+    made, workers = settings('--tasks', 'seg', 'pose', '--weights', 'sapiens_1b', '--cores', '2')
+    assert made.weights == {'seg': 'sapiens_1b/seg_goliath', 'pose': 'sapiens_1b/pose_goliath'}
+    assert (made.threads, workers, made.device) == (2, 1, 'cpu')
+
+
+def test_weights_in_the_box_are_hashed():
+    name = 'sapiens_tiny/multitask_synthetic'
+    made, _ = settings('--tasks', 'multitask', '--weights', name, '--boxes', 'image')
+    described = made.described('/photos')
+    assert len(described['sha256'][name]) == 64
+    assert described['boxes'] == 'image'
+
+
+def test_every_task_needs_weights(tmp_path):
+    with pytest.raises(ValueError, match='names no checkpoint for pose; add pose=FILE'):
+        settings('--tasks', 'seg', 'pose', '--weights', 'seg=a.pth')
