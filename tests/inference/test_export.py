@@ -106,6 +106,11 @@ def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
     assert not path.exists()
 
 
+def test_a_model_in_16_bits_is_refused(small_model, tmp_path):
+    with pytest.raises(ValueError, match="computes in 16 bits; load it with dtype='float32'"):
+        export_model(small_model('depth').bfloat16(), tmp_path / 'x.onnx', 'onnx', SIZE)
+
+
 def test_an_export_that_gives_nan_is_removed(small_model, tmp_path, monkeypatch):
     """NaN is neither above nor below the tolerance."""
     nan = {'torchscript': lambda path: lambda x: torch.full((len(x), 1, 1, 1), torch.nan)}

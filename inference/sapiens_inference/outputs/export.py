@@ -102,7 +102,7 @@ def export_model(
     """Write a model in another format and compare it with eager, for batches of one, two and three.
 
     Args:
-        model: A built task model with its weights; it is moved to the CPU in float32.
+        model: A built task model with its weights, loaded in float32; it is moved to the CPU.
         path: File to write.
         kind: ``torchscript``, ``onnx`` or ``torch_export``.
         size: (height, width) of the input. It is fixed in the file, the batch is not.
@@ -116,8 +116,8 @@ def export_model(
         The largest difference, as a share of the largest output.
 
     Raises:
-        ValueError: Unknown format or precision, one that needs a newer torch, or the difference exceeds that of :data:`TOLERANCES`; the file is
-            removed then.
+        ValueError: Weights in 16 bits, unknown format or precision, one that needs a newer torch, or the difference exceeds that of
+            :data:`TOLERANCES`; the file is removed then.
     """
     if kind not in FORMATS:
         raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
@@ -129,6 +129,10 @@ def export_model(
     if precision not in TOLERANCES or (precision != 'float32' and kind != 'onnx'):
         raise ValueError(
             f'{kind} is not written in {precision}; ONNX is, in {", ".join(TOLERANCES)}'
+        )
+    if any(value.dtype in (torch.bfloat16, torch.float16) for value in model.parameters()):
+        raise ValueError(
+            "the model computes in 16 bits; load it with dtype='float32', and choose the file's own precision"
         )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
