@@ -13,7 +13,9 @@ CASE_KEYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('stage', [*STAGES, *SINGLE])
+@pytest.mark.parametrize(
+    'stage', [*STAGES, *(pytest.param(name, marks=pytest.mark.slow) for name in SINGLE)]
+)
 def test_stage(stage, tmp_path, capsys):
     file = tmp_path / 'figures.json'
     # 1 would say that a result differs from its baseline's.
