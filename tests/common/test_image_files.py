@@ -198,3 +198,14 @@ def test_pixels_that_are_no_colours_are_refused():
     encoded = cv2.imencode('.tif', np.full((20, 30), 70_000, np.int32))[1].tobytes()
     with pytest.raises(ValueError, match=r"a\.tif cannot be decoded: .* kind 'I', which is no co"):
         decode_image(encoded, 'a.tif')
+
+
+def test_a_float_tiff_as_opencv_writes_it(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    image[:4] = cv2.merge(
+        [np.uint8([[0] * 6] * 4), np.uint8([[0] * 6] * 4), np.uint8([[255] * 6] * 4)]
+    )
+    path = str(tmp_path / 'a.tif')
+    cv2.imwrite(path, image.astype(np.float32) / 255)
+    assert cv2.imread(path, cv2.IMREAD_UNCHANGED).min() < 0  # its LogLuv compression is lossy
+    assert abs(read_image(path).astype(int) - image).max() <= 5

@@ -214,16 +214,17 @@ def _from_floats(values: np.ndarray, name: str | Path) -> np.ndarray:
     """A picture of floats in [0, 1], (H, W) or BGR[A] (H, W, C), as BGR uint8 (H, W, 3).
 
     Raises:
-        ValueError: There are values outside this range: what is white is not known then.
+        ValueError: There are values well outside this range: what is white is not known then.
     """
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):  # NaN is neither
+    # OpenCV's own float TIFF files are lossy, and end a little beside 0 and 1; NaN is neither.
+    if not (low >= -0.02 and high <= 1.02):
         raise ValueError(
             f'image {name}: its pixels are floats from {low:g} to {high:g}; expected 0 to 1, or convert '
             'it to 8 bits'
         )
     values = values[..., :3] if values.ndim == 3 else cv2.merge([values] * 3)
-    return np.rint(values * 255).astype(np.uint8)
+    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
 
 
 def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
