@@ -94,6 +94,7 @@ def test_trained_maps_on_photos(task, samples, tmp_path):
 def test_trained_keypoints_on_photos(samples, tmp_path):
     """The box model's keypoint head in the model whose input is warped, and with the mirrored image."""
     config = Config.fromfile(str(find_config('sapiens_tiny/pose_synthetic')))
+    config.model.backbone.type = 'sapiens_pretrain.ConvStemViT'
     config.model.head.update(deconv_out_channels=(64, 64), conv_out_channels=(64,))
     config.model.test_cfg.flip_test = True
     weights = tmp_path / 'pose.pth'

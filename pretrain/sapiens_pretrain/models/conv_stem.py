@@ -51,8 +51,15 @@ class ConvStemViT(SapiensViT):
     """
 
     def __init__(self, stem_channels: Sequence[int] = (32, 64, 128), **kwargs: Any) -> None:
+        self.stem_channels = tuple(stem_channels)  # read while the base is built
         super().__init__(**kwargs)
+
+    def finish(self) -> None:
+        """Put the stem in before anything is frozen or tuned."""
         self.patch_embed = ConvPatchEmbed(
-            kwargs.get('in_channels', 3), stem_channels, self.embed_dims, self.patch_size
+            self.patch_embed.projection.in_channels,
+            self.stem_channels,
+            self.embed_dims,
+            self.patch_size,
         )
-        self.freeze()
+        super().finish()
