@@ -148,7 +148,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
-        raise ValueError(f'checkpoint {path} holds no state dict: expected names mapped to tensors')
+        found = f'the entries {list(content)[:5]}' if isinstance(content, dict) else type(content)
+        raise ValueError(
+            f'checkpoint {path} holds no state dict: expected names mapped to tensors, found {found}; '
+            "weights under another name than 'state_dict' are re-saved under it"
+        )
     if left_out:
         listed = ', '.join(f'{name} ({kind})' for name, kind in left_out.items())
         MMLogger.get_current_instance().warning(

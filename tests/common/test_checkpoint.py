@@ -321,3 +321,11 @@ def test_plain_pickle_is_no_checkpoint(tmp_path):
     with pytest.raises(ValueError, match='is damaged'):
         read_checkpoint(tmp_path / 'a.pth')
     assert not (tmp_path / 'ran').exists()
+
+
+def test_weights_under_another_name_are_named(tmp_path):
+    torch.save({'model': {'a': torch.ones(1)}}, tmp_path / 'timm.pth')
+    with pytest.raises(
+        ValueError, match=r"found the entries \['model'\]; weights under another name"
+    ):
+        read_checkpoint(tmp_path / 'timm.pth')
