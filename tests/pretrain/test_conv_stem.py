@@ -32,6 +32,8 @@ def test_frozen_stages_take_the_stem_too():
     encoder = ConvStemViT(arch='tiny', img_size=(64, 48), frozen_stages=0)
     assert not any(p.requires_grad for p in encoder.patch_embed.parameters())
     assert all(p.requires_grad for p in encoder.layers.parameters())
+    assert not any(part.training for part in encoder.train().patch_embed.stem)
+    assert ConvStemViT(arch='tiny', img_size=(64, 48)).train().patch_embed.stem[1].training
 
 
 def test_a_stem_that_does_not_fit_the_patches():

@@ -63,3 +63,10 @@ class ConvStemViT(SapiensViT):
             self.patch_size,
         )
         super().finish()
+
+    def train(self, mode: bool = True) -> 'ConvStemViT':
+        """Set training mode; the batch norms of a stem that is not trained keep their statistics."""
+        super().train(mode)
+        if not self.patch_embed.projection.weight.requires_grad:
+            self.patch_embed.eval()
+        return self
