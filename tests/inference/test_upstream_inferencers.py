@@ -62,6 +62,20 @@ def test_mmpose_inferencer_gives_our_numbers(files, tmp_path):
     assert (found['visualization'][0] != cv2.imread(image)[..., ::-1]).any()  # points are drawn
 
 
+def test_inference_topdown_gives_our_numbers(files):
+    from mmpose.apis import inference_topdown, init_model
+
+    config, weights, image = files('pose')
+    boxes = np.float32([[5, 4, 70, 90], [20, 10, 60, 60]])
+    found = inference_topdown(init_model(config, weights, device='cpu'), image, boxes)
+    ours = PoseInferencer(config, weights, device='cpu', dtype='float32')(image, boxes)[0]
+    for sample, points, scores in zip(found, ours.keypoints, ours.scores, strict=True):
+        np.testing.assert_allclose(sample.pred_instances.keypoint_scores[0], scores, rtol=1e-5)
+        # Some heatmaps of random weights are so flat that rounding decides on the sub-pixel step.
+        apart = np.abs(sample.pred_instances.keypoints[0] - points).max(axis=1)
+        assert np.mean(apart < 1e-3) > 0.9
+
+
 def test_mmpretrain_extracts_features_of_our_encoder(files):
     from mmpretrain import FeatureExtractor
 
