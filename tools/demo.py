@@ -177,7 +177,8 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
         return load_task(task, weights[task], models.get(task), **options)
 
     built = [make(task) for task in tasks]
-    share_base(*(task.loaded.model for task in built))
+    if len(built) > 1:
+        share_base(*(task.loaded.model for task in built))
     if mask == 'none':
         return built, None
     if mask != 'seg':

@@ -104,9 +104,8 @@ def test_the_model_sees_rgb_and_the_files_are_bgr(pose):
 def test_a_subset_equals_the_same_points_of_all(
     pose, small_config, small_checkpoint, photo, wanted
 ):
-    part = PoseInferencer(
-        small_config('pose'), small_checkpoint('pose'), keypoints=wanted, device='cpu'
-    )
+    options = {'keypoints': wanted, 'device': 'cpu', 'dtype': 'float32'}
+    part = PoseInferencer(small_config('pose'), small_checkpoint('pose'), **options)
     some = part(photo(), BOXES, batch_size=3)[0]
     everything = pose(photo(), BOXES, batch_size=3)[0]
     index = [everything.names.index(part.meta['keypoint_id2name'][i]) for i in part.selection.ids]

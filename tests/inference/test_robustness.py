@@ -36,7 +36,7 @@ from sapiens_seg.apis import SegInferencer
 def test_every_task_has_the_same_signature(kind):
     start = list(inspect.signature(kind.__init__).parameters.values())[1:6]
     assert [p.name for p in start] == ['model', 'weights', 'device', 'dtype', 'compile']
-    assert [p.default for p in start[1:]] == [None, None, None, False]
+    assert [p.default for p in start[1:]] == [None, None, 'auto', False]
     assert all(p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for p in start)
     call = list(inspect.signature(kind.__call__).parameters)[1:5]
     assert call == ['inputs', 'boxes', 'batch_size', 'out_dir']
