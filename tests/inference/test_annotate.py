@@ -4,6 +4,7 @@
 import errno
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -487,8 +488,9 @@ def test_a_damaged_video_keeps_what_can_be_read(tmp_path):
 
 
 @pytest.mark.slow
-def test_ray_gives_the_same_shards(photos, tmp_path):
+def test_ray_gives_the_same_shards(photos, tmp_path, monkeypatch):
     ray = pytest.importorskip('ray')
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(sys.path))  # actors find annotate_tasks there
     annotate(photos, tmp_path / 'local')
     try:
         annotate(photos, tmp_path / 'ray', engine=lambda options: ray_engine(options, 2))

@@ -280,7 +280,7 @@ def test_tools_test_py_gives_the_same_keypoints(
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
     expected = mmengine.load(tmp_path / 'out.pkl')
-    engine = PoseInferencer(tmp_path / 'config.py', weights, device='cpu')
+    engine = PoseInferencer(tmp_path / 'config.py', weights, device='cpu', dtype='float32')
     results = list(engine(str(tmp_path / '*.png'), tmp_path / 'det.json', batch_size=3))
     found = np.concatenate([result.keypoints for result in results])
     np.testing.assert_array_equal(
