@@ -238,9 +238,8 @@ def main(argv: list[str] | None = None) -> int:
 
         known = check_formats(args.export)
         if any('pose' not in known[name].needs for name in args.export):
-            args.save_frames = (
-                True  # those formats are made of maps, which videos keep on request only
-            )
+            # Those formats are made of maps, which videos keep on request only.
+            args.save_frames = True
         single = args.input[0] if len(args.input) == 1 else args.input
         if isinstance(single, str) and single.isdecimal() and not Path(single).exists():
             single = int(single)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from mmengine.logging import MMLogger
@@ -195,12 +195,14 @@ def _download(entry: Published) -> Path:
     return path
 
 
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
+def sha256_of(file: str | Path | IO[bytes]) -> str:
+    """SHA-256 of a file, given by its path or open, as hexadecimal digits."""
+    if isinstance(file, (str, Path)):
+        with open(file, 'rb') as opened:
+            return sha256_of(opened)
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    while block := file.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 

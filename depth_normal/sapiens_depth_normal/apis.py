@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sapiens_common.visualization import beside, depth_picture, normal_picture
-from sapiens_common.visualization.dense import depth_range, depth_scale
+from sapiens_common.visualization.dense import by_bands, depth_range, depth_scale
 from sapiens_inference.engine.dense import DenseInferencer, paste
 from sapiens_inference.items import Frame, Item
 from sapiens_inference.outputs.results import Result, Source
@@ -40,14 +40,14 @@ class DepthResult(Result):
     def save(self, stem: Path) -> None:
         """Write ``<stem>.npy``, float32 raw, and ``<stem>.png``, 16 bit: 0..1 as 0..65535, clipped."""
         np.save(stem.with_name(f'{stem.name}.npy'), self.depth)
-        levels = np.empty(self.depth.shape, np.uint16)
-        for row, depth in zip(
-            levels, self.depth, strict=True
-        ):  # large photos have no room for a copy
-            row[:] = (np.nan_to_num(depth, nan=1.0).clip(0, 1) * 65535).round()
-        if self.mask is not None:
-            levels[~self.mask] = 65535
+        levels = by_bands(_levels, self.depth, self.mask, channels=(), dtype=np.uint16)
         write_image(stem.with_name(f'{stem.name}.png'), levels)
+
+
+def _levels(depth: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Depth 0..1 as 0..65535; the farthest where there is none."""
+    levels = (np.nan_to_num(depth, nan=1.0).clip(0, 1) * 65535).round()
+    return levels if mask is None else np.where(mask, levels, 65535)
 
 
 @dataclass(repr=False, eq=False)

@@ -106,7 +106,7 @@ class MattingResult(Result):
             straight = foreground / np.maximum(alpha, 1e-3)[..., None]
             return np.dstack([to_bytes(straight), to_bytes(alpha)])
 
-        return by_bands(cut, self.foreground, self.alpha, channels=4)
+        return by_bands(cut, self.foreground, self.alpha, channels=(4,))
 
     def over(self, background: np.ndarray) -> np.ndarray:
         """The people in front of another picture.

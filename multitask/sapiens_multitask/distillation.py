@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sapiens_depth_normal.models import DenseRegressor
 from sapiens_inference.engine.models import load_model
+from sapiens_inference.outputs.export import head_of
 from sapiens_multitask.models import MultitaskModel
 from sapiens_multitask.registry import MODELS
 from sapiens_seg.models import BodyPartSegmentor
@@ -109,10 +110,7 @@ class Distillation:
 def heads_of(model: Any) -> dict[str, Any]:
     """Heads by task of a :class:`MultitaskModel`, or the only one, called ``output``."""
     tasks = getattr(model, 'tasks', None) or {'output': model}
-    return {
-        name: task.decode_head if hasattr(task, 'decode_head') else task.head
-        for name, task in tasks.items()
-    }
+    return {name: head_of(task)[1] for name, task in tasks.items()}
 
 
 def _maps(output: Any) -> Tensor:

@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from sapiens_common.files.images import read_ids, read_image
 from sapiens_common.files.maps import read_array
-from sapiens_inference.annotate.attempts import Attempts
+from sapiens_inference.annotate.attempts import Attempts, GivenUp
 from sapiens_inference.annotate.dataset import check_names, read_samples
 from sapiens_inference.annotate.engines import WorkerDied, local_engine, ray_engine
 from sapiens_inference.annotate.plan import cut
@@ -233,9 +233,7 @@ def test_suspects_are_tried_one_by_one(tmp_path):
     assert start().probed == 4
     for _ in range(4):
         start()
-    with pytest.raises(
-        RuntimeError, match='shard 3 was tried 10 times, and none of its inputs alone'
-    ):
+    with pytest.raises(GivenUp, match='shard 3 was tried 10 times, and none of its inputs alone'):
         start()
 
 

@@ -15,6 +15,7 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from sapiens_inference.outputs.export import head_of
 from sapiens_pose.models import PoseHead
 
 from . import batches
@@ -168,8 +169,7 @@ def _count(config: Config, data: batches.Batch) -> int:
             latent, _, restore = model.backbone(images)
             output: Tensor = model.neck(latent, restore)
         else:
-            head = getattr(model, 'head', None) or model.decode_head
-            output = head(features)
+            output = head_of(model)[1](features)
         output.sum().backward()
 
     return count_flops(job)

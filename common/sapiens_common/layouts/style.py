@@ -91,12 +91,18 @@ def skeleton_style(
 
 
 @cache
-def goliath308_style() -> SkeletonStyle:
-    """The drawing of all 308 keypoints."""
+def goliath308_style(names: tuple[str, ...] | None = None) -> SkeletonStyle:
+    """The drawing of the 308 layout.
+
+    Args:
+        names: Names of the points that are drawn, maybe of another layout; None is all 308.
+    """
     table = load_goliath308()
+    if names is None:
+        names = tuple(point['name'] for point in table['keypoints'])
     links = [link['link'] for link in table['skeleton']]
     colors = [link['color'] for link in table['skeleton']]
-    return skeleton_style([point['name'] for point in table['keypoints']], links, colors)
+    return skeleton_style(names, links, colors)
 
 
 def metainfo_style(meta: Mapping[str, Any], names: Sequence[str] | None = None) -> SkeletonStyle:

@@ -59,11 +59,14 @@ def parts_overlay(
 
 
 def by_bands(
-    draw: Callable[..., np.ndarray], *arrays: np.ndarray | None, channels: int = 3
+    draw: Callable[..., np.ndarray],
+    *arrays: np.ndarray | None,
+    channels: tuple[int, ...] = (3,),
+    dtype: type = np.uint8,
 ) -> np.ndarray:
-    """A picture (H, W, channels) made some rows at a time, of arrays (H, W, ...) or None."""
+    """A picture (H, W, *channels) made some rows at a time, of arrays (H, W, ...) or None."""
     height, width = next(array.shape[:2] for array in arrays if array is not None)
-    picture = np.empty((height, width, channels), np.uint8)
+    picture = np.empty((height, width, *channels), dtype)
     rows = max(1, _BAND // max(1, width))
     for start in range(0, height, rows):
         band = np.s_[start : start + rows]

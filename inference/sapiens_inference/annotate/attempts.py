@@ -13,6 +13,10 @@ PATIENCE = 5
 """A shard is given up after so many times the tries of an input, if none of its inputs is at fault."""
 
 
+class GivenUp(Exception):
+    """A shard that is not tried any more."""
+
+
 class Attempts:
     """The attempts at one shard, as earlier workers have left them.
 
@@ -38,7 +42,7 @@ class Attempts:
         """Count another attempt.
 
         Raises:
-            RuntimeError: There were too many.
+            GivenUp: There were too many.
         """
         try:
             vars(self).update(json.loads(self.storage.read(self.name)))
@@ -52,7 +56,7 @@ class Attempts:
         self.started += 1
         self._write()
         if self.started > PATIENCE * self.tries:
-            raise RuntimeError(
+            raise GivenUp(
                 f'shard {self.number} was tried {self.started - 1} times, and none of its inputs alone is '
                 f'at fault. {self.error or "Its workers died without a word: is memory too small?"}'
             )

@@ -149,8 +149,8 @@ def ray_engine(
     except ImportError as error:
         raise ImportError('the ray engine needs Ray: pip install "ray[data]"') from error
     if not ray.is_initialized():
-        here = {} if address else {'num_cpus': max(1, round(workers * cores))}
-        here |= {} if address else {'include_dashboard': False}
+        cpus = max(1, round(workers * cores))
+        here = {} if address else {'num_cpus': cpus, 'include_dashboard': False}
         try:
             ray.init(address=address, log_to_driver=False, **here)
         except Exception as error:  # Ray has no type of its own for it

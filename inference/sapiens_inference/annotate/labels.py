@@ -14,13 +14,14 @@ import numpy as np
 from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_inference.items import NOBODY_FOUND, Item
 from sapiens_inference.outputs.results import Result
+from sapiens_inference.tasks import TASKS
 
 FRAME_QUALITY = 95
 """Of the JPEGs that frames of videos become."""
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
-_HALF = {'depth': 'depth', 'normal': 'normal'}
-"""Field of the results that is stored as float16: by the task."""
+_HALF = ('depth', 'normal')
+"""Tasks whose array is stored as float16."""
 
 
 def image_member(item: Item, encoded: bytes, suffix: str) -> tuple[str, bytes]:
@@ -42,7 +43,7 @@ def label_members(results: dict[str, Result]) -> dict[str, bytes]:
     members = {}
     for task, result in results.items():
         if task in _HALF:
-            members[f'.{task}.npz'] = pack_half(getattr(result, _HALF[task]))
+            members[f'.{task}.npz'] = pack_half(getattr(result, TASKS[task].result))
         elif result.suffixes and task != 'pose':
             members.update(_saved(task, result))
     return members
@@ -109,9 +110,9 @@ def judge(item: Item, low_score: float) -> tuple[dict[str, float], list[str]]:
         numbers['foreground'] = round(float((seg.labels > 0).mean()), 4)
         if not numbers['foreground']:
             flags.append('empty mask')
-    for task, field in _HALF.items():
+    for task in _HALF:
         dense = item.results.get(task)
         # Depth is NaN where no crop was.
-        if dense is not None and np.isinf(getattr(dense, field)).any():
+        if dense is not None and np.isinf(getattr(dense, TASKS[task].result)).any():
             flags.append('not finite')
     return numbers, sorted(set(flags))

@@ -7,18 +7,17 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from fsspec.core import url_to_fs
 
+from sapiens_common.weights import sha256_of
 from sapiens_inference.concurrency import ordered_map
 from sapiens_inference.inputs.photos import decode_photo
-from sapiens_inference.inputs.video import import_av
+from sapiens_inference.inputs.video import import_av, open_container, upright
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_inference.outputs.summary import Stopwatch
 
@@ -175,20 +174,8 @@ def read_bytes(entry: Entry) -> bytes:
 
 def _hash_of_file(path: str) -> str:
     fs, inner = url_to_fs(path)
-    digest = hashlib.sha256()
     with fs.open(inner, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[Any]:
-    """A video, local or not, as PyAV's container."""
-    av = import_av()
-    fs, inner = url_to_fs(path)
-    with fs.open(inner, 'rb') as file, av.open(file) as container:
-        yield container
+        return sha256_of(file)
 
 
 def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
@@ -203,7 +190,7 @@ def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
     av = import_av()
     path, low, high = entry['path'], entry['start'], entry['stop']
     try:
-        with _opened(path) as container:
+        with open_container(path) as container:
             if not container.streams.video:
                 raise ValueError('the file has no video stream')
             stream = container.streams.video[0]
@@ -224,11 +211,7 @@ def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
                     return
                 if entry['part'] and shown < low:
                     continue
-                image = decoded.to_ndarray(format='bgr24')
-                turns = round(getattr(decoded, 'rotation', 0) / 90) % 4
-                if turns:
-                    image = np.ascontiguousarray(np.rot90(image, turns))
-                yield Frame(video, number, round(shown - 1e-6, 6)), image
+                yield Frame(video, number, round(shown - 1e-6, 6)), upright(decoded)
                 number += 1
     except av.FFmpegError as error:
         raise ValueError(getattr(error, 'strerror', None) or str(error)) from error

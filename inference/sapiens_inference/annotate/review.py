@@ -15,12 +15,13 @@ from sapiens_common.engine.checkpoint_files import write_text_atomically
 from sapiens_common.files.images import read_ids, read_image
 from sapiens_common.files.members import open_file
 from sapiens_common.files.text import read_json
-from sapiens_common.layouts.goliath308 import load_goliath308
-from sapiens_common.layouts.style import skeleton_style
+from sapiens_common.layouts.style import goliath308_style
 from sapiens_common.visualization import draw_people, parts_overlay, sheet
 from sapiens_inference.outputs.exports import export_run
 from sapiens_inference.outputs.exports.coco import VISIBLE_SCORE
+from sapiens_inference.outputs.results import Source
 from sapiens_inference.outputs.writers import write_image, write_json
+from sapiens_inference.tasks import TASKS
 
 from .dataset import CORRECTIONS, Sample, names_of, read_samples
 
@@ -103,32 +104,37 @@ def _title(sample: Sample) -> str:
     return ', '.join(parts)
 
 
-def _drawn(picture: np.ndarray, sample: Sample, names: list[str]) -> np.ndarray:
+def _people(sample: Sample, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, K, 3) and boxes (N, 4)."""
     people = sample.people or []
     points = np.array([p.keypoints for p in people]).reshape(-1, len(names), 3)
-    boxes = np.array([p.box for p in people]).reshape(-1, 4)
-    skeleton = load_goliath308()['skeleton']
-    links = [link['link'] for link in skeleton]
-    colors = [link['color'] for link in skeleton]
-    style = skeleton_style(names, links, colors)
+    return points, np.array([p.box for p in people]).reshape(-1, 4)
+
+
+def _drawn(picture: np.ndarray, sample: Sample, names: list[str]) -> np.ndarray:
+    points, boxes = _people(sample, names)
+    style = goliath308_style(tuple(names))
     return draw_people(picture, points[..., :2], points[..., 2], boxes, style, VISIBLE_SCORE)
 
 
 def _pose_file(sample: Sample, image: Path, names: list[str]) -> dict[str, Any]:
     """The content that tools/demo.py writes for an image."""
-    people = [
-        {
-            'box': [float(value) for value in person.box],
-            'box_score': 1.0,
-            'keypoints': [
-                [float(x), float(y)] if np.isfinite(x) else None for x, y, _ in person.keypoints
-            ],
-            'scores': [float(score) for score in person.keypoints[:, 2]],
-        }
-        for person in sample.people or []
-    ]
-    source = {'path': str(image.resolve()), 'size': sample.content['size']}
-    return {'task': 'pose', 'source': source, 'names': names, 'people': people}
+    points, boxes = _people(sample, names)
+    size = sample.content['size']
+    result = (
+        TASKS['pose']
+        .load()
+        .result_type(
+            Source(sample.key, 0, str(image.resolve()), (size[0], size[1])),
+            boxes,
+            np.ones(len(boxes)),
+            'given',
+            points[..., :2],
+            points[..., 2],
+            names,
+        )
+    )
+    return result.to_dict()
 
 
 def merge(manifest: str | Path, corrected: str | Path) -> int:

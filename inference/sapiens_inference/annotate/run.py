@@ -17,6 +17,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from .report import Report
 from .settings import SETTINGS, Settings, check_settings
 from .shards import FOLDER, MANIFEST, manifest_name, sealed, stem
 from .sources import Listing
-from .storage import Storage, StorageError
+from .storage import Storage, StorageError, storage_errors
 from .tracks import join_tracks
 
 LEAST_INPUTS = 20
@@ -111,7 +112,7 @@ class Run:
         return report
 
     def _recall(self, number: int) -> dict[str, Any]:
-        """The report of a shard that is done; what of it can be told from its manifest if its worker died after."""
+        """The report of a shard that is done; what of it is known from its manifest if its worker died after."""
         try:
             return json.loads(self.storage.read(f'log/shards/{stem(number)}.json'))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -228,6 +229,8 @@ class _Run:
     def _check(answer: dict[str, Any]) -> None:
         if 'stop' in answer:
             raise StorageError(answer['stop'])
+        if 'given_up' in answer:
+            raise ValueError(answer['given_up'])
 
     def _lost(self, shard: Shard, death: WorkerDied) -> None:
         with self.lock:
@@ -236,9 +239,7 @@ class _Run:
             self.report.deaths += 1
             self.deaths_in_a_row += 1
             self.report.say('death', why=f'shard {shard["shard"]}: {death}')
-            if self.deaths_in_a_row > MOST_DEATHS * self.report.workers or 'was tried' in str(
-                death
-            ):
+            if self.deaths_in_a_row > MOST_DEATHS * self.report.workers:
                 raise ValueError(f'workers die again and again, the last one: {death}')
 
     def _finished(self, answer: dict[str, Any]) -> None:
@@ -267,33 +268,23 @@ class _Run:
             )
 
 
-class _log_lines:
-    """``log/progress.jsonl`` of a local output, to append to; None for other storage, which cannot append."""
+@contextmanager
+def _log_lines(storage: Storage) -> Iterator[Callable[[str], Any] | None]:
+    """Append to ``log/progress.jsonl`` of a local output; None for other storage, which cannot append."""
+    if not storage.is_local:
+        yield None
+        return
+    path = Path(storage.path('log/progress.jsonl'))
+    with storage_errors(str(path), 'cannot be written'):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open('a', encoding='utf-8', buffering=1)
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self.file: Any = None
+    def write(line: str) -> None:
+        with storage_errors(str(path), 'cannot be written'):
+            file.write(line)
 
-    def __enter__(self) -> Callable[[str], Any] | None:
-        if not self.storage.is_local:
-            return None
-        path = Path(self.storage.path('log/progress.jsonl'))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = path.open('a', encoding='utf-8', buffering=1)
-        except OSError as error:
-            raise StorageError(f'{path} cannot be written ({error.strerror})') from error
-        return self._write
-
-    def _write(self, line: str) -> None:
-        try:
-            self.file.write(line)
-        except OSError as error:
-            raise StorageError(f'{self.file.name} cannot be written ({error.strerror})') from error
-
-    def __exit__(self, *_: Any) -> None:
-        if self.file is not None:
-            try:
-                self.file.close()
-            except OSError:
-                pass
+    try:
+        yield write
+    finally:
+        with suppress(OSError):
+            file.close()

@@ -20,7 +20,7 @@ from sapiens_inference.inputs.folders import (
     is_pattern,
 )
 from sapiens_inference.inputs.photos import PHOTO_SUFFIXES
-from sapiens_inference.inputs.video import VIDEO_SUFFIXES, import_av
+from sapiens_inference.inputs.video import VIDEO_SUFFIXES, import_av, open_container
 
 from .storage import Storage, absolute
 
@@ -200,14 +200,12 @@ def _ranges(path: str, name: str, seconds: float) -> Iterator[Entry]:
     """
     length = 0.0
     try:
-        av = import_av()
-        fs, inner = url_to_fs(path)
-        with fs.open(inner, 'rb') as file, av.open(file) as container:
+        with open_container(path) as container:
             stream = container.streams.video[0]
             if stream.duration:
                 length = float(stream.duration * stream.time_base)
             elif container.duration:
-                length = container.duration / av.time_base
+                length = container.duration / import_av().time_base
     except (OSError, ValueError, IndexError):  # FFmpeg's errors are of these
         length = 0.0
     # The header may be a little short; whatever is left belongs to the last range.

@@ -48,7 +48,7 @@ class Storage:
 
     def exists(self, name: str) -> bool:
         """Whether a file is there."""
-        with _storage_errors(self.place, 'cannot be read'):
+        with storage_errors(self.place, 'cannot be read'):
             return self.fs.exists(self.path(name))
 
     def read(self, name: str) -> bytes:
@@ -58,12 +58,12 @@ class Storage:
             FileNotFoundError: It is not there.
             StorageError: It cannot be read.
         """
-        with _storage_errors(self.path(name), 'cannot be read'):
+        with storage_errors(self.path(name), 'cannot be read'):
             return self.fs.cat_file(self.path(name))
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a sub-folder, sorted; none where it is not there."""
-        with _storage_errors(self.place, 'cannot be listed'):
+        with storage_errors(self.place, 'cannot be listed'):
             try:
                 self.fs.invalidate_cache()
                 found = self.fs.ls(self.path(folder), detail=False)
@@ -82,7 +82,7 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""
-        with _storage_errors(self.path(name), 'cannot be deleted'):
+        with storage_errors(self.path(name), 'cannot be deleted'):
             try:
                 self.fs.rm_file(self.path(name))
             except FileNotFoundError:
@@ -97,7 +97,7 @@ class Storage:
         Raises:
             StorageError: As :meth:`write`.
         """
-        with _storage_errors(self.path(name), 'cannot be written'):
+        with storage_errors(self.path(name), 'cannot be written'):
             if not self.is_local:
                 with TemporaryDirectory(prefix='sapiens_annotate_') as folder:
                     path = Path(folder) / 'content'
@@ -124,7 +124,7 @@ class Storage:
 
 
 @contextmanager
-def _storage_errors(place: str, what: str) -> Iterator[None]:
+def storage_errors(place: str, what: str) -> Iterator[None]:
     """Errors of a storage under one name, but for a missing file, which its reader judges."""
     try:
         yield

@@ -22,7 +22,7 @@ from sapiens_inference.inputs.sources import Inputs
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.summary import Stopwatch
 
-from .attempts import Attempts
+from .attempts import Attempts, GivenUp
 from .labels import image_member, judge, label_members, people_rows
 from .plan import Shard
 from .reading import LabelItem, Reader
@@ -78,13 +78,15 @@ class Annotator:
         """Label a shard; nothing is raised, so that the answer can cross any boundary.
 
         Returns:
-            The shard's report; ``stop``, why nothing can go on; or ``failed``, an error that counts as an
-            attempt, after which the worker is not to be used again.
+            The shard's report; ``stop``, why nothing can go on; ``given_up``, why the shard is not tried any
+            more; or ``failed``, an error that counts as an attempt, after which the worker is not to be used again.
         """
         try:
             return self.annotate(shard)
         except StorageError as error:
             return {'stop': str(error)}
+        except GivenUp as error:
+            return {'given_up': str(error)}
         except Exception as error:
             text = f'{type(error).__name__}: {error}'
             return {'failed': text, 'traceback': traceback.format_exc()}
@@ -97,7 +99,7 @@ class Annotator:
 
         Raises:
             StorageError: Something cannot be read or written; the attempt does not count.
-            RuntimeError: The shard was tried too often.
+            GivenUp: The shard was tried too often.
         """
         attempts = Attempts(self.storage, shard['shard'], self.tries)
         try:
@@ -110,6 +112,8 @@ class Annotator:
                 attempts.take_back()
             except StorageError:
                 pass  # the same storage: the next start counts one attempt more
+            raise
+        except GivenUp:
             raise
         except Exception as error:
             attempts.failed(f'{type(error).__name__}: {error}')

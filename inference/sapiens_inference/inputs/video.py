@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fsspec.core import url_to_fs
 from mmengine.logging import MMLogger
 
 from sapiens_inference.items import Frame, Video
@@ -23,6 +25,22 @@ def import_av() -> Any:
     except ImportError as error:
         raise ImportError('videos need PyAV: pip install av') from error
     return av
+
+
+@contextmanager
+def open_container(path: str) -> Iterator[Any]:
+    """A video, local or at an address of fsspec, as PyAV's container."""
+    av = import_av()
+    fs, inner = url_to_fs(path)
+    with fs.open(inner, 'rb') as file, av.open(file) as container:
+        yield container
+
+
+def upright(decoded: Any) -> np.ndarray:
+    """PyAV's frame as uint8 (H, W, 3) BGR, turned as the file says it is shown."""
+    image = decoded.to_ndarray(format='bgr24')
+    turns = round(getattr(decoded, 'rotation', 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def open_video(path: str | Path, name: str) -> tuple[Video, int | None]:
@@ -67,11 +85,7 @@ def read_video(video: Video) -> Iterator[tuple[Frame, np.ndarray | None, str | N
                 else:
                     start = decoded.time if start is None else start
                     time = decoded.time - start
-                image = decoded.to_ndarray(format='bgr24')
-                turns = round(getattr(decoded, 'rotation', 0) / 90) % 4
-                if turns:
-                    image = np.ascontiguousarray(np.rot90(image, turns))
-                yield Frame(video, number, time), image, None
+                yield Frame(video, number, time), upright(decoded), None
                 number += 1
             claimed = stream.frames
         if not number:

@@ -27,11 +27,22 @@ TOLERANCES = {'float32': 1e-4, 'float16': 1e-2, 'int8': 0.25}
 
 That of int8 finds broken files only: what the rounding costs is measured on labelled images.
 """
-TOLERANCE = TOLERANCES['float32']
 
 FORMATS = {'torchscript': '.pt2', 'onnx': '.onnx', 'torch_export': '.pt2'}
 _LEAST_TORCH = {'onnx': '2.6', 'torch_export': '2.4'}
 _LARGEST_BATCH = 1 << 16  # torch 2.6 refuses a batch without a bound
+
+
+def head_of(model: Any) -> tuple[str, nn.Module]:
+    """Name and module of the head of a task model of mmpose (``head``) or mmseg (``decode_head``).
+
+    Raises:
+        ValueError: It has neither.
+    """
+    for name in ('decode_head', 'head'):
+        if hasattr(model, name):
+            return name, getattr(model, name)
+    raise ValueError(f'{type(model).__name__} has neither head nor decode_head')
 
 
 class RawModel(nn.Module):
@@ -56,10 +67,8 @@ class RawModel(nn.Module):
                 f'{type(model).__name__} has a neck; only backbone and head are exported'
             )
         self.backbone = model.backbone
-        self.head_name = 'decode_head' if hasattr(model, 'decode_head') else 'head'
-        if not hasattr(model, self.head_name):
-            raise ValueError(f'{type(model).__name__} has neither head nor decode_head')
-        self.add_module(self.head_name, getattr(model, self.head_name))
+        self.head_name, head = head_of(model)
+        self.add_module(self.head_name, head)
 
     def forward(self, images: Tensor) -> Tensor:
         """Raw maps of a batch."""

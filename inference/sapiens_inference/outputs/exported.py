@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .export import head_of
+
 
 class ExportedMaps(nn.Module):
     """Stands in for the encoder of a task model: gives the raw maps of an ONNX file.
@@ -54,9 +56,8 @@ def use_exported(model: Any, files: list[str]) -> None:
                 else f'{entry}: expected FILE, the model has one task'
             )
         part = parts[name]
-        head = part.decode_head if hasattr(part, 'decode_head') else part.head
         part.backbone = ExportedMaps(path)
-        head.forward = _last
+        head_of(part)[1].forward = _last
 
 
 def _last(features: tuple[Tensor, ...]) -> Tensor:

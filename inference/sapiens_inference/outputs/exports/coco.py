@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,25 +106,48 @@ def write_coco(run: RunFolder, out: Path) -> list[Path]:
     CVAT and Label Studio import the file as skeletons, and ``sapiens_pose``'s data sets read it, also after it was
     corrected there. Masks come from matting, else from body parts, where the run has them.
     """
+
+    def describe(record: Record) -> list[dict[str, Any]]:
+        people = record.people or []
+        masks: Sequence[np.ndarray | None] = person_masks(record) or [None] * len(people)
+        return [_annotation(person, mask) for person, mask in zip(people, masks, strict=True)]
+
+    category = category_of(run.keypoint_names)
+    return [write_annotations(run, out, describe, category, 'review before training')]
+
+
+def write_annotations(
+    run: RunFolder,
+    out: Path,
+    describe: Callable[[Record], list[dict[str, Any]]],
+    category: dict[str, Any],
+    note: str,
+) -> Path:
+    """Write ``annotations.json``.
+
+    Args:
+        run: The results.
+        out: Folder.
+        describe: Annotations of an image's people, without their ids.
+        category: Of the people.
+        note: Said in the file's description.
+    """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, record in enumerate(run.records(), 1):
         if record.people is None:
             continue
         images.append(image_entry(record, number))
-        found = person_masks(record)
-        masks = [None] * len(record.people) if found is None else found
-        for person, mask in zip(record.people, masks, strict=True):
-            place = {'id': len(annotations) + 1, 'image_id': number}
-            annotations.append({**place, **_annotation(person, mask)})
+        for entry in describe(record):
+            annotations.append({'id': len(annotations) + 1, 'image_id': number, **entry})
     content = {
-        'info': {'description': 'Keypoints inferred by Sapiens-OpenMMLab; review before training'},
+        'info': {'description': f'Keypoints inferred by Sapiens-OpenMMLab; {note}'},
         'licenses': [],
-        'categories': [category_of(run.keypoint_names)],
+        'categories': [category],
         'images': images,
         'annotations': annotations,
     }
-    return [write_json(out / 'annotations.json', content)]
+    return write_json(out / 'annotations.json', content)
 
 
 @register_export('coco_results', needs=('pose',))

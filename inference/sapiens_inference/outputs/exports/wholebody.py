@@ -15,11 +15,10 @@ from sapiens_common.files.boxes import PERSON_CATEGORY
 from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_inference.outputs.face68 import infer_face68
 
-from .coco import VISIBLE_SCORE, box_xywh, image_entry
+from .coco import VISIBLE_SCORE, box_xywh, write_annotations
 from .openpose_layouts import COCO_17, FACE_68, FEET, Choice, convert_points, hand_21
 from .registry import register_export
-from .run_folder import Person, RunFolder
-from .writing import write_json
+from .run_folder import Person, Record, RunFolder
 
 GROUPS: dict[str, tuple[Choice, ...]] = {
     'keypoints': COCO_17,
@@ -87,22 +86,9 @@ def write_wholebody(run: RunFolder, out: Path) -> list[Path]:
     68) or for which another stands in (roots of hands, knuckles), 0 for those below a score of 0.3. ``scores`` lists
     all 133.
     """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, record in enumerate(run.records(), 1):
-        if record.people is None:
-            continue
-        images.append(image_entry(record, number))
-        for person in record.people:
-            place = {'id': len(annotations) + 1, 'image_id': number}
-            annotations.append({**place, **_annotation(person, run.keypoint_names)})
-    content = {
-        'info': {
-            'description': 'Keypoints inferred by Sapiens-OpenMMLab; visibility 1: inferred from others'
-        },
-        'licenses': [],
-        'categories': [{'id': PERSON_CATEGORY, 'name': 'person', 'supercategory': 'person'}],
-        'images': images,
-        'annotations': annotations,
-    }
-    return [write_json(out / 'annotations.json', content)]
+
+    def describe(record: Record) -> list[dict[str, Any]]:
+        return [_annotation(person, run.keypoint_names) for person in record.people or []]
+
+    category = {'id': PERSON_CATEGORY, 'name': 'person', 'supercategory': 'person'}
+    return [write_annotations(run, out, describe, category, 'visibility 1: inferred from others')]
