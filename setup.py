@@ -26,6 +26,7 @@ def window(module):
 
 FOLDERS = (
     'common',
+    'train',
     'inference',
     'pretrain',
     'pose',

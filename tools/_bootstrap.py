@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (
     'common',
+    'train',
     'inference',
     'pretrain',
     'pose',

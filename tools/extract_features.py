@@ -46,7 +46,7 @@ def main() -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    from sapiens_common.engine.checkpoint_files import write_atomically
+    from sapiens_common.files.atomic import write_atomically
     from sapiens_common.progress import Progress
     from sapiens_inference.concurrency import batches, ordered_map, prefetch
     from sapiens_inference.engine.batching import AdaptiveBatch

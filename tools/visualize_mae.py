@@ -36,7 +36,7 @@ def main() -> None:
     from runs.launch import load_config
 
     from sapiens_common.checkpoint import load_state_dict_strict
-    from sapiens_common.engine.sharded import read_whole_checkpoint
+    from sapiens_common.sharded_files import read_whole_checkpoint
     from sapiens_inference.outputs.writers import write_image
     from sapiens_pretrain.data.sources import open_images
     from sapiens_pretrain.data.transforms import decode_crop

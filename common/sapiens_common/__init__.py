@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What two or more tasks share: decoder blocks, checkpoints, engine, inference and drawing."""
+"""What two or more tasks share: decoder blocks, checkpoints, transforms, layouts, files and drawing."""
 
 from .compat import (
     check_versions,

@@ -1,5 +1,5 @@
 # What every run shares: runner, hooks, logging, seeds. Tasks add default_scope and their own hooks.
-runner_type = 'sapiens_common.SapiensRunner'
+runner_type = 'sapiens_train.SapiensRunner'
 # Upstream's inferencers read the checkpoint before they meet a type of ours: torch must know by then what is data in it.
 custom_imports = dict(imports=['sapiens_common'], allow_failed_imports=False)
 
@@ -8,7 +8,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The reference keeps every checkpoint (2b: about 25 GB each); three and the best are enough to resume.
-    checkpoint=dict(type='sapiens_common.SafeCheckpointHook', interval=1, max_keep_ckpts=3),
+    checkpoint=dict(type='sapiens_train.SafeCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 env_cfg = dict(

@@ -7,7 +7,7 @@ _base_ = [
 ]
 iterations = 40000
 
-runner_type = 'sapiens_common.ShardedRunner'
+runner_type = 'sapiens_train.ShardedRunner'
 model = dict(
     backbone=dict(arch=_base_.arch),
     decode_head=dict(

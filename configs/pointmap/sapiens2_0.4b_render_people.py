@@ -7,7 +7,7 @@ _base_ = [
 ]
 iterations = 20000
 
-runner_type = 'sapiens_common.ShardedRunner'
+runner_type = 'sapiens_train.ShardedRunner'
 model = dict(
     backbone=dict(arch=_base_.arch, img_size=_base_.img_size),
     decode_head=dict(in_channels=_base_.embed_dims))

@@ -7,7 +7,7 @@ _base_ = [
 ]
 iterations = 10000
 
-runner_type = 'sapiens_common.ShardedRunner'
+runner_type = 'sapiens_train.ShardedRunner'
 model = dict(backbone=dict(arch=_base_.arch), head=dict(in_channels=_base_.embed_dims))
 train_dataloader = dict(batch_size=6)
 optim_wrapper = dict(

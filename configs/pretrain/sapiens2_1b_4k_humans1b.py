@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/sizes/sapiens2_1b_4k.py', '_base_/sapiens2_mae.py', '../_base_/strategies/fsdp_sapiens2.py'
 ]
 
-runner_type = 'sapiens_common.ShardedRunner'
+runner_type = 'sapiens_train.ShardedRunner'
 crop = _base_.img_size
 window = 16 * _base_.tokenizer_window  # pixels
 model = dict(

@@ -6,6 +6,6 @@ _base_ = [
     '../_base_/sizes/sapiens2_5b.py', '_base_/sapiens2_mae.py', '../_base_/strategies/fsdp_sapiens2.py'
 ]
 
-runner_type = 'sapiens_common.ShardedRunner'
+runner_type = 'sapiens_train.ShardedRunner'
 model = dict(backbone=dict(arch=_base_.arch), neck=dict(embed_dims=_base_.embed_dims))
 train_dataloader = dict(batch_size=64)  # fits 80 GB on 8 GPUs, see docs/sapiens2.md; 4096 in all = 64 GPUs

@@ -4,4 +4,4 @@
 # Expected: not measured.
 _base_ = ['sapiens_2b_humans300m.py', '../_base_/strategies/fsdp.py']
 
-runner_type = 'sapiens_common.ShardedRunner'
+runner_type = 'sapiens_train.ShardedRunner'

@@ -24,5 +24,5 @@ model = dict(
 
 optim_wrapper = dict(
     optimizer=dict(lr=1e-2),
-    constructor='sapiens_common.LayerwiseDecayConstructor',  # leaves frozen parameters out
+    constructor='sapiens_train.LayerwiseDecayConstructor',  # leaves frozen parameters out
     paramwise_cfg=dict(_delete_=True, layer_decay_rate=1.0))

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import nn
 
 from sapiens_common.checkpoint import LoadReport, encoder_state_dict, load_state_dict_strict
-from sapiens_common.engine.sharded import read_whole_checkpoint
 from sapiens_common.models.precision import lower_precision, parse_dtype
+from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_pretrain.encoders import build_encoder, count_blocks
 
 MEAN = (123.675, 116.28, 103.53)  # RGB, of values 0..255

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sapiens_common.engine.checkpoint_files import write_text_atomically
+from sapiens_common.files.atomic import write_text_atomically
 
 
 def check_settings(path: Path, settings: dict[str, Any]) -> None:

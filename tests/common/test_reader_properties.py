@@ -139,9 +139,8 @@ def test_all_forms_of_a_box_file_say_the_same(tmp_path, boxes):
 
 
 @given(
-    photo=st.tuples(st.integers(2, 40), st.integers(2, 40)).flatmap(
-        lambda size: arrays(np.uint8, (*size, 3))
-    ),
+    # OpenCV rounds the last pixels of a row, which it takes one by one, another way than the others; of 64 there are none.
+    photo=st.integers(2, 40).flatmap(lambda height: arrays(np.uint8, (height, 64, 3))),
     seed=st.integers(0, 2**32 - 1),
 )
 @many
@@ -152,8 +151,7 @@ def test_colours_are_distorted_pixel_by_pixel(photo, seed):
     whole = distort(photo.copy(), distortion)
     assert whole.dtype == np.uint8 and whole.shape == photo.shape
     turned = distort(photo[::-1, ::-1].copy(), distortion)[::-1, ::-1]
-    # OpenCV rounds the last pixels of a row, which it takes one by one, another way than the others.
-    assert np.abs(turned.astype(int) - whole).max() <= 1
+    np.testing.assert_array_equal(turned, whole)
 
 
 @given(photo=photos, cut=st.floats(0, 0.99))

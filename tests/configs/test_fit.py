@@ -10,11 +10,11 @@ from mmengine.registry import MODELS, DefaultScope
 from mmpose.evaluation.metrics import CocoMetric
 from mmseg.evaluation import IoUMetric
 
-from sapiens_common.engine.fit import check_fit, check_save_best
 from sapiens_depth_normal.evaluation import HumanDepthMetric, HumanNormalMetric
 from sapiens_multitask.part_metric import BodyPartIoUMetric
 from sapiens_pose.engine import KeypointCheckHook
 from sapiens_pose.evaluation import Humans5KMetric
+from sapiens_train.fit import check_fit, check_save_best
 
 
 def check(config):

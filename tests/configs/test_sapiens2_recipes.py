@@ -83,7 +83,7 @@ def test_published_schedule(root, row):
     assert tf32 == (dtype == 'float32')
     assert config.train_dataloader.batch_size == batch
     assert config.train_dataloader.sampler.type == 'InfiniteSampler'
-    assert (config.runner_type == 'sapiens_common.ShardedRunner') == sharded
+    assert (config.runner_type == 'sapiens_train.ShardedRunner') == sharded
     if sharded:
         assert config.sharding.blocks == ('backbone.blocks',)
         assert config.sharding.param_dtype == (None if dtype == 'float32' else dtype)

@@ -12,11 +12,11 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import _load_checkpoint
 
 from sapiens_common.checkpoint import load_encoder, read_checkpoint
-from sapiens_common.engine.checkpoint_files import read_progress
-from sapiens_common.engine.runner import SapiensRunner
 from sapiens_inference.engine.models import build_model, load_model
 from sapiens_inference.guess import guess_config
 from sapiens_inference.outputs.export import convert_checkpoint
+from sapiens_train.checkpoint_files import read_progress
+from sapiens_train.runner import SapiensRunner
 
 TASKS = ['pose', 'seg', 'depth', 'normal']
 

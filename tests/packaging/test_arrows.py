@@ -11,6 +11,7 @@ UPSTREAM = {'mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmseg', 'mmpretrain', 'torch
 _SERVING = {'sapiens_common', 'sapiens_inference', 'sapiens_det'}
 ALLOWED = {
     'common': set(),
+    'train': {'sapiens_common'},
     'inference': {'sapiens_common'},
     'pretrain': {'sapiens_common'},
     'synth': {'sapiens_common'},

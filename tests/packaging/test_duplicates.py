@@ -10,7 +10,17 @@ from collections import defaultdict
 BLOCK = 8
 """Lines of code, imports, comments and docstrings not counted."""
 FOLDERS = (
-    *('common', 'inference', 'pretrain', 'pose', 'seg', 'depth_normal', 'det', 'multitask'),
+    *(
+        'common',
+        'train',
+        'inference',
+        'pretrain',
+        'pose',
+        'seg',
+        'depth_normal',
+        'det',
+        'multitask',
+    ),
     *('synth', 'tools', 'tests', 'configs'),
 )
 

@@ -8,7 +8,7 @@ import pytest
 from mmengine.registry import Registry
 
 from sapiens_common.compat import SCOPES
-from sapiens_common.registry import HOOKS as OUR_HOOKS
+from sapiens_train.registry import HOOKS as OUR_HOOKS
 
 UPSTREAM = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'mmseg', 'mmpretrain')
 
@@ -85,7 +85,7 @@ def test_no_two_packages_of_ours_share_a_name(registered):
         ('mmpose', 'MODELS', 'sapien_pose.PoseHead', 'sapiens_pose.PoseHead'),
         ('mmseg', 'MODELS', 'SapiensViT', 'sapiens_pretrain.SapiensViT'),
         ('mmseg', 'TRANSFORMS', 'LoadPhoto', 'sapiens_common.LoadPhoto'),
-        ('mmengine', 'HOOKS', 'SafeCheckpointHook', 'sapiens_common.SafeCheckpointHook'),
+        ('mmengine', 'HOOKS', 'SafeCheckpointHook', 'sapiens_train.SafeCheckpointHook'),
     ],
 )
 def test_a_forgotten_or_wrong_prefix_is_suggested(library, registry, name, hint):

@@ -38,6 +38,7 @@ def test_contents(wheel, root):
     top = {name.split('/')[0] for name in names if '.dist-info' not in name}
     folders = (
         'common',
+        'train',
         'inference',
         'multitask',
         'pretrain',

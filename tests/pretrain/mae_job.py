@@ -70,7 +70,7 @@ def train(work_dir, images, sharded=False, stop=4, hooks=(), **options):
     config.train_cfg.max_iters = stop
     config.custom_hooks = list(hooks)
     if sharded:
-        config.runner_type = 'sapiens_common.ShardedRunner'
+        config.runner_type = 'sapiens_train.ShardedRunner'
         config.sharding = dict(blocks=('backbone.layers', 'neck.decoder_blocks'))
     runner = RUNNERS.build(config)
     runner.train()

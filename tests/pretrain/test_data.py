@@ -14,12 +14,12 @@ from mmengine.dataset import default_collate
 from PIL import Image
 from torch.utils.data import BatchSampler, DataLoader
 
-from sapiens_common.engine.data import ResumableDataLoader
 from sapiens_common.files.jpeg import decode_jpeg
 from sapiens_pretrain.data.dataset import ImageSet, StreamSampler
 from sapiens_pretrain.data.shards import ShardedImages, index_path, pack_shard
 from sapiens_pretrain.data.sources import open_images
 from sapiens_pretrain.data.transforms import DecodeRandomResizedCrop, decode_crop
+from sapiens_train.data import ResumableDataLoader
 
 COUNT = 13
 

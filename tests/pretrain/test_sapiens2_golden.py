@@ -168,7 +168,7 @@ def test_golden_layer_decay(golden):
         dict(
             type='OptimWrapper',
             optimizer=dict(type='AdamW', lr=meta['lr'], weight_decay=meta['weight_decay']),
-            constructor='sapiens_common.LayerwiseDecayConstructor',
+            constructor='sapiens_train.LayerwiseDecayConstructor',
             paramwise_cfg=dict(layer_decay_rate=meta['layer_decay_rate']),
         ),
     )

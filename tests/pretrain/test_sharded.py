@@ -12,8 +12,9 @@ from mmengine.registry import MODELS, RUNNERS
 from old_torch import needs_fsdp2
 from torch import distributed as dist
 
-from sapiens_common.engine.sharded import read_whole_checkpoint, shard_model
+from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_pretrain.models.sapiens2 import Sapiens2ViT
+from sapiens_train.sharded import shard_model
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_two_sharded_ranks(tmp_path, pictures, mae_job, plain, request):
 
 @needs_fsdp2
 def test_needs_processes(tmp_path, pictures, mae_job):
-    config = mae_job.make_config(tmp_path, pictures, runner_type='sapiens_common.ShardedRunner')
+    config = mae_job.make_config(tmp_path, pictures, runner_type='sapiens_train.ShardedRunner')
     with pytest.raises(ValueError, match='start it with tools/dist_train.sh'):
         RUNNERS.build(config)
 
@@ -101,7 +102,7 @@ def test_recipes(root, size):
     from mmengine.config import Config
 
     config = Config.fromfile(root / f'configs/pretrain/sapiens_{size}_humans300m_fsdp.py')
-    assert config.runner_type == 'sapiens_common.ShardedRunner'
+    assert config.runner_type == 'sapiens_train.ShardedRunner'
     with torch.device('meta'):
         model = MODELS.build(config.model)
     lists = dict(model.named_modules())
@@ -112,7 +113,7 @@ def test_recipes(root, size):
 def test_a_full_disk_is_an_os_error_and_no_rank_waits(
     alone, tmp_path, pictures, mae_job, monkeypatch
 ):
-    from sapiens_common.engine import sharded
+    from sapiens_train import sharded
 
     runner = mae_job.train(tmp_path / 'run', pictures, sharded=True, stop=1)
     barriers = []

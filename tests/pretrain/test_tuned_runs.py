@@ -6,7 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import distributed as dist
 
-from sapiens_common.engine.sharded import read_whole_checkpoint
+from sapiens_common.sharded_files import read_whole_checkpoint
 
 
 @pytest.fixture

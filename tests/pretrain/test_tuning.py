@@ -209,7 +209,7 @@ def test_layer_decay(make):
         dict(
             type='OptimWrapper',
             optimizer=dict(type='AdamW', lr=1.0),
-            constructor='sapiens_common.LayerwiseDecayConstructor',
+            constructor='sapiens_train.LayerwiseDecayConstructor',
             paramwise_cfg=dict(layer_decay_rate=0.5),
         ),
     )

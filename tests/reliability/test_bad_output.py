@@ -10,7 +10,6 @@ from data_checks.own_layout import make_metainfo, write_metainfo
 from mmengine.config import Config
 from runs import launch
 
-from sapiens_common.engine.checkpoint_files import find_newest_checkpoint, save_checkpoint_file
 from sapiens_pretrain.data.shards import (
     ShardedImages,
     index_path,
@@ -18,6 +17,7 @@ from sapiens_pretrain.data.shards import (
     save_index,
     scan_shard,
 )
+from sapiens_train.checkpoint_files import find_newest_checkpoint, save_checkpoint_file
 
 CHECKPOINT = {
     'meta': {'iter': 1, 'epoch': 0},

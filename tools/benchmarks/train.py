@@ -136,7 +136,7 @@ def _step(
     """This suite's step."""
     model = _build(config, settings.device, with_cp=with_cp)
     wrapper = config.optim_wrapper.copy()
-    wrapper.update(type='sapiens_common.SapiensOptimWrapper', dtype=dtype)
+    wrapper.update(type='sapiens_train.SapiensOptimWrapper', dtype=dtype)
     if settings.compile_mode:
         model.backbone.compile(mode=settings.compile_mode)
     return _trainer(model, data, build_optim_wrapper(model, wrapper))

@@ -86,7 +86,7 @@ def merge_tuned(argv: list[str]) -> None:
     import torch
 
     from sapiens_common.checkpoint import load_state_dict_strict
-    from sapiens_common.engine.sharded import read_whole_checkpoint
+    from sapiens_common.sharded_files import read_whole_checkpoint
     from sapiens_inference.engine.models import build_model
     from sapiens_inference.engine.stored_config import read_stored_config
     from sapiens_inference.outputs.export import convert_checkpoint

@@ -9,8 +9,6 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
-from sapiens_common.engine.data import SeededDataset, describe_sample
-from sapiens_common.engine.seeding import SAMPLE, derive_seed
 from sapiens_common.layouts.style import metainfo_style, skeleton_style
 from sapiens_common.progress import Progress
 from sapiens_common.visualization import (
@@ -20,6 +18,8 @@ from sapiens_common.visualization import (
     normal_picture,
     sheet,
 )
+from sapiens_train.data import SeededDataset, describe_sample
+from sapiens_train.seeding import SAMPLE, derive_seed
 
 from .report import DataAudit
 

@@ -76,7 +76,7 @@ def _move(node: Any, old: str, new: str) -> Any:
 def enable_amp(config: Config, dtype: str) -> None:
     """Switch the optimizer wrapper to mixed precision; ``auto`` picks by the hardware."""
     found = parse_dtype(dtype, torch.device(get_device()), training=True)
-    config.optim_wrapper.type = 'sapiens_common.SapiensOptimWrapper'
+    config.optim_wrapper.type = 'sapiens_train.SapiensOptimWrapper'
     config.optim_wrapper.dtype = str(found).removeprefix('torch.')
 
 

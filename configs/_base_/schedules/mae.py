@@ -3,7 +3,7 @@
 epoch = 100  # iterations
 
 optim_wrapper = dict(
-    type='sapiens_common.SapiensOptimWrapper',
+    type='sapiens_train.SapiensOptimWrapper',
     dtype='bfloat16',
     optimizer=dict(type='AdamW', lr=1.5e-4 * 4096 / 256, betas=(0.9, 0.95), weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=1.0),

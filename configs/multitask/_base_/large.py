@@ -45,7 +45,7 @@ val_dataloader = dict(batch_size=2, num_workers=4, dataset=dict(pipeline=test_pi
 test_dataloader = val_dataloader
 
 optim_wrapper = dict(
-    constructor='sapiens_common.LayerwiseDecayConstructor',
+    constructor='sapiens_train.LayerwiseDecayConstructor',
     optimizer=dict(lr=5e-4, weight_decay=0.1),
     paramwise_cfg=dict(_delete_=True))
 param_scheduler = [

@@ -26,4 +26,4 @@ val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
 # In place of the layer decay for the Sapiens encoder. Recipes set the optimizer.
-optim_wrapper = dict(_delete_=True, type='sapiens_common.SapiensOptimWrapper')
+optim_wrapper = dict(_delete_=True, type='sapiens_train.SapiensOptimWrapper')

@@ -20,5 +20,5 @@ model = dict(
         decoder=_base_.codec))
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.999), weight_decay=0.1),
-    constructor='sapiens_common.LayerwiseDecayConstructor',
+    constructor='sapiens_train.LayerwiseDecayConstructor',
     clip_grad=dict(max_norm=1.0))

@@ -18,4 +18,4 @@ model = dict(
     test_cfg=dict(mode='whole'))
 
 # In place of runtime.py's, whose layer decay is for the Sapiens encoder. Recipes set it.
-optim_wrapper = dict(_delete_=True, type='sapiens_common.SapiensOptimWrapper')
+optim_wrapper = dict(_delete_=True, type='sapiens_train.SapiensOptimWrapper')

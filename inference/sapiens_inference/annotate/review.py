@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sapiens_common.engine.checkpoint_files import write_text_atomically
+from sapiens_common.files.atomic import write_text_atomically
 from sapiens_common.files.images import read_ids, read_image
 from sapiens_common.files.members import open_file
 from sapiens_common.files.text import read_json

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from sapiens_common.files.atomic import sync
+
 PARTIAL = '.partial'
 
 
@@ -110,9 +112,9 @@ class Storage:
             path = target.with_name(f'.{target.name}.{mark}{PARTIAL}')
             try:
                 yield path
-                _sync(path)
+                sync(path)
                 os.replace(path, target)
-                _sync(target.parent)
+                sync(target.parent)
             finally:
                 path.unlink(missing_ok=True)
 
@@ -134,12 +136,3 @@ def storage_errors(place: str, what: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise StorageError(f'{place} {what} ({error.strerror or error})') from error
-
-
-def _sync(path: Path) -> None:
-    """Make content or a rename durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

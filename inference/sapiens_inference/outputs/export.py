@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from sapiens_common.checkpoint import encoder_state_dict, read_checkpoint
 from sapiens_common.checkpoint_names import from_published, to_published
-from sapiens_common.engine.sharded import read_whole_checkpoint
 from sapiens_common.models.precision import CASTABLE
+from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_inference.outputs.deployment import EXTRA_FILE, KEY
 
 TOLERANCES = {'float32': 1e-4, 'float16': 1e-2, 'int8': 0.25}

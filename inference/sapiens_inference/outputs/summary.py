@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sapiens_common.engine.checkpoint_files import write_text_atomically
+from sapiens_common.files.atomic import write_text_atomically
 from sapiens_inference.inputs.folders import describe_left_out
 from sapiens_inference.items import NO_BOXES, NOBODY_FOUND, Item
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_common.engine.checkpoint_files import write_text_atomically
+from sapiens_common.files.atomic import write_text_atomically
 from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_pretrain.data.shards import index_path, pack_shard
 from sapiens_pretrain.data.sources import TrainingImages, open_images

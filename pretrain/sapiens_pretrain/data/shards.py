@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_common.engine.checkpoint_files import write_atomically
+from sapiens_common.files.atomic import write_atomically
 from sapiens_common.files.images import IMAGE_SUFFIXES
 
 HEADER = tarfile.BLOCKSIZE  # the bytes before a member's content

@@ -109,7 +109,9 @@ def write_coco(run: RunFolder, out: Path) -> list[Path]:
 
     def describe(record: Record) -> list[dict[str, Any]]:
         people = record.people or []
-        masks: Sequence[np.ndarray | None] = person_masks(record) or [None] * len(people)
+        masks = person_masks(record)
+        if masks is None:
+            return [_annotation(person, None) for person in people]
         return [_annotation(person, mask) for person, mask in zip(people, masks, strict=True)]
 
     category = category_of(run.keypoint_names)

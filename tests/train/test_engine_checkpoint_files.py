@@ -7,7 +7,8 @@ import os
 import pytest
 import torch
 
-from sapiens_common.engine import checkpoint_files as files
+from sapiens_common.files import atomic
+from sapiens_train import checkpoint_files as files
 
 
 def resumable(iteration, epoch=0):
@@ -55,7 +56,7 @@ def test_failed_write_leaves_the_previous_file(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(files.os, 'fsync', full)
+    monkeypatch.setattr('os.fsync', full)
     with pytest.raises(OSError, match='No space left on device.*Is the disk full') as error:
         files.save_checkpoint_file(resumable(2), path)
     assert 'earlier checkpoints are untouched' in str(error.value)
@@ -68,7 +69,7 @@ def test_torch_errors_of_a_full_disk(tmp_path, monkeypatch):
     # torch.save hides the system's error behind a RuntimeError of its own.
     real_open = open
     monkeypatch.setattr(
-        files, 'open', lambda path, mode: real_open('/dev/full', mode, buffering=0), raising=False
+        atomic, 'open', lambda path, mode: real_open('/dev/full', mode, buffering=0), raising=False
     )
     with pytest.raises(OSError, match='could not be written'):
         files.save_checkpoint_file(resumable(1), tmp_path / 'iter_1.pth')
@@ -95,7 +96,7 @@ def test_training_survives_a_full_disk(toy, train, tmp_path, monkeypatch):
             raise OSError(f'{path} could not be written')
         write(content, path)
 
-    monkeypatch.setattr('sapiens_common.engine.runner.save_checkpoint_file', flaky)
+    monkeypatch.setattr('sapiens_train.runner.save_checkpoint_file', flaky)
     runner = train(toy.make_config(tmp_path, **options), stop_after=3)
     errors = [message for message in runner.messages if 'checkpoint not saved' in message]
     assert len(errors) == 2
@@ -111,7 +112,7 @@ def test_full_disk_at_the_end_is_an_error(toy, train, tmp_path, monkeypatch):
     def fail(content, path):
         raise OSError(f'{path} could not be written')
 
-    monkeypatch.setattr('sapiens_common.engine.runner.save_checkpoint_file', fail)
+    monkeypatch.setattr('sapiens_train.runner.save_checkpoint_file', fail)
     checkpoint = {'interval': 1, 'by_epoch': True}
     with pytest.raises(OSError, match=r'epoch_1\.pth could not be written'):
         train(toy.make_config(tmp_path, epochs=1, checkpoint=checkpoint))
@@ -121,7 +122,7 @@ def test_best_checkpoint_replaces_the_one_before(toy, train, tmp_path, monkeypat
     monkeypatch.setattr(toy.ToyMetric, 'calls', 0)
     checkpoint = {'interval': 1, 'by_epoch': True, 'max_keep_ckpts': 1, 'save_best': 'acc'}
     removed = []
-    from sapiens_common.engine.hooks import SafeCheckpointHook
+    from sapiens_train.hooks import SafeCheckpointHook
 
     real = SafeCheckpointHook._remove
 
@@ -156,7 +157,7 @@ def test_training_survives_a_full_disk_at_the_best_checkpoint(
             raise OSError(f'{path} could not be written')
         write(content, path)
 
-    monkeypatch.setattr('sapiens_common.engine.runner.save_checkpoint_file', flaky)
+    monkeypatch.setattr('sapiens_train.runner.save_checkpoint_file', flaky)
     checkpoint = {'interval': 1, 'by_epoch': True, 'max_keep_ckpts': 1, 'save_best': metrics}
     options = {'val': True, 'checkpoint': {**checkpoint, 'rule': 'greater'}}
     runner = train(toy.make_config(tmp_path, epochs=3, **options))
@@ -176,7 +177,7 @@ def test_full_disk_at_the_last_best_checkpoint_is_an_error(toy, train, tmp_path,
             raise OSError(f'{path} could not be written')
         write(content, path)
 
-    monkeypatch.setattr('sapiens_common.engine.runner.save_checkpoint_file', flaky)
+    monkeypatch.setattr('sapiens_train.runner.save_checkpoint_file', flaky)
     checkpoint = {'interval': 1, 'by_epoch': True, 'save_best': 'acc'}
     with pytest.raises(OSError, match=r'best_acc_epoch_1\.pth could not be written'):
         train(toy.make_config(tmp_path, epochs=1, val=True, checkpoint=checkpoint))

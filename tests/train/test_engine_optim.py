@@ -9,7 +9,7 @@ from old_torch import needs_float16
 from runs import launch
 from torch import nn
 
-from sapiens_common.engine.optim import SapiensOptimWrapper
+from sapiens_train.optim import SapiensOptimWrapper
 
 
 def wrapper(parameters, **options):
@@ -115,7 +115,7 @@ def test_arguments_are_checked(layer):
 def test_enable_amp_of_the_tools():
     config = Config({'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD'}}})
     launch.enable_amp(config, 'bf16')
-    assert config.optim_wrapper.type == 'sapiens_common.SapiensOptimWrapper'
+    assert config.optim_wrapper.type == 'sapiens_train.SapiensOptimWrapper'
     assert config.optim_wrapper.dtype == 'bfloat16'
     launch.enable_amp(config, 'auto')
     assert config.optim_wrapper.dtype in ('float32', 'bfloat16', 'float16')

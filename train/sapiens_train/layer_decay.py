@@ -12,7 +12,8 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
 from sapiens_common.checkpoint import strip_wrappers
-from sapiens_common.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from .registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

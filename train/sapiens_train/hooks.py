@@ -8,10 +8,10 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from sapiens_common.registry import HOOKS
+from sapiens_common.files.atomic import write_text_atomically
 
-from .checkpoint_files import write_text_atomically
 from .fit import check_save_best
+from .registry import HOOKS
 
 
 @HOOKS.register_module()

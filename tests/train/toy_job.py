@@ -22,7 +22,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from torch import nn
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ('common', 'tools')]
 
 
@@ -145,7 +145,7 @@ def make_config(
             },
             'train_cfg': loop,
             'optim_wrapper': {
-                'type': 'sapiens_common.SapiensOptimWrapper',
+                'type': 'sapiens_train.SapiensOptimWrapper',
                 'optimizer': {'type': 'AdamW', 'lr': 0.01},
                 'clip_grad': {'max_norm': 1.0},
             },

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from sapiens_common.engine.data import SeededDataset, describe_sample
-from sapiens_common.engine.seeding import derive_seed, find_private_generators
+from sapiens_train.data import SeededDataset, describe_sample
+from sapiens_train.seeding import derive_seed, find_private_generators
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -57,7 +57,7 @@ def test_iterable_dataset_is_refused(toy, train, tmp_path):
 
     config = toy.make_config(tmp_path)
     loader = torch.utils.data.DataLoader(Stream(), batch_size=1)
-    from sapiens_common.engine.data import ResumableDataLoader
+    from sapiens_train.data import ResumableDataLoader
 
     with pytest.raises(ValueError, match='Stream cannot be resumed'):
         ResumableDataLoader(loader, 0, 0.1)
@@ -102,7 +102,7 @@ def test_private_generators_are_found_and_seeded():
         def __getitem__(self, index):
             return self.pipeline({})
 
-    from sapiens_common.engine.data import SampleKey
+    from sapiens_train.data import SampleKey
 
     class Wrapper:
         def __init__(self):
@@ -129,7 +129,7 @@ def test_albumentations_is_seeded():
             return compose(image=image)['image']
 
     Images.pipeline[0].aug = compose
-    from sapiens_common.engine.data import SampleKey
+    from sapiens_train.data import SampleKey
 
     dataset = SeededDataset(Images())
     first, again, other = (dataset[SampleKey(0, seed)].data for seed in (1, 1, 2))

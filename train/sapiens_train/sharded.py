@@ -16,11 +16,13 @@ from mmengine.dist import broadcast, is_main_process
 from torch import distributed as dist
 from torch import nn
 
-from sapiens_common.checkpoint import Checkpoint, read_checkpoint
+from sapiens_common.checkpoint import read_checkpoint
 from sapiens_common.checkpoint_names import from_published
-from sapiens_common.registry import RUNNERS
+from sapiens_common.files.atomic import PARTIAL_SUFFIX
+from sapiens_common.sharded_files import SHARDS, require_fsdp2, shards_of
 
-from .checkpoint_files import PARTIAL_SUFFIX, save_checkpoint_file
+from .checkpoint_files import save_checkpoint_file
+from .registry import RUNNERS
 from .runner import SapiensRunner, _state_dicts, _to_cpu
 
 try:
@@ -35,12 +37,8 @@ try:
     )
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-
-    HAS_FSDP2 = True
-except ImportError:  # before torch 2.6; everything else works there
-    HAS_FSDP2 = False
-
-_SHARDS = '.shards'
+except ImportError:  # before torch 2.6: wrap_model says so, and everything else works there
+    pass
 
 
 @RUNNERS.register_module()
@@ -61,7 +59,7 @@ class ShardedRunner(SapiensRunner):
             ValueError: There is no process group, a wrapper is configured, or ``blocks`` names no
                 module list.
         """
-        _require_fsdp2()
+        require_fsdp2()
         if not self.distributed:
             raise ValueError(
                 'ShardedRunner splits a model over processes; start it with tools/dist_train.sh CONFIG '
@@ -146,7 +144,7 @@ class ShardedRunner(SapiensRunner):
         if '://' in str(out_dir) or file_client_args or backend_args:
             raise ValueError(f'sharded checkpoints need a mounted folder, got {out_dir}')
         path = Path(out_dir, filename)
-        aside = path.with_name(f'.{path.stem}{_SHARDS}{PARTIAL_SUFFIX}')
+        aside = path.with_name(f'.{path.stem}{SHARDS}{PARTIAL_SUFFIX}')
         if is_main_process():
             shutil.rmtree(aside, ignore_errors=True)
         dist.barrier()
@@ -215,49 +213,8 @@ def shard_model(
     fully_shard(model, **options)
 
 
-def _require_fsdp2() -> None:
-    """Say which torch is needed.
-
-    Raises:
-        ImportError: It is older.
-    """
-    if not HAS_FSDP2:
-        raise ImportError(
-            f'training and reading sharded models needs torch 2.6 or newer, found {torch.__version__}'
-        )
-
-
-def shards_of(path: str | Path) -> Path:
-    """The folder of a checkpoint's shards."""
-    return Path(path).with_suffix(_SHARDS)
-
-
 def _remove_orphans(folder: Path) -> None:
     """Delete shards whose checkpoint the hook has deleted, or that a killed run left half-written."""
-    for path in (*folder.glob(f'*{_SHARDS}'), *folder.glob(f'.*{_SHARDS}{PARTIAL_SUFFIX}')):
+    for path in (*folder.glob(f'*{SHARDS}'), *folder.glob(f'.*{SHARDS}{PARTIAL_SUFFIX}')):
         if path.name.startswith('.') or not path.with_suffix('.pth').exists():
             shutil.rmtree(path, ignore_errors=True)
-
-
-def read_whole_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint of either kind in one process; a sharded one is joined (model only).
-
-    Raises:
-        ValueError: It cannot be read.
-        ImportError: It is sharded, and torch is older than 2.6.
-    """
-    content = read_checkpoint(path)
-    shards = shards_of(path)
-    if content.state_dict or not shards.is_dir():
-        return content
-    _require_fsdp2()
-    prefix = 'model.'
-    stored = dcp.FileSystemReader(shards).read_metadata().state_dict_metadata
-    state = {
-        name: torch.empty(entry.size, dtype=entry.properties.dtype)
-        for name, entry in stored.items()
-        if name.startswith(prefix)
-    }
-    dcp.load(state, checkpoint_id=shards, no_dist=True)
-    tensors = {name.removeprefix(prefix): value for name, value in state.items()}
-    return Checkpoint(tensors, content.meta, content.training)

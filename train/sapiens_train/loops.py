@@ -14,9 +14,8 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from sapiens_common.registry import LOOPS
-
 from .data import BadSample, ResumableDataLoader
+from .registry import LOOPS
 from .seeding import ITERATION, derive_seed, run_seed, seed_everything
 
 

@@ -17,7 +17,6 @@ from mmengine.utils import apply_to
 from torch import nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
-from sapiens_common.registry import RUNNERS
 from sapiens_common.weights import find_weights
 
 from .checkpoint_files import (
@@ -27,6 +26,7 @@ from .checkpoint_files import (
 )
 from .fit import check_fit
 from .loops import ResumableEpochLoop, ResumableIterLoop
+from .registry import RUNNERS
 from .seeding import run_seed
 
 _REPLACED = {'EpochBasedTrainLoop': ResumableEpochLoop, 'IterBasedTrainLoop': ResumableIterLoop}

@@ -1,81 +1,26 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Checkpoint files that are either complete or not there, and finding the newest of them."""
 
-import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
 
+from sapiens_common.files.atomic import PARTIAL_SUFFIX, write_atomically
 from sapiens_common.unpickling import load_data
 
-PARTIAL_SUFFIX = '.partial'
-"""Ending of a file that is being written; what a killed process leaves is never read."""
-
 _NUMBERED = re.compile(r'^(?P<prefix>.*?)(?P<number>\d+)\.pth$')
-
-
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``path`` appear with its whole content, or not at all.
-
-    Writes aside in the same folder, syncs, renames, and syncs the folder, so that not even a power
-    failure leaves a torn file under the final name.
-
-    Args:
-        path: The file to write. One that is there stays until the new one is complete.
-        write: Writes the content into an open binary file.
-
-    Raises:
-        OSError: The disk is full or the folder not writable; the text says that the file there
-            before is untouched. Nothing half-written is left.
-    """
-    path = Path(path)
-    aside = path.with_name(f'.{path.name}{PARTIAL_SUFFIX}')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, 'wb') as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        _sync_folder(path.parent)
-    # torch.save turns a failed write into a RuntimeError and keeps the cause to itself.
-    except (OSError, RuntimeError) as error:
-        aside.unlink(missing_ok=True)
-        raise OSError(
-            f'{path} could not be written ({error}). Is the disk full or the folder read-only? '
-            'Nothing under this name was changed, and earlier checkpoints are untouched'
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def save_checkpoint_file(content: dict[str, Any], path: str | Path) -> None:
     """Write a checkpoint atomically, without holding a second copy of it in memory.
 
     Raises:
-        OSError: As :func:`write_atomically`.
+        OSError: As :func:`~sapiens_common.files.atomic.write_atomically`.
     """
     write_atomically(path, lambda file: torch.save(content, file))
-
-
-def write_text_atomically(path: str | Path, text: str) -> None:
-    """Write a small text file atomically.
-
-    Raises:
-        OSError: As :func:`write_atomically`.
-    """
-    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def remove_partial_files(folder: str | Path) -> None:

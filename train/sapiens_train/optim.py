@@ -14,7 +14,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from sapiens_common.compat import grad_scaler
-from sapiens_common.registry import OPTIM_WRAPPERS
+
+from .registry import OPTIM_WRAPPERS
 
 _DTYPES = ('float32', 'bfloat16', 'float16')
 

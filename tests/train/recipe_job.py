@@ -18,7 +18,7 @@ import mmseg.models  # noqa: F401
 import torch
 from mmengine.config import Config
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
 import _bootstrap  # noqa: E402, F401
 

@@ -13,7 +13,7 @@ def _config(**paramwise):
     return dict(
         type='OptimWrapper',
         optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1),
-        constructor='sapiens_common.LayerwiseDecayConstructor',
+        constructor='sapiens_train.LayerwiseDecayConstructor',
         paramwise_cfg=paramwise,
     )
 
