@@ -39,7 +39,7 @@ WINDOWS = _read_windows()
 
 SCOPES = tuple(
     f'sapiens_{folder}'
-    for folder in ('common', 'pretrain', 'pose', 'seg', 'depth_normal', 'multitask')
+    for folder in ('common', 'train', 'pretrain', 'pose', 'seg', 'depth_normal', 'multitask')
 )
 """Packages of the suite that register names, which are also the prefixes of these."""
 
