@@ -1,13 +1,16 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Which precision is picked on which hardware, and that slow ones are warned of."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
+from torch._dynamo.testing import CompileCounter
 
 from sapiens_common.models import precision
-from sapiens_common.models.precision import parse_dtype
+from sapiens_common.models.precision import compile_modules, lower_precision, parse_dtype
 
 CPU, GPU = torch.device('cpu'), torch.device('cuda')
 
@@ -90,3 +93,18 @@ def test_float16_on_the_cpu_of_an_old_torch(monkeypatch):
 def test_unknown_types():
     with pytest.raises(ValueError, match=r"dtype 'int8' is not one of \['auto', 'bf16'"):
         parse_dtype('int8', CPU)
+
+
+def test_a_low_precision_is_compiled_once(monkeypatch):
+    counter = CompileCounter()
+    monkeypatch.setattr(torch, 'compile', partial(torch.compile, backend=counter))
+    model = nn.Module()
+    model.backbone = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    lower_precision(model, torch.bfloat16, torch.device('cpu'))
+    expected = model.backbone(torch.ones(2, 4))
+    compile_modules(model)
+    for _ in range(4):
+        output = model.backbone(torch.ones(2, 4))
+    assert counter.frame_count == 1
+    assert output.dtype == torch.float32
+    torch.testing.assert_close(output, expected)

@@ -195,7 +195,7 @@ def test_the_compiled_model_and_the_flip_option_are_used(small_config, small_che
     engine = PoseInferencer(
         small_config('pose'), small_checkpoint('pose'), compile=True, flip_test=False, device='cpu'
     )
-    assert engine.loaded.model.backbone._compiled_call_impl is not None
+    assert hasattr(engine.loaded.model.backbone.forward, '_torchdynamo_orig_callable')
     assert engine.loaded.model.test_cfg['flip_test'] is False
 
 

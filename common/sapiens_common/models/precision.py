@@ -188,9 +188,10 @@ def _is_finite(output: Any) -> bool:
 
 
 def compile_modules(model: nn.Module) -> None:
-    """Compile the heavy modules with ``torch.compile``, in place; names and classes stay."""
+    """Compile the heavy modules with ``torch.compile``, in place; names and classes stay.
+
+    Their forward methods alone: the hooks of :func:`lower_precision` make a context at every call, for which
+    ``Module.compile``, which takes hooks in, would compile anew each time.
+    """
     for module in heavy_modules(model):
-        if hasattr(module, 'compile'):
-            module.compile()
-        else:  # before torch 2.2
-            module.forward = torch.compile(module.forward)
+        module.forward = torch.compile(module.forward)
