@@ -236,6 +236,16 @@ def test_grouped_heads_are_shared_by_neighbours():
         torch.testing.assert_close(found[:, head], scores @ v[:, head // 3])
 
 
+@pytest.mark.parametrize('scores', [1, 10, 1 << 20])
+def test_attention_of_inference_in_bfloat16_on_a_cpu(monkeypatch, scores):
+    """Some queries of a head at a time, with shared heads: as in float32, but for rounding."""
+    monkeypatch.setattr('sapiens_pretrain.models.attention._SCORES', scores)
+    q, k, v = torch.randn(2, 6, 5, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
+    found = attend(q.bfloat16(), k.bfloat16(), v.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), attend(q, k, v), rtol=0, atol=3e-2)
+
+
 def test_windows_are_read_in_raster_order():
     x = torch.arange(24.0).view(1, 24, 1)  # a 4 x 6 grid
     windows = to_windows(x, (4, 6), 2)

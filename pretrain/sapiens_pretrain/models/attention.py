@@ -10,6 +10,8 @@ from packaging.version import Version
 from torch import Tensor
 
 _TORCH = Version(torch.__version__).release
+_SCORES = 3 << 19
+"""Scores (queries times keys) that are made at a time on a CPU."""
 _HAS_GROUPS = _TORCH >= (2, 5)
 
 
@@ -23,6 +25,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         # In training, PyTorch's attention on CPUs is three times as fast in float32 as in bfloat16.
         with torch.autocast('cpu', enabled=False):
             return attend(q.float(), k.float(), v.float())
+    if q.device.type == 'cpu' and q.dtype == torch.bfloat16 and _runs_eagerly(q):
+        return _attend_by_head(q, k, v)
     groups = q.shape[1] // k.shape[1]
     if groups == 1:
         return F.scaled_dot_product_attention(q, k, v)
@@ -30,6 +34,33 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
     k, v = (x[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for x in (k, v))
     return F.scaled_dot_product_attention(q, k, v)
+
+
+def _runs_eagerly(q: Tensor) -> bool:
+    """Whether neither gradients nor a compiler (which would unroll loops) follow what is done."""
+    return not q.requires_grad and not (_TORCH >= (2, 3) and torch.compiler.is_compiling())
+
+
+def _attend_by_head(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention in bfloat16 on a CPU, for some queries of a head at a time.
+
+    The scores of so many fit into the cache, and the matrix products run at the full speed of bfloat16, which those
+    inside PyTorch's kernel do not without AMX: 2.7 times as fast for 3072 tokens.
+    """
+    batch, heads, count, width = q.shape
+    groups = heads // k.shape[1]
+    rows = max(1, _SCORES // k.shape[2])
+    output = q.new_empty(batch, count, heads, width).transpose(1, 2)
+    with torch.autocast('cpu', enabled=False):
+        q = q * width**-0.5
+        for index in range(batch):
+            for head in range(heads):
+                keys, values = k[index, head // groups], v[index, head // groups]
+                for start in range(0, count, rows):
+                    some = slice(start, start + rows)
+                    scores = torch.softmax(q[index, head, some] @ keys.T, -1)
+                    output[index, head, some] = scores @ values
+    return output
 
 
 def _cpu_autocast() -> bool:
