@@ -17,7 +17,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
 from sapiens_inference.loading import split_by_task
-from sapiens_inference.tasks import MULTITASK, TASKS, find_task
+from sapiens_inference.tasks import DEFAULT_WEIGHTS, MULTITASK, TASKS, find_task
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,8 +31,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         's3://... or any storage of fsspec',
     )
     parser.add_argument('output', help='folder of the labels; an unfinished run is continued')
-    parser.add_argument('--tasks', nargs='+', required=True, choices=[*TASKS, MULTITASK.name])
-    parser.add_argument('--weights', nargs='+', required=True, metavar='[TASK=]FILE')
+    parser.add_argument(
+        '--tasks', nargs='+', default=[MULTITASK.name], choices=[*TASKS, MULTITASK.name]
+    )
+    parser.add_argument(
+        '--weights',
+        nargs='+',
+        default=[DEFAULT_WEIGHTS],
+        metavar='[TASK=]FILE',
+        help='default: the small model that comes with the suite',
+    )
     parser.add_argument('--model', nargs='+', default=[], metavar='[TASK=]CONFIG')
     labels = parser.add_argument_group('labels (the same in every start of a run)')
     labels.add_argument('--boxes', help="JSON file of boxes, 'image', 'detector'")

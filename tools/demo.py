@@ -2,6 +2,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Keypoints, body parts, depth, normals, points, albedo and mattes of people in images, folders, videos and webcams.
 
+    python tools/demo.py all photos/ --out out    # with the small model that comes with the suite
     python tools/demo.py pose photo.jpg --weights sapiens_1b/pose_goliath --out out
     python tools/demo.py all people.mp4 --weights pose=p.pth seg=s.pth depth=d.pth normal=n.pth --out out
     python tools/demo.py multitask photos/ --weights j.pth --model configs/multitask/sapiens_tiny_synthetic.py --out out
@@ -18,7 +19,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
 from sapiens_inference.loading import load_task, named_tasks, split_by_task
-from sapiens_inference.tasks import MULTITASK, TASKS
+from sapiens_inference.tasks import DEFAULT_WEIGHTS, MULTITASK, TASKS
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
@@ -36,10 +37,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--weights',
         nargs='+',
-        required=True,
         metavar='[TASK=]FILE',
         help='checkpoint files or published names such as sapiens_1b/pose_goliath; with several '
-        'tasks TASK=FILE each, or a size such as sapiens_1b for all',
+        'tasks TASK=FILE each, or a size such as sapiens_1b for all; without, the small model that comes '
+        'with the suite',
     )
     parser.add_argument(
         '--model',
@@ -198,7 +199,7 @@ def unused_options(args: argparse.Namespace) -> list[str]:
         'convention': ('normal',),
         'mask': ('depth', 'normal'),
     }
-    plain = parse_args([args.task, '', '--out', '', '--weights', ''])
+    plain = parse_args([args.task, '', '--out', ''])
     return [
         f'--{name.replace("_", "-")}'
         for name, tasks in used_by.items()
@@ -228,6 +229,9 @@ def set_detector(args: argparse.Namespace, tasks: list) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit code."""
     args = parse_args(argv)
+    if args.weights is None:
+        args.weights = [DEFAULT_WEIGHTS]
+        args.task = MULTITASK.name if args.task == 'all' else args.task
     for option in unused_options(args):
         print(f'note: {option} does nothing for {args.task}', file=sys.stderr)
     try:

@@ -42,8 +42,9 @@ def main(argv: list[str] | None = None) -> int:
 
         place = Workplace()
         os.environ['GRADIO_TEMP_DIR'] = str(place.root / 'uploads')
+        from sapiens_inference.tasks import DEFAULT_WEIGHTS
         from sapiens_inference.web.page import build_page, theme
-        from sapiens_inference.web.shelf import DEFAULT_WEIGHTS, ModelShelf
+        from sapiens_inference.web.shelf import ModelShelf
     except ImportError as error:
         print(f'error: {error}; the page needs: pip install gradio', file=sys.stderr)
         return 2

@@ -118,6 +118,10 @@ MULTITASK = TaskInfo(
 """One model for several tasks; its results and files are those of the tasks themselves."""
 
 
+DEFAULT_WEIGHTS = 'sapiens_tiny/multitask_synthetic'
+"""The model that comes with the suite, which commands take when none is named."""
+
+
 def find_task(name: str) -> TaskInfo:
     """A task by name.
 

@@ -45,6 +45,22 @@ def test_all_tasks_on_a_folder_of_odd_files(models, odd_folder, tmp_path, capsys
     assert np.load(out / 'depth/rotated.npy').shape == (64, 48)
 
 
+def test_without_weights_the_model_in_the_box_runs(photo, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
+    out = tmp_path / 'out'
+    options = ['--out', str(out), '--device', 'cpu', '--quiet']
+    assert demo.main(['all', str(tmp_path / 'a.png'), *options]) == 0
+    for file in ('pose/a.json', 'seg/a.png', 'depth/a.npy', 'normal/a.npy'):
+        assert (out / file).is_file()
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['models']['multitask']['model'] == 'sapiens_tiny/multitask_synthetic'
+
+
+def test_the_model_in_the_box_has_no_albedo(tmp_path, capsys):
+    assert demo.main(['albedo', 'a.png', '--out', str(tmp_path), '--device', 'cpu']) == 2
+    assert 'it has no albedo' in capsys.readouterr().err
+
+
 def test_exports_of_the_command(models, tmp_path, photo):
     cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
     out = tmp_path / 'out'

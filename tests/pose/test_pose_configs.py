@@ -7,6 +7,9 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 
+from sapiens_common.checkpoint import read_checkpoint
+from sapiens_common.weights import find_weights
+
 SIZES = ('0.3b', '0.6b', '1b', '2b')
 NUM_KEYPOINTS = {'coco': 17, 'coco_wholebody': 133, 'goliath': 308}
 LEARNING_RATE = {'coco': 5e-4, 'coco_wholebody': 5e-4, 'goliath': 5e-5}
@@ -151,3 +154,16 @@ def test_a_quarter_of_the_tokens(root):
     with torch.no_grad():
         heatmaps = model(torch.zeros(1, 3, 512, 384), None, mode='tensor')
     assert heatmaps.shape[2:] == (128, 96) == model.head.decoder.heatmap_size[::-1]
+
+
+def test_the_quick_start_begins_with_the_encoder_in_the_box(root):
+    init_default_scope('mmpose')
+    model = MODELS.build(
+        Config.fromfile(root / 'configs/pose/sapiens_tiny_synthetic_from_box.py').model
+    )
+    model.init_weights()
+    stored = read_checkpoint(find_weights('sapiens_tiny/multitask_synthetic')).state_dict
+    own = model.backbone.state_dict()
+    assert {f'backbone.{name}' for name in own} == {n for n in stored if n.startswith('backbone.')}
+    for name, value in own.items():
+        assert torch.equal(value, stored[f'backbone.{name}'].to(value.dtype)), name

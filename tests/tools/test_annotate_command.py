@@ -18,7 +18,7 @@ def test_a_size_is_the_published_model_of_each_task():
 
 def test_weights_in_the_box_are_hashed():
     name = 'sapiens_tiny/multitask_synthetic'
-    made, _ = settings('--tasks', 'multitask', '--weights', name, '--boxes', 'image')
+    made, _ = settings('--boxes', 'image')  # and are the default
     described = made.described('/photos')
     assert len(described['sha256'][name]) == 64
     assert described['boxes'] == 'image'

@@ -65,6 +65,22 @@ class Person:
         return np.where(self.points[:, 2] > 0, away / side, np.nan)
 
 
+def trunk(points: np.ndarray) -> tuple[float, float]:
+    """How the trunk of a person with points (17, 3) stands in the image.
+
+    Returns:
+        The angle in degrees between the image's vertical and the line from the shoulders to the hips, and how far
+        right of the right shoulder the left one is, in lengths of that line. NaN, where one of them has no label.
+    """
+    left_shoulder, right_shoulder, left_hip, right_hip = (
+        point[:2] if point[2] > 0 else np.full(2, np.nan) for point in points[[5, 6, 11, 12]]
+    )
+    down = (left_hip + right_hip - left_shoulder - right_shoulder) / 2
+    length = max(float(np.hypot(*down)), 1e-6)
+    lean = float(np.degrees(np.arccos(np.clip(down[1] / length, -1, 1))))
+    return lean, float(left_shoulder[0] - right_shoulder[0]) / length
+
+
 def mean_pose(box: np.ndarray, mean: np.ndarray = MEAN_POSE) -> np.ndarray:
     """The average pose placed into a box: (17, 3), score 1."""
     places = box[:2] + mean * (box[2:] - box[:2])

@@ -89,9 +89,9 @@ def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
         for image in data['images']
         if image['id'] in by_image and (not args.only or Path(image['file_name']).stem in args.only)
     ]
-    boxes = [[_xyxy(a['bbox']) for a in by_image[image['id']]] for image in images]
+    boxes = [[xyxy(a['bbox']) for a in by_image[image['id']]] for image in images]
     paths = [str(Path(args.images) / image['file_name']) for image in images]
-    results = inferencer(paths, boxes=boxes, batch_size=args.batch_size, **_crops(inferencer))
+    results = inferencer(paths, boxes=boxes, batch_size=args.batch_size, **box_options(inferencer))
     people: list[Person] = []
     model, filled = Overlap(), Overlap()
     for image, own, result in zip(images, boxes, results, strict=True):
@@ -165,12 +165,13 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
     return {name: dict(metric.evaluate(len(data))) for name, metric in metrics.items()}
 
 
-def _crops(inferencer: Any) -> dict[str, Any]:
+def box_options(inferencer: Any) -> dict[str, Any]:
     """Options that make a model that could take the whole image take boxes."""
     return {} if inferencer.needs_boxes else {'crops': True}
 
 
-def _xyxy(box: list[float]) -> list[float]:
+def xyxy(box: list[float]) -> list[float]:
+    """A box's corners from COCO's x, y, width, height; at least one pixel large."""
     x, y, width, height = box
     return [x, y, x + max(width, 1), y + max(height, 1)]
 

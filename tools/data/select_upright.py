@@ -20,10 +20,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _bootstrap
+from benchmarks.photo_metrics import trunk
 
 from sapiens_common.files.text import read_json
 
-NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 0, 5, 6, 11, 12
+NOSE_AND_TRUNK = [0, 5, 6, 11, 12]
 SEEN_FACING = 6  # fewest points that are seen
 FACING = 0.15  # the shoulders' distance against the trunk's length, left one on the image's right
 
@@ -38,18 +39,12 @@ def is_upright(annotation: dict[str, Any], lean: float, facing: bool, smallest: 
         smallest: Shortest longer side of the box, pixels.
     """
     points = np.reshape(annotation['keypoints'], (17, 3)).astype(float)
-    trunk = [NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP]
-    if not (points[trunk, 2] > 0).all() or max(annotation['bbox'][2:]) <= smallest:
+    if not (points[NOSE_AND_TRUNK, 2] > 0).all() or max(annotation['bbox'][2:]) <= smallest:
         return False
-    xy = points[:, :2]
-    down = (xy[LEFT_HIP] + xy[RIGHT_HIP] - xy[LEFT_SHOULDER] - xy[RIGHT_SHOULDER]) / 2
-    length = max(float(np.hypot(*down)), 1e-6)
-    if np.degrees(np.arccos(np.clip(down[1] / length, -1, 1))) >= lean:
+    angle, across = trunk(points)
+    if angle >= lean:
         return False
-    if not facing:
-        return True
-    across = (xy[LEFT_SHOULDER, 0] - xy[RIGHT_SHOULDER, 0]) / length
-    return bool(across > FACING and (points[:, 2] == 2).sum() >= SEEN_FACING)
+    return not facing or bool(across > FACING and (points[:, 2] == 2).sum() >= SEEN_FACING)
 
 
 def main(arguments: list[str] | None = None) -> None:

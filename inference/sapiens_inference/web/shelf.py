@@ -14,9 +14,6 @@ import torch
 from sapiens_inference.loading import load_task
 from sapiens_inference.tasks import MULTITASK, TASKS, find_task
 
-DEFAULT_WEIGHTS = 'sapiens_tiny/multitask_synthetic'
-"""The model that comes with the suite."""
-
 
 class ModelShelf:
     """Models by task.
