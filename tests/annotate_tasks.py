@@ -9,6 +9,8 @@ import numpy as np
 
 from sapiens_depth_normal.apis import DepthInferencer, DepthResult
 from sapiens_inference.annotate.engines import Engine
+from sapiens_inference.annotate.run import Run
+from sapiens_inference.annotate.settings import Settings
 from sapiens_inference.annotate.worker import Annotator
 from sapiens_inference.engine.task import Task
 from sapiens_inference.outputs.results import Source
@@ -117,6 +119,21 @@ class Inline:
 def inline_engine(options):
     """One worker in this process."""
     return Engine(1, lambda place: Inline(options))
+
+
+def settings_for(tasks=('seg', 'pose', 'depth'), **options):
+    """Settings of a run whose tasks are the ones of this file."""
+    options = {'boxes': 'image', 'per_shard': 8, 'builder': 'annotate_tasks:build', **options}
+    return Settings(weights=dict.fromkeys(tasks, 'none'), **options)
+
+
+def annotate(place, out, settings=None, engine=inline_engine, tries=2, **options):
+    """Label what is at a place, and return the report."""
+    settings = settings or settings_for()
+    run = Run(str(place), str(out), settings)
+    common = {'settings': settings, 'settings_id': run.settings_id}
+    made = engine({**common, 'output': run.storage.place, 'tries': tries})
+    return run.run(made, quiet=True, **options)
 
 
 def write_photos(folder, count, size=(24, 32)):

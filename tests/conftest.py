@@ -1,6 +1,10 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import json
 import os
+import runpy
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +34,61 @@ def _own_default_scope():
 def root():
     """Root of the source tree."""
     return ROOT
+
+
+@pytest.fixture
+def run_tool(root, monkeypatch, capfd):
+    """`run_tool('tools/x.py', *arguments)`: what the tool prints, run in this process.
+
+    A tool that fails raises SystemExit.
+    """
+
+    def run(path, *arguments):
+        monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
+        try:
+            runpy.run_path(str(root / path), run_name='__main__')
+        except SystemExit as end:
+            if end.code:
+                raise
+        return capfd.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def exit_of(run_tool, capfd):
+    """`exit_of('tools/x.py', *arguments)`: exit code (or message) of the tool, and what it prints."""
+
+    def run(path, *arguments):
+        try:
+            return 0, run_tool(path, *arguments)
+        except SystemExit as end:
+            return end.code, capfd.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def run_command(root, run_tool):
+    """`run_command('python tools/x.py --flag', *more)`: what a command of a docs page prints.
+
+    Python tools run in this process, which has imported everything already.
+    """
+
+    def run(command, *more):
+        program, tool, *arguments = shlex.split(command, comments=True)
+        if program == 'python':
+            return run_tool(tool, *arguments, *more)
+        done = subprocess.run(
+            [program, str(root / tool), *arguments, *more],
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

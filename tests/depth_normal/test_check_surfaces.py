@@ -1,9 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """`check_dataset.py` names a wrong channel order, sign or unit of depth and normals, on real files."""
 
-import runpy
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -20,18 +18,14 @@ val_dataloader = test_dataloader = None
 
 
 @pytest.fixture
-def check(root, tmp_path, monkeypatch, capsys):
+def check(root, tmp_path, exit_of):
     """`check(load, type, root, targets)`: exit code and output of the command."""
 
     def run(load='', type='SynthHumanDataset', folder=None, targets=('depth', 'normal')):
         config = tmp_path / 'config.py'
         place = folder or root / 'tests/data/synthhuman'
         config.write_text(CONFIG.format(load=load, type=type, root=place, targets=targets))
-        tool = str(root / 'tools/data/check_dataset.py')
-        monkeypatch.setattr(sys, 'argv', [tool, str(config), '--workers', '0'])
-        with pytest.raises(SystemExit) as status:
-            runpy.run_path(tool, run_name='__main__')
-        return status.value.code, capsys.readouterr().out
+        return exit_of('tools/data/check_dataset.py', config, '--workers', 0)
 
     return run
 

@@ -4,10 +4,6 @@
 import csv
 import json
 import re
-import runpy
-import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,7 +17,7 @@ SHORTER = {
 
 
 @pytest.mark.slow
-def test_the_page_as_it_stands(root, tmp_path, monkeypatch, capfd):
+def test_the_page_as_it_stands(root, tmp_path, monkeypatch, run_command):
     text = (root / 'docs/coco_tutorial.md').read_text(encoding='utf-8')
     config, usage, _ = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
     blocks = re.findall(r'```bash\n(.*?)```', text, re.DOTALL)
@@ -36,23 +32,11 @@ def test_the_page_as_it_stands(root, tmp_path, monkeypatch, capfd):
         (tmp_path / name).symlink_to(root / name)
     (tmp_path / 'my_coco.py').write_text(config)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    monkeypatch.setenv('PYTHON', sys.executable)
     printed = []
     for command in commands:
         for long, short in SHORTER.items():
             command = command.replace(long, short)
-        program, tool, *arguments = shlex.split(command)
-        if program == 'bash':
-            subprocess.run([program, tool, *arguments], check=True)
-        else:  # in this process, which has imported everything already
-            monkeypatch.setattr(sys, 'argv', [tool, *arguments])
-            try:
-                runpy.run_path(str(root / tool), run_name='__main__')
-            except SystemExit as status:
-                assert not status.code, command
-        captured = capfd.readouterr()
-        printed.append(captured.out + captured.err)
+        printed.append(run_command(command))
     assert 'coco/AP' in printed[4]
     with next(tmp_path.glob('work_dirs/my_coco/*/keypoints.csv')).open(newline='') as file:
         assert [row['keypoint'] for row in csv.DictReader(file)][:2] == ['nose', 'left_eye']

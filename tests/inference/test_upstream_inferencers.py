@@ -1,7 +1,6 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Upstream's own inferencers and dataset browser on the shipped configs as they are."""
 
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -125,32 +124,33 @@ def test_upstream_needs_no_import_of_ours(files):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.fixture
+def browse(run_tool, tmp_path):
+    """`browse(tool, task, *options)`: what upstream's dataset browser draws of a shipped config."""
+
+    def run(tool, task, *options):
+        invent_data(tmp_path / 'data')
+        config = Config.fromfile(find_config(f'sapiens_tiny/{task}_synthetic'))
+        config.train_dataloader.dataset.data_root = str(tmp_path / 'data')
+        config.dump(tmp_path / 'config.py')
+        out = tmp_path / 'out'
+        run_tool(tool, tmp_path / 'config.py', '--not-show', '--output-dir', out, *options)
+        return [cv2.imread(str(path)) for path in sorted(out.rglob('*.jpg'))]
+
+    return run
+
+
 @pytest.mark.parametrize('mode', ['transformed', 'original'])
-def test_upstreams_dataset_browser_draws_our_samples(mode, tmp_path, monkeypatch):
-    invent_data(tmp_path / 'data')
-    config = Config.fromfile(find_config('sapiens_tiny/pose_synthetic'))
-    config.train_dataloader.dataset.data_root = str(tmp_path / 'data')
-    config.dump(tmp_path / 'config.py')
-    script = Path(mmpose.__file__).parent / '.mim/tools/misc/browse_dataset.py'
-    arguments = [tmp_path / 'config.py', '--not-show', '--output-dir', tmp_path / 'out']
-    arguments += ['--mode', mode, '--max-item-per-dataset', PEOPLE]
-    monkeypatch.setattr(sys, 'argv', ['browse_dataset.py', *map(str, arguments)])
-    runpy.run_path(str(script), run_name='__main__')
-    pictures = sorted((tmp_path / 'out').glob('*.jpg'))
+def test_mmposes_dataset_browser_draws_our_samples(mode, browse):
+    tool = Path(mmpose.__file__).parent / '.mim/tools/misc/browse_dataset.py'
+    pictures = browse(tool, 'pose', '--mode', mode, '--max-item-per-dataset', PEOPLE)
     assert len(pictures) == PEOPLE
     side = (128, 96) if mode == 'transformed' else (64, 48)
-    assert all(cv2.imread(str(path)).shape[:2] == side for path in pictures)
+    assert all(picture.shape[:2] == side for picture in pictures)
 
 
-def test_mmsegs_dataset_browser_draws_our_samples(tmp_path, monkeypatch):
-    invent_data(tmp_path / 'data')
-    config = Config.fromfile(find_config('sapiens_tiny/seg_synthetic'))
-    config.train_dataloader.dataset.data_root = str(tmp_path / 'data')
-    config.dump(tmp_path / 'config.py')
-    script = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/browse_dataset.py'
-    arguments = [tmp_path / 'config.py', '--not-show', '--output-dir', tmp_path / 'out']
-    monkeypatch.setattr(sys, 'argv', ['browse_dataset.py', *map(str, arguments)])
-    runpy.run_path(str(script), run_name='__main__')
-    pictures = [cv2.imread(str(path)) for path in sorted((tmp_path / 'out').rglob('*.jpg'))]
+def test_mmsegs_dataset_browser_draws_our_samples(browse):
+    tool = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/browse_dataset.py'
+    pictures = browse(tool, 'seg')
     assert len(pictures) == PEOPLE
     assert all(picture.std() > 10 for picture in pictures)

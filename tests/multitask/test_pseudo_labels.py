@@ -2,10 +2,9 @@
 """What the model in the box says of rendered people trains other models, through recipes that do not change."""
 
 import pytest
-from annotate_tasks import inline_engine
+from annotate_tasks import annotate
 from runs import launch
 
-from sapiens_inference.annotate.run import Run
 from sapiens_inference.annotate.settings import Settings
 from sapiens_synth import get_preset, render_dataset
 
@@ -19,9 +18,7 @@ def folders(tmp_path_factory):
     settings = Settings(
         {'multitask': 'sapiens_tiny/multitask_synthetic'}, boxes='image', per_shard=5
     )
-    run = Run(str(root / 'rendered/images'), str(root / 'labels'), settings)
-    options = {'settings': settings, 'settings_id': run.settings_id, 'output': run.storage.place}
-    report = run.run(inline_engine(options), quiet=True)
+    report = annotate(root / 'rendered/images', root / 'labels', settings)
     assert (report.total['done'], report.total['people']) == (12, 12)
     return root / 'rendered', root / 'labels'
 

@@ -1,7 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import importlib.util
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from PIL import Image
+from torch import distributed as dist
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,15 +46,12 @@ def _fast(monkeypatch, _few_threads):
 
 
 @pytest.fixture
-def run_tool(root, monkeypatch, capsys):
-    """`run_tool('tools/x.py', *arguments)`: what it prints, run in this process."""
-
-    def run(path, *arguments):
-        monkeypatch.setattr(sys, 'argv', [path, *map(str, arguments)])
-        runpy.run_path(str(root / path), run_name='__main__')
-        return capsys.readouterr().out
-
-    return run
+def alone(tmp_path, monkeypatch):
+    """A process group of one rank in this process."""
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope='session')

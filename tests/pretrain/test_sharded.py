@@ -10,20 +10,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, RUNNERS
 from old_torch import needs_fsdp2
-from torch import distributed as dist
 
 from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_pretrain.models.sapiens2 import Sapiens2ViT
 from sapiens_train.sharded import shard_model
-
-
-@pytest.fixture
-def alone(tmp_path, monkeypatch):
-    """A process group of one rank in this process."""
-    monkeypatch.setenv('LOCAL_RANK', '0')
-    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
 
 
 def assert_identical(a, b):

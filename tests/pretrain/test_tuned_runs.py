@@ -4,18 +4,8 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from torch import distributed as dist
 
 from sapiens_common.sharded_files import read_whole_checkpoint
-
-
-@pytest.fixture
-def alone(tmp_path, monkeypatch):
-    """A process group of one rank in this process."""
-    monkeypatch.setenv('LOCAL_RANK', '0')
-    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
 
 
 def test_killed_and_resumed(alone, tmp_path, pictures, mae_job):

@@ -3,14 +3,13 @@
 
 import json
 import re
-import runpy
-import sys
 
 import cv2
 import numpy as np
 import pytest
 from invented_data import PEOPLE, invent_data
 
+TOOL = 'tools/data/check_dataset.py'
 CONFIGS = {
     'pose': 'pose/sapiens_tiny_synthetic.py',
     'seg': 'seg/sapiens_tiny_synthetic.py',
@@ -38,18 +37,13 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def check(root, data, monkeypatch, capsys):
+def check(root, data, exit_of):
     """`check(task, *options)`: exit code and output of the command, run in this process."""
 
     def run(task, *options):
-        tool = str(root / 'tools/data/check_dataset.py')
         root_of = {'mae': f'train_dataloader.dataset.images={data}/images'}
-        given = ['--workers', '0', *options]
-        given += ['--cfg-options', root_of.get(task, f'data_root={data}')]
-        monkeypatch.setattr(sys, 'argv', [tool, f'{root}/configs/{CONFIGS[task]}', *given])
-        with pytest.raises(SystemExit) as status:
-            runpy.run_path(tool, run_name='__main__')
-        return status.value.code, capsys.readouterr().out
+        options += ('--cfg-options', root_of.get(task, f'data_root={data}'))
+        return exit_of(TOOL, f'{root}/configs/{CONFIGS[task]}', '--workers', 0, *options)
 
     return run
 
@@ -106,25 +100,21 @@ def test_a_set_that_cannot_be_opened_is_a_problem(check, data):
 
 @pytest.mark.parametrize('task', ['pose', 'seg'])
 @pytest.mark.parametrize('change', [{'typo': 1}, {'type': 'sapiens_seg.Typo'}])
-def test_a_set_that_cannot_be_built_is_a_problem(root, data, tmp_path, capsys, task, change):
+def test_a_set_that_cannot_be_built_is_a_problem(root, data, tmp_path, exit_of, task, change):
     config = tmp_path / 'typo.py'
     config.write_text(f"""
 _base_ = ['{root}/configs/{CONFIGS[task]}']
 train_dataloader = None
 val_dataloader = dict(dataset={change})
 """)
-    tool = str(root / 'tools/data/check_dataset.py')
-    arguments = [str(config), '--workers', '0', '--splits', 'train', 'val', '--sheet', 'none.png']
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as status:
-        patch.setattr(sys, 'argv', [tool, *arguments, '--cfg-options', f'data_root={data}'])
-        runpy.run_path(tool, run_name='__main__')
-    output = capsys.readouterr().out
-    assert status.value.code == 1
+    arguments = [config, '--workers', 0, '--splits', 'train', 'val', '--sheet', 'none.png']
+    status, output = exit_of(TOOL, *arguments, '--cfg-options', f'data_root={data}')
+    assert status == 1
     assert 'typo' in output.lower() and output.endswith('1 problems\n')
     assert 'no sheet: the config has no training data' in output
 
 
-def test_combined_sets_are_read_with_their_images(root, data, tmp_path, monkeypatch, capsys):
+def test_combined_sets_are_read_with_their_images(root, data, tmp_path, exit_of):
     # The sets inside have no pipeline: checked alone they would look healthy.
     config = tmp_path / 'combined.py'
     config.write_text(f"""
@@ -136,13 +126,8 @@ train_dataloader = dict(dataset=dict(
                    ann_file='{data}/annotations/person_keypoints_train.json')]))
 """)
     (data / 'images/000004.jpg').write_bytes(b'torn')
-    tool = str(root / 'tools/data/check_dataset.py')
-    arguments = [str(config), '--splits', 'train', '--workers', '2']
-    monkeypatch.setattr(sys, 'argv', [tool, *arguments])
-    with pytest.raises(SystemExit) as status:
-        runpy.run_path(tool, run_name='__main__')
-    assert status.value.code == 1
-    output = capsys.readouterr().out
+    status, output = exit_of(TOOL, config, '--splits', 'train', '--workers', 2)
+    assert status == 1
     assert f'{PEOPLE} samples, 1 cannot be read' in output
     assert '000004.jpg cannot be decoded' in output
 

@@ -1,13 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The walk-through of docs/finetuning.md: own points and own classes by LoRA, as it is written there."""
 
-import json
-import os
 import re
-import runpy
-import shlex
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -16,38 +10,21 @@ import torch
 
 from sapiens_common.checkpoint import read_checkpoint
 
-NAMES = ['nose', 'left_hand', 'right_hand', 'left_foot', 'right_foot', 'tip_of_the_hat']
-
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(own_people):
     """A folder as the walk-through supposes it, with four photos for each split of each task."""
     rng = np.random.default_rng(0)
-
-    def photo(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), cv2.resize(rng.integers(0, 256, (8, 6, 3), np.uint8), (96, 128)))
-
-    mine, garments = tmp_path / 'data/mine', tmp_path / 'data/garments'
-    category = {'id': 1, 'name': 'person', 'keypoints': NAMES, 'skeleton': [[1, 2], [1, 3]]}
     for split in ('train', 'val'):
-        images, annotations = [], []
-        (garments / split / 'segmentations').mkdir(parents=True)
+        garments = own_people / 'data/garments' / split
+        for name in ('images', 'segmentations'):
+            (garments / name).mkdir(parents=True)
         for number in range(4):
-            photo(mine / f'images/{split}_{number}.jpg')
-            name = f'{split}_{number}.jpg'
-            images.append({'id': number, 'file_name': name, 'width': 96, 'height': 128})
-            points = np.concatenate([rng.uniform(20, 76, (len(NAMES), 2)), np.full((6, 1), 2)], 1)
-            annotation = {'id': number, 'image_id': number, 'category_id': 1, 'iscrowd': 0}
-            annotation |= {'bbox': [10, 10, 76, 100], 'area': 7600, 'num_keypoints': 6}
-            annotations.append({**annotation, 'keypoints': points.ravel().tolist()})
-
-            photo(garments / split / f'images/{number}.jpg')
+            image = cv2.resize(rng.integers(0, 256, (8, 6, 3), np.uint8), (96, 128))
+            cv2.imwrite(str(garments / f'images/{number}.jpg'), image)
             labels = rng.integers(0, 5, (4, 3), np.uint8).repeat(32, 0).repeat(32, 1)
-            cv2.imwrite(str(garments / split / f'segmentations/{number}.png'), labels)
-        content = {'images': images, 'annotations': annotations, 'categories': [category]}
-        (mine / f'{split}.json').write_text(json.dumps(content))
-    return tmp_path
+            cv2.imwrite(str(garments / f'segmentations/{number}.png'), labels)
+    return own_people
 
 
 @pytest.fixture
@@ -60,40 +37,17 @@ def walk(root, folder):
             block = re.sub('^   ', '', block, flags=re.MULTILINE) if block[0] == ' ' else block
             name = 'my_pose.py' if 'pose/' in block else 'my_garments.py'
             (folder / name).write_text(block.replace("'configs/", f"'{root}/configs/"))
-    return [
-        line.split('  #')[0]
-        for line in re.findall(r'^ *((?:python|bash) tools/.*)$', text, re.MULTILINE)
-    ]
-
-
-SMALL = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=2']
-SMALL += [
-    f'{split}_dataloader.{option}'
-    for split in ('train', 'val', 'test')
-    for option in ('num_workers=0', 'persistent_workers=False')
-]
+    return re.findall(r'^ *((?:python|bash) tools/.*)$', text, re.MULTILINE)
 
 
 @pytest.mark.slow
-def test_walk_through(root, folder, walk, monkeypatch, capsys):
+def test_walk_through(root, folder, walk, one_epoch, monkeypatch, run_command):
     monkeypatch.chdir(folder)
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
     said = []
     for command in walk:
-        interpreter, tool, *arguments = shlex.split(command.replace('epoch_20', 'epoch_1'))
-        if interpreter == 'bash':
-            words = ['bash', str(root / tool), *arguments, *SMALL]
-            run = subprocess.run(words, env=environment, capture_output=True, text=True)
-            assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
-            continue
-        arguments += SMALL if tool == 'tools/test.py' else []
-        monkeypatch.setattr(sys, 'argv', [tool, *arguments])
-        try:
-            runpy.run_path(str(root / tool), run_name='__main__')
-        except SystemExit as status:
-            assert not status.code, command
-        captured = capsys.readouterr()
-        said.append(captured.out + captured.err)
+        trains = 'tools/dist_train.sh' in command or 'tools/test.py' in command
+        command = command.replace('epoch_20', 'epoch_1')
+        said.append(run_command(command, *(one_epoch if trains else [])))
     assert '6 keypoints, 2 mirror pairs' in said[0]
     assert any('coco/AP' in text for text in said) and any('mIoU' in text for text in said)
     assert len(list((folder / 'results/pose').glob('*_?.json'))) == 8

@@ -1,8 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The label audit: what it counts, what it suggests, what it refuses, and its command."""
 
-import runpy
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -106,17 +105,9 @@ def test_suggested_weights():
 
 
 @pytest.fixture
-def check(root, monkeypatch, capsys):
-    """Run the command in this process: `check(config, *options)` gives status and output."""
-
-    def run(*arguments):
-        tool = str(root / 'tools/data/check_dataset.py')
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        with pytest.raises(SystemExit) as status:
-            runpy.run_path(tool, run_name='__main__')
-        return status.value.code, capsys.readouterr().out
-
-    return run
+def check(exit_of):
+    """`check(config, *options)`: exit code and output of the command."""
+    return partial(exit_of, 'tools/data/check_dataset.py')
 
 
 def test_command(check, tmp_path, write_pair):

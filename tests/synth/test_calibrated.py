@@ -2,8 +2,6 @@
 """Maps of scans at distorted pixels against closed forms, and Hi4D's layout from end to end."""
 
 import json
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -141,18 +139,12 @@ def hi4d(tmp_path):
 
 
 @pytest.fixture
-def render(root, hi4d, tmp_path, monkeypatch):
+def render(hi4d, tmp_path, exit_of):
     """`render(*options)`: exit code or message of the command; `render.out` is what it wrote."""
 
     def run(*options):
-        tool = str(root / 'tools/data/render_scans.py')
-        arguments = ['hi4d', '--root', str(hi4d), '--out', str(tmp_path / 'maps'), '--pairs', '28']
-        monkeypatch.setattr(sys, 'argv', [tool, *arguments, *options])
-        try:
-            runpy.run_path(tool, run_name='__main__')
-        except SystemExit as status:
-            return status.code
-        return 0
+        arguments = ['--root', hi4d, '--out', tmp_path / 'maps', '--pairs', 28]
+        return exit_of('tools/data/render_scans.py', 'hi4d', *arguments, *options)[0]
 
     run.out = tmp_path / 'maps'
     return run

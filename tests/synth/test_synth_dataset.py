@@ -5,7 +5,6 @@ import json
 import logging
 import multiprocessing
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -19,8 +18,7 @@ import trimesh
 from sapiens_synth import contact_sheet, dataset, get_preset, render_dataset, render_sample
 from sapiens_synth.dataset import is_val
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'data' / 'render_humans.py'
+TOOL = 'tools/data/render_humans.py'
 SMALL = get_preset('quickstart', size=(64, 48))
 
 
@@ -71,8 +69,8 @@ def test_layout(undisturbed):
     assert ((depth > 0) == (mask > 0)).all()
 
 
-def test_annotations_have_the_humans5k_layout(undisturbed):
-    golden = json.loads((ROOT / 'tests/data/golden/goliath_eval/annotations.json').read_text())
+def test_annotations_have_the_humans5k_layout(root, undisturbed):
+    golden = json.loads((root / 'tests/data/golden/goliath_eval/annotations.json').read_text())
     for split in ('train', 'val'):
         data = json.loads(
             (undisturbed / 'annotations' / f'person_keypoints_{split}.json').read_text()
@@ -287,17 +285,11 @@ def test_background_folder(tmp_path):
         )
 
 
-def run_tool(monkeypatch, *arguments):
-    """The command, run in this process, where the templates are built."""
-    monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
-    runpy.run_path(str(TOOL), run_name='__main__')
-
-
-def test_command_line(tmp_path, monkeypatch, caplog):
+def test_command_line(tmp_path, run_tool, caplog):
     out = tmp_path / 'cli'
     size = ('--size', 64, 48, '--detail', 'low')
     with caplog.at_level(logging.INFO):
-        run_tool(monkeypatch, '--out', out, '--count', 3, *size, '--people', '1-2', '--preview')
+        run_tool(TOOL, '--out', out, '--count', 3, *size, '--people', '1-2', '--preview')
     assert 'rendered 3, reused 0' in caplog.text
     assert cv2.imread(str(out / 'preview.png')).shape == (2 * 384, 2 * 5 * 288 + 12, 3)
     config = json.loads((out / 'manifest.json').read_text())['config']
@@ -312,14 +304,14 @@ def test_command_line(tmp_path, monkeypatch, caplog):
         (('--out', tmp_path / 'x', '--people', '4-1'), '1 <= min <= max'),
     ):
         with pytest.raises(SystemExit, match=message):
-            run_tool(monkeypatch, *arguments)
+            run_tool(TOOL, *arguments)
     assert not (tmp_path / 'x').exists()
 
 
-def test_command_line_needs_no_installation(tmp_path):
+def test_command_line_needs_no_installation(root, tmp_path):
     """From any folder; errors without a traceback."""
     failed = subprocess.run(
-        [sys.executable, str(TOOL), '--out', 'x', '--scans', 'nowhere'],
+        [sys.executable, str(root / TOOL), '--out', 'x', '--scans', 'nowhere'],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert failed.returncode != 0

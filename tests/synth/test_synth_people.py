@@ -9,17 +9,12 @@ import trimesh
 from invented_data import mirror_table
 
 from sapiens_common.layouts.body_parts import BODY_PART_IDS, BODY_PART_NAMES
-from sapiens_common.layouts.body_parts29 import BODY_PART29_NAMES
 from sapiens_common.layouts.goliath308 import load_goliath308
 from sapiens_synth import RenderConfig, get_preset, render_sample
 from sapiens_synth.body_points import keypoint_template
-from sapiens_synth.camera import frame_points
 from sapiens_synth.face_points import flip_partner
-from sapiens_synth.glasses import GLASSES, GLASSES_STYLES
 from sapiens_synth.person import build_person
 from sapiens_synth.poses import sample_pose
-from sapiens_synth.scene import Scene
-from sapiens_synth.shading import sample_light
 from sapiens_synth.skeleton import (
     BONE_ID,
     BONES,
@@ -33,13 +28,6 @@ from sapiens_synth.visibility import VISIBLE, allowed_parts, keypoint_flags
 from sapiens_synth.warps import Expression
 
 SIZE = (320, 240)
-
-
-def view(meshes, points, direction=(0, 0, 1), size=SIZE, fill=0.9):
-    camera = frame_points(points, np.array(direction, float), 0.0, 40.0, size, fill, (0, 0))
-    light = sample_light(np.random.default_rng(0), -camera.rotation[2])
-    scene = Scene(meshes)
-    return camera, scene, scene.render(camera, light, np.full((*size, 3), 0.5, np.float32), False)
 
 
 def mirror_pose(rotations):
@@ -123,7 +111,7 @@ def surface_points(mesh, rest_points, kinds):
 
 
 @pytest.mark.parametrize('seed', [0, 3])
-def test_visible_face_points_are_on_the_surface_they_name(seed):
+def test_visible_face_points_are_on_the_surface_they_name(view, seed):
     spec = sample_person(np.random.default_rng(seed))
     mesh = build_person(spec, 'high')
     camera, scene, frame = view([mesh], mesh.keypoints[70:308], (0.35, 0.1, 1), (512, 384))
@@ -147,7 +135,7 @@ def test_visible_face_points_are_on_the_surface_they_name(seed):
     assert (flags[template.head] == VISIBLE).sum() > 60
 
 
-def test_visible_joints_are_behind_their_own_limb():
+def test_visible_joints_are_behind_their_own_limb(view):
     """Hit by a ray of our own, the surface at a visible joint is that of the joint on the rest model."""
     template = keypoint_template()
     joints = ~template.head
@@ -222,7 +210,7 @@ def test_ground_truths_agree():
         assert np.percentile(angle, 90) < 7
 
 
-def test_normals_face_the_camera_and_point_up_where_the_surface_does():
+def test_normals_face_the_camera_and_point_up_where_the_surface_does(view):
     mesh = build_person(PersonSpec(pose=sample_pose(np.random.default_rng(0), 0.0)), 'low')
     _, _, frame = view([mesh], mesh.vertices)
     mask = frame.instance > 0
@@ -250,7 +238,7 @@ def symmetric_person():
     )
 
 
-def test_symmetric_pose_gives_mirrored_labels_and_keypoints():
+def test_symmetric_pose_gives_mirrored_labels_and_keypoints(view):
     spec = symmetric_person()
     np.testing.assert_allclose(mirror_pose(spec.pose), spec.pose, atol=1e-12)
     mesh = build_person(spec, 'low')
@@ -289,7 +277,7 @@ def test_mirrored_pose_moves_mirrored_bones():
     )
 
 
-def test_all_parts_occur():
+def test_all_parts_occur(view):
     rng = np.random.default_rng(0)
     found = set()
     outfits = [
@@ -312,7 +300,7 @@ def test_all_parts_occur():
     assert found == set(range(28)), [BODY_PART_NAMES[i] for i in set(range(28)) - found]
 
 
-def test_closed_mouth_hides_the_teeth_and_occlusion_is_real():
+def test_closed_mouth_hides_the_teeth_and_occlusion_is_real(view):
     spec = PersonSpec(
         sample_pose(np.random.default_rng(0), 0.0),
         hair='bald',
@@ -334,7 +322,7 @@ def test_closed_mouth_hides_the_teeth_and_occlusion_is_real():
     assert (seen[70:220] == VISIBLE).sum() > 100
 
 
-def test_back_view_hides_the_face():
+def test_back_view_hides_the_face(view):
     spec = PersonSpec(
         sample_pose(np.random.default_rng(0), 0.0),
         hair='short',
@@ -370,32 +358,3 @@ def test_settings_are_checked():
         RenderConfig(detail='fine')
     with pytest.raises(ValueError, match='focal_mm'):
         RenderConfig(focal_mm=(50.0, 25.0))
-
-
-@pytest.mark.parametrize('style', ['', *GLASSES_STYLES])
-def test_only_dark_glasses_hide_the_eyes(style):
-    pose = np.tile(np.eye(3), (len(BONES), 1, 1))
-    person = build_person(PersonSpec(pose=pose, hair='bald', glasses=style), 'coarse')
-    head = person.vertices[person.vertices[:, 1] > HEAD_ORIGIN[1] - 0.1]
-    camera, scene, frame = view([person], head, size=(160, 120))
-    assert (frame.label == GLASSES).any() == bool(style)
-    assert {*np.unique(frame.label)} <= {*range(len(BODY_PART_NAMES)), GLASSES}
-    _, flags = keypoint_flags(
-        person.keypoints, person.reach, 0, camera, scene.rays, frame.label, frame.instance
-    )
-    index = {k['name']: k['id'] for k in load_goliath308()['keypoints']}
-    for eye in ('left_eye', 'right_eye'):
-        assert (flags[index[eye]] == VISIBLE) == (style != 'sunglasses')
-
-
-def test_glasses_are_a_label_of_the_29_parts_alone():
-    config = get_preset('quickstart', size=(48, 36), framings=(1, 0, 0), detail='coarse')
-    plain = render_sample(0, 3, config)
-    assert plain['label29'] is None
-    found = render_sample(0, 3, dataclasses.replace(config, glasses=1.0))
-    worn = found['label29'] == BODY_PART29_NAMES.index('Eyeglass')
-    assert worn.any()
-    assert (found['label'][worn] == BODY_PART_IDS['Face_Neck']).all()
-    there = found['label29'] != BODY_PART29_NAMES.index('Eyeglass')
-    same = [BODY_PART29_NAMES[i] for i in found['label29'][there]]
-    assert same == [BODY_PART_NAMES[i] for i in found['label'][there]]

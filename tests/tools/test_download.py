@@ -3,7 +3,6 @@
 
 import io
 import re
-import runpy
 import shutil
 import sys
 import threading
@@ -88,20 +87,14 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def download(root, server, tmp_path, monkeypatch, capsys):
+def download(server, tmp_path, monkeypatch, exit_of):
     """`download(*options, answer=...)`: exit code or message, and output, of the command."""
 
     def run(*options, answer=None, chunks='0-1'):
-        tool = str(root / 'tools/data/download.py')
-        given = ['synthhuman', '--out', str(tmp_path / 'out'), '--chunks', chunks]
-        monkeypatch.setattr(sys, 'argv', [tool, *given, '--base-url', server.url, *options])
+        given = ['synthhuman', '--out', tmp_path / 'out', '--chunks', chunks]
+        given += ['--base-url', server.url]
         monkeypatch.setattr(sys, 'stdin', io.StringIO('' if answer is None else f'{answer}\n'))
-        status = 0
-        try:
-            runpy.run_path(tool, run_name='__main__')
-        except SystemExit as exit:
-            status = exit.code
-        return status, capsys.readouterr().out
+        return exit_of('tools/data/download.py', *given, *options)
 
     run.out = tmp_path / 'out'
     return run
