@@ -1,39 +1,21 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What README, docs and recipes show can be typed: each tool accepts its command lines, imports resolve."""
+"""What README, docs and recipes show can be typed: each tool accepts its command lines."""
 
 import argparse
-import ast
-import importlib
 import re
 import runpy
 import shlex
 import sys
-from pathlib import Path
 
 import pytest
 from commands import COMMANDS
+from docs_pages import ROOT, blocks
 
 from sapiens_common.weights import find_config
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
-BLOCK = re.compile(r'^( *)```(bash|python)\n(.*?)^\1```', re.MULTILINE | re.DOTALL)
-OURS = ('sapiens_', 'runs')
 
 
 class ParsedError(Exception):
     """The tool has accepted its command line."""
-
-
-def blocks(language):
-    """(page:line, text) of all blocks in a language."""
-    for page in PAGES:
-        text = page.read_text('utf-8')
-        for match in BLOCK.finditer(text):
-            if match[2] == language:
-                line = text[: match.start()].count('\n') + 1
-                lines = [row.removeprefix(match[1]) for row in match[3].splitlines()]
-                yield f'{page.name}:{line}', '\n'.join(lines)
 
 
 def headers():
@@ -46,7 +28,8 @@ def headers():
 
 def commands():
     """(place, words) of each command that runs one of the tools."""
-    for place, text in [*blocks('bash'), *headers()]:
+    pages = [(f'{page}:{line}', text) for page, line, text in blocks('bash')]
+    for place, text in [*pages, *headers()]:
         for row in text.replace('\\\n', ' ').splitlines():
             words = shlex.split(row, comments=True)
             while words and re.match(r'[A-Z_]+=', words[0]):  # variables of the environment
@@ -89,18 +72,3 @@ def test_a_command_is_accepted_by_its_tool(words, monkeypatch, capsys):
     except SystemExit:
         pytest.fail(capsys.readouterr().err)
     pytest.fail(f'{tool} did not parse its command line')
-
-
-@pytest.mark.parametrize(
-    'block', [pytest.param(text, id=place) for place, text in blocks('python')]
-)
-def test_what_a_block_imports_is_there(block):
-    for node in ast.walk(ast.parse(block)):
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(OURS):
-            module = importlib.import_module(node.module)
-            for name in node.names:
-                assert hasattr(module, name.name), f'{node.module} has no {name.name}'
-        elif isinstance(node, ast.Import):
-            for name in node.names:
-                if name.name.startswith(OURS):
-                    importlib.import_module(name.name)

@@ -28,9 +28,14 @@ def folder(own_people):
 
 
 @pytest.fixture
-def walk(root, folder):
+def page(root):
+    return root / 'docs/finetuning.md'
+
+
+@pytest.fixture
+def walk(page, root, folder):
     """Commands of the walk-through, whose configs are written into the folder."""
-    text = (root / 'docs/finetuning.md').read_text(encoding='utf-8')
+    text = page.read_text('utf-8')
     text = text[text.index('## Your own points') :]
     for block in re.findall(r'```python\n(.*?)```', text, re.DOTALL):
         if '_base_ = ' in block:
@@ -41,7 +46,7 @@ def walk(root, folder):
 
 
 @pytest.mark.slow
-def test_walk_through(root, folder, walk, one_epoch, monkeypatch, run_command):
+def test_walk_through(root, page, folder, walk, one_epoch, monkeypatch, run_command):
     monkeypatch.chdir(folder)
     said = []
     for command in walk:
@@ -79,3 +84,5 @@ def test_walk_through(root, folder, walk, one_epoch, monkeypatch, run_command):
     assert share_base(tuned.loaded.model, parts.loaded.model) == frozen
     with torch.no_grad():
         assert torch.equal(tuned.loaded.model(image, None), expected)
+    (example,) = re.findall(r'```python\n(from.*?)```', page.read_text('utf-8'), re.DOTALL)
+    exec(example.replace('epoch_20', 'epoch_1'), {})

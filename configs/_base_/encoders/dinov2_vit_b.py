@@ -13,3 +13,15 @@ encoder = dict(
         prefix='backbone.',
         checkpoint='https://download.openmmlab.com/mmpretrain/v1.0/dinov2/'
         'vit-base-p14_dinov2-pre_3rdparty_20230426-ba246503.pth'))
+# DPT (Ranftl et al., ICCV 2021): the blocks that its head takes, and mmseg's head.
+dpt_indices = (2, 5, 8, 11)
+dpt_head = dict(
+    type='mmseg.DPTHead',
+    in_channels=(768, 768, 768, 768),
+    in_index=(0, 1, 2, 3),
+    input_transform='multiple_select',
+    channels=256,
+    embed_dims=768,
+    post_process_channels=[96, 192, 384, 768],
+    readout_type='ignore',
+    norm_cfg=dict(type='BN'))

@@ -5,19 +5,10 @@
 _base_ = ['../dinov2_vit_b_synthhuman.py']
 
 model = dict(
-    backbone=dict(out_indices=(2, 5, 8, 11)),
+    backbone=dict(out_indices=_base_.dpt_indices),
     decode_head=dict(
         _delete_=True,
         type='sapiens_depth_normal.BorrowedHead',
         target='normal',
-        head=dict(
-            type='mmseg.DPTHead',
-            in_channels=(768, 768, 768, 768),
-            in_index=(0, 1, 2, 3),
-            input_transform='multiple_select',
-            channels=256,
-            embed_dims=768,
-            post_process_channels=[96, 192, 384, 768],
-            readout_type='ignore',
-            norm_cfg=dict(type='BN')),
+        head=_base_.dpt_head,
         loss_decode=_base_.model.decode_head.loss_decode))
