@@ -171,7 +171,7 @@ def _from_transformers(name: str, task: str) -> str:
     prefix = ''
     if task != 'pretrain':
         if part != 'model':
-            raise ValueError(f'{name!r} is no name of a transformers model for {task}')
+            raise ValueError(f'{name!r} is not a name of a transformers model for {task}')
         prefix, name = 'backbone.', rest
     if name == 'norm.weight':
         return f'{prefix}ln1.weight'

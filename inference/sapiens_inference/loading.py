@@ -25,7 +25,7 @@ def split_by_task(entries: Sequence[str], tasks: Sequence[str]) -> dict[str, str
         elif task in known:
             found[task] = value
         else:
-            raise ValueError(f'{entry!r}: {task!r} is none of {", ".join(known)}')
+            raise ValueError(f'{entry!r}: {task!r} is not one of {", ".join(known)}')
     return found
 
 

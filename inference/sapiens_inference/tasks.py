@@ -130,5 +130,5 @@ def find_task(name: str) -> TaskInfo:
     """
     known = {**TASKS, MULTITASK.name: MULTITASK}
     if name not in known:
-        raise ValueError(f'{name!r} is none of {", ".join(known)}')
+        raise ValueError(f'{name!r} is not one of {", ".join(known)}')
     return known[name]

@@ -91,7 +91,7 @@ class RandomPersonWarp(RandomWarp):
     ) -> None:
         super().__init__(size, scale, **kwargs)
         if size[0] % map_stride or size[1] % map_stride:
-            raise ValueError(f'size {size} is no multiple of map_stride {map_stride}')
+            raise ValueError(f'size {size} is not a multiple of map_stride {map_stride}')
         self.map_stride = map_stride
         self.shift = shift
         self.stretch = stretch

@@ -34,7 +34,7 @@ def infer_arch(weights: Weights) -> str:
         if (arch['embed_dims'], arch['num_layers']) == (width, depth):
             return name
     raise ValueError(
-        f'an encoder of width {width} with {depth} blocks is none of {list(zoo)}; pass its arch'
+        f'an encoder of width {width} with {depth} blocks is not one of {list(zoo)}; pass its arch'
     )
 
 

@@ -123,7 +123,7 @@ def test_a_wrong_result_is_reported():
 
 
 def test_an_unknown_baseline_is_refused():
-    with pytest.raises(ValueError, match=r"baseline 'b' is none of the ways \['a'\]"):
+    with pytest.raises(ValueError, match=r"baseline 'b' is not one of the ways \['a'\]"):
         compare('job', {'a': int}, QUICK, baseline='b', unit='x', items=1)
 
 

@@ -169,5 +169,7 @@ def test_gates_are_joined():
 def test_wrong_tasks_and_names():
     with pytest.raises(ValueError, match="task 'albedo' is not one of"):
         from_transformers({}, 'albedo')
-    with pytest.raises(ValueError, match="'classifier.weight' is no name of a transformers model"):
+    with pytest.raises(
+        ValueError, match="'classifier.weight' is not a name of a transformers model"
+    ):
         from_transformers({'classifier.weight': torch.zeros(1)}, 'pose')

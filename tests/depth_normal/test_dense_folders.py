@@ -100,7 +100,7 @@ def test_scan_layouts(tmp_path):
         THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     (tmp_path / 'th/annotations').mkdir()
     (tmp_path / 'th/annotations/train.json').write_text('{}')
-    with pytest.raises(ValueError, match=r'train\.json is no COCO file'):
+    with pytest.raises(ValueError, match=r'train\.json is not a COCO file'):
         THuman2Renders(data_root=str(tmp_path / 'th'), targets=['depth'])
     (tmp_path / 'th/annotations/train.json').write_text(json.dumps(dict(images=images[:2])))
     with pytest.raises(ValueError, match=r"1 of 3 samples have no framing in .*first '000002'"):

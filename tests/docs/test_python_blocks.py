@@ -100,7 +100,9 @@ def test_a_block_runs(page, block, desk, monkeypatch):
         build(block, desk, base)
         return
     # The smallest model with weights of which transformers has others names.
-    model = torch.nn.ModuleDict({'backbone': torch.nn.ModuleDict({'ln1': torch.nn.LayerNorm(2, bias=False)})})
+    model = torch.nn.ModuleDict(
+        {'backbone': torch.nn.ModuleDict({'ln1': torch.nn.LayerNorm(2, bias=False)})}
+    )
     theirs = SimpleNamespace(state_dict=lambda: {'model.norm.weight': torch.full((2,), 3.0)})
     names = {'model': model, 'hf_model': theirs}
     with mock.patch.dict(known_exports()):  # a block adds a format

@@ -275,6 +275,6 @@ def test_an_annotation_of_no_image_is_named(coco):
     content['annotations'][1]['image_id'] = 99
     ann.write_text(json.dumps(content))
     with pytest.raises(
-        ValueError, match=r'ann\.json: annotation 1, .* \(image_id 99 is none of its im'
+        ValueError, match=r'ann\.json: annotation 1, .* \(image_id 99 is not one of its im'
     ):
         read_boxes_json(ann)

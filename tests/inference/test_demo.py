@@ -139,8 +139,8 @@ def test_boxes_of_other_photos_end_with_1_and_existing_results_are_kept(
             'weights none.pth: the file does not exist',
         ),
         (['seg', 'none.jpg', '--weights', 'depth=x'], '--weights names no checkpoint for seg'),
-        (['seg', 'none.jpg', '--weights', 'pixel=x'], "'pixel' is none of"),
-        (['seg', 'none.jpg', '--weights', 'lr=0.1/no.pth'], "'lr' is none of"),
+        (['seg', 'none.jpg', '--weights', 'pixel=x'], "'pixel' is not one of"),
+        (['seg', 'none.jpg', '--weights', 'lr=0.1/no.pth'], "'lr' is not one of"),
     ],
 )
 def test_what_cannot_start_is_said_in_one_line(arguments, message, tmp_path, capsys):

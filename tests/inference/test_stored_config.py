@@ -43,7 +43,7 @@ def test_the_config_that_a_checkpoint_carries(small_config, small_model, tmp_pat
 @pytest.mark.parametrize(
     ('text', 'cause'),
     [
-        ("import os\nmodel = dict(type='A')", 'line 1 is no assignment'),
+        ("import os\nmodel = dict(type='A')", 'line 1 is not an assignment'),
         ("model = dict(type=__import__('os').system('touch x'))", 'line 1 holds __import__'),
         ('a.b = 3', 'something other than a name'),
         ('model = dict(**other)', 'line 1 holds dict'),

@@ -98,7 +98,7 @@ def test_window_of_a_person(sample_of, tmp_path):
     np.testing.assert_allclose(
         mirrored['gt_normal_map'], plain['gt_normal_map'][:, ::-1] * [-1, 1, 1], atol=1e-5
     )
-    with pytest.raises(ValueError, match=r'no multiple of map_stride 3'):
+    with pytest.raises(ValueError, match=r'not a multiple of map_stride 3'):
         RandomPersonWarp(SIZE, map_stride=3)
 
 

@@ -87,7 +87,7 @@ def test_golden_total_of_the_head(golden, monkeypatch):
     head = make_head(case['head'], CODEC)
     pred = torch.from_numpy(data['pred']).requires_grad_()
     monkeypatch.setattr(head, 'forward', lambda feats: pred)
-    # Its sigma of 1.5 is none of ours, whose patches reach a whole number of pixels.
+    # Its sigma of 1.5 is not one of ours, whose patches reach a whole number of pixels.
     targets = torch.from_numpy(data['heatmaps']), torch.from_numpy(data['weights'])
     monkeypatch.setattr(head.decoder, 'encode_batch', lambda *labels: targets)
     samples = []

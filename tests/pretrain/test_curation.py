@@ -234,7 +234,7 @@ def test_wrong_arguments(heap, tmp_path, run_tool):
     boxes = ('--boxes', heap.parent / 'boxes.json')
     for arguments, message in (
         ((tmp_path / 'nowhere', out, *boxes), 'nowhere: expected a folder'),
-        ((heap, out, *boxes, '--filters', 'nonsense'), "filter 'nonsense' is none of"),
+        ((heap, out, *boxes, '--filters', 'nonsense'), "filter 'nonsense' is not one of"),
         ((heap, out, *boxes, '--images-per-shard', 0), 'images_per_shard must be at least 1'),
         ((heap, out, *boxes, '--batch-size', 0), 'detector_batch must be at least 1'),
         ((heap, out, *boxes, '--workers', 0), 'workers must be at least 1'),
@@ -268,7 +268,7 @@ def test_files_that_no_shard_takes_are_dropped_at_once(tmp_path):
     (tmp_path / 'list.txt').write_text('a.bmp\nb.png\n')
     summary = Curation(tmp_path / 'list.txt', tmp_path / 'out', Settings()).run()
     assert summary['kept'] == 1 and summary['dropped'] == {'unreadable': 1}
-    assert 'the suffix is none of .jpg' in manifest(tmp_path / 'out')[0]['reason']
+    assert 'the suffix is not one of .jpg' in manifest(tmp_path / 'out')[0]['reason']
 
 
 def test_a_shard_damaged_inside_costs_one_image(tmp_path):

@@ -84,7 +84,7 @@ def test_own_filters():
     white = Photo('x', jpeg(np.full((32, 32, 3), 255, np.uint8)))
     assert scorer(white, record) == 'brightness: score 1.000 above 0.9'
     assert record.scores == {'brightness': 1.0}
-    with pytest.raises(ValueError, match="filter 'nonsense' is none of"):
+    with pytest.raises(ValueError, match="filter 'nonsense' is not one of"):
         make_filter('nonsense')
 
 

@@ -216,11 +216,11 @@ def test_sources_survive_spawning(shards):
         ),
         (
             lambda path: (path.write_bytes(b'x' * 2000), index_path(path).unlink()),
-            'is no readable, uncompressed tar',
+            'is not a readable, uncompressed tar',
         ),
         (
             lambda path: (path.write_bytes(path.read_bytes()[:700]), index_path(path).unlink()),
-            'cut off|no readable',
+            'cut off|not a readable',
         ),
         (lambda path: path.unlink(), 'cannot be read'),
         (lambda path: index_path(path).write_bytes(b'?'), 'delete it to rebuild'),

@@ -148,7 +148,7 @@ def test_errors(checkpoint, tmp_path):
     weights = read_checkpoint(checkpoint).state_dict
     weights = {k: v for k, v in weights.items() if '.5.' not in k}
     torch.save({'state_dict': weights}, tmp_path / 'five.pth')
-    with pytest.raises(ValueError, match='width 192 with 5 blocks is none of'):
+    with pytest.raises(ValueError, match='width 192 with 5 blocks is not one of'):
         FeatureExtractor(tmp_path / 'five.pth')
 
 

@@ -149,7 +149,7 @@ def test_patches_round_trip_on_a_rectangle():
     corner = images[0, :, 16:32, 32:48].permute(1, 2, 0).flatten()  # patch (1, 2), channels last
     torch.testing.assert_close(patches[0, 5], corner)
     torch.testing.assert_close(unpatchify(patches, (4, 3), 16), images)
-    with pytest.raises(ValueError, match='60 x 48 is no multiple of patch 16'):
+    with pytest.raises(ValueError, match='60 x 48 is not a multiple of patch 16'):
         patchify(images[:, :, :60], 16)
 
 

@@ -64,8 +64,8 @@ def test_class_token_is_kept_where_the_model_has_one():
     ('settings', 'table', 'message'),
     [
         ({}, (1, 16, 32), 'the checkpoint is of another size'),
-        ({}, (1, 7, 64), 'no grid that can be inferred'),
-        (dict(pretrained_grid=(5, 5)), (1, 16, 64), 'no grid that can be inferred'),
+        ({}, (1, 7, 64), 'not a grid that can be inferred'),
+        (dict(pretrained_grid=(5, 5)), (1, 16, 64), 'not a grid that can be inferred'),
         (dict(with_cls_token=True), (1, 16, 64), 'use with_cls_token=False'),
     ],
 )

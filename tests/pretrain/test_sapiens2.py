@@ -44,11 +44,11 @@ def test_only_the_last_output_is_normed():
 @pytest.mark.parametrize(
     ('settings', 'size', 'message'),
     [
-        ({}, (64, 50), r'an image of \(64, 50\) is no multiple of patch_size 16'),
+        ({}, (64, 50), r'an image of \(64, 50\) is not a multiple of patch_size 16'),
         (
             dict(tokenizer_window=4, img_size=64),
             (64, 96),
-            r'\(64, 96\) is no multiple of 64 \(windows of 4 patches of 16\)',
+            r'\(64, 96\) is not a multiple of 64 \(windows of 4 patches of 16\)',
         ),
     ],
 )

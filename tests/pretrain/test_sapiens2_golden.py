@@ -159,7 +159,7 @@ def test_golden_layer_decay(golden):
     model = nn.Module()
     window = meta['kwargs'][
         'window_size'
-    ]  # the file's img_size is no multiple of it, nor is it used
+    ]  # the file's img_size is not a multiple of it, nor is it used
     model.backbone = Sapiens2ViT(arch=meta['arch'], tokenizer_window=window)
     prefix = 'decode_head.'
     model.decode_head = _head([n.removeprefix(prefix) for n in expected if n.startswith(prefix)])

@@ -83,7 +83,7 @@ def test_needs_processes(tmp_path, pictures, mae_job):
 @needs_fsdp2
 def test_blocks_are_checked(alone):
     model = MODELS.build(dict(type='sapiens_pretrain.SapiensViT', arch='tiny', img_size=(64, 48)))
-    with pytest.raises(ValueError, match=r"'backbone.layers' is no module list of SapiensViT"):
+    with pytest.raises(ValueError, match=r"'backbone.layers' is not a module list of SapiensViT"):
         shard_model(model)
 
 

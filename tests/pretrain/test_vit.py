@@ -93,7 +93,8 @@ def test_other_input_size_resizes_positions():
 
 def test_images_are_whole_patches():
     with pytest.raises(
-        ValueError, match=r'an image of \(64, 50\) is no multiple of patch_size 16.*test_cfg=dict'
+        ValueError,
+        match=r'an image of \(64, 50\) is not a multiple of patch_size 16.*test_cfg=dict',
     ):
         SapiensViT(**TINY)(torch.randn(1, 3, 64, 50))
 

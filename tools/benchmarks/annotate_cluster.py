@@ -52,7 +52,7 @@ def simulate(shards: int, seconds: float, cluster: Cluster, seed: int = 0) -> Ou
 
     Args:
         shards: How many.
-        seconds: That a worker which is no straggler takes for one, on average; it varies by a fifth.
+        seconds: That a worker which is not a straggler takes for one, on average; it varies by a fifth.
         cluster: The machines.
         seed: Of the random numbers.
     """

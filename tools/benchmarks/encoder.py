@@ -103,7 +103,7 @@ def _relative(found: Tensor, expected: Tensor) -> float:
 
 
 def measure_attention(settings: Settings) -> Comparison:
-    """Attention of the 2b encoder alone, whose heads are 60 wide: no multiple of 8.
+    """Attention of the 2b encoder alone, whose heads are 60 wide: not a multiple of 8.
 
     Fused kernels pad such heads, or refuse them; on a GPU each backend is timed. Padding with zeros
     before the call changes nothing but the width.

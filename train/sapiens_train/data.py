@@ -101,7 +101,7 @@ class SeededDataset(Dataset):
             index = derive_seed(REPLACEMENT, key.seed, attempt) % len(self.dataset)
         raise ValueError(
             f'{len(bad)} samples in a row could not be read, the first of them {bad[0].name}: '
-            f'{bad[0].error}. This is no single broken file: check the paths and the pipeline '
+            f'{bad[0].error}. This is not a single broken file: check the paths and the pipeline '
             f'({type(self.dataset).__name__})'
         ) from last_error
 

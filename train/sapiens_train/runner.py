@@ -158,7 +158,7 @@ class SapiensRunner(Runner):
     ) -> None:
         """Write a checkpoint of mmengine's layout, completely or not at all.
 
-        A folder that is no local path goes through mmengine's own method and its storage backend.
+        A folder that is not a local path goes through mmengine's own method and its storage backend.
 
         Raises:
             OSError: It could not be written; the checkpoints before are untouched.

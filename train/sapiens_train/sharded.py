@@ -138,7 +138,7 @@ class ShardedRunner(SapiensRunner):
         """Write a sharded checkpoint, completely or not at all. All ranks take part.
 
         Raises:
-            ValueError: The folder is no local (or mounted) path.
+            ValueError: The folder is not a local (or mounted) path.
             OSError: It could not be written; the checkpoints before are untouched.
         """
         if '://' in str(out_dir) or file_client_args or backend_args:
@@ -201,7 +201,7 @@ def shard_model(
         items = dict(model.named_modules()).get(name)
         if not isinstance(items, nn.ModuleList):
             raise ValueError(
-                f'sharding.blocks: {name!r} is no module list of {type(model).__name__}; expected a '
+                f'sharding.blocks: {name!r} is not a module list of {type(model).__name__}; expected a '
                 "name such as 'backbone.layers'"
             )
         for item in items:

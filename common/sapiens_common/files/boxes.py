@@ -143,7 +143,7 @@ def _from_annotations(content: dict, path: str | Path) -> dict[str, list]:
                 continue
             image = images.get(entry['image_id'])
             if image is None:
-                raise ValueError(f'image_id {entry["image_id"]!r} is none of its images')
+                raise ValueError(f'image_id {entry["image_id"]!r} is not one of its images')
             x, y, width, height = entry['bbox']
             x2 = min(x + width, image.get('width', np.inf) - 1)
             y2 = min(y + height, image.get('height', np.inf) - 1)

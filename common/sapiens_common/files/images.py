@@ -188,7 +188,7 @@ def decode_image(
 
 
 def _decode_other(encoded: bytes, name: str | Path, header: Header) -> np.ndarray:
-    """Decode what is no JPEG: by OpenCV, which keeps the upper byte of 16 bits, or else by Pillow."""
+    """Decode what is not a JPEG: by OpenCV, which keeps the upper byte of 16 bits, or else by Pillow."""
     check_complete(encoded, name)
     data = np.frombuffer(encoded, np.uint8)
     try:
@@ -204,7 +204,9 @@ def _decode_other(encoded: bytes, name: str | Path, header: Header) -> np.ndarra
     try:
         with open_picture(io.BytesIO(encoded)) as picture:
             if picture.mode.startswith(('I', 'F')):
-                raise ValueError(f'its pixels are of the kind {picture.mode!r}, which is no colour')
+                raise ValueError(
+                    f'its pixels are of the kind {picture.mode!r}, which is not a colour'
+                )
             return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
     except Exception as error:  # damaged data fails in many ways
         raise ValueError(f'image {name} cannot be decoded: {error}') from error

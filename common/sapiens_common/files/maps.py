@@ -43,7 +43,7 @@ def read_mask(path: str | Path, threshold: float = 0) -> np.ndarray:
         bool (H, W).
 
     Raises:
-        ValueError: The file cannot be read or is no mask.
+        ValueError: The file cannot be read or is not a mask.
     """
     path = Path(path)
     check_suffix(path, MASK_SUFFIXES)
@@ -135,7 +135,7 @@ def check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
     """Check a file's suffix, in any case.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It is not one of these.
     """
     if path.suffix.lower() not in suffixes:
         raise ValueError(f'{path}: expected one of {", ".join(suffixes)}')

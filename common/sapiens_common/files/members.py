@@ -33,4 +33,4 @@ def _members(shard: Path, changed: int) -> dict[str, tuple[int, int]]:
         with tarfile.open(shard, 'r:') as archive:
             return {member.name: (member.offset_data, member.size) for member in archive}
     except tarfile.TarError as error:
-        raise OSError(f'{shard} is no readable tar: {error}') from error
+        raise OSError(f'{shard} is not a readable tar: {error}') from error

@@ -10,7 +10,7 @@ def read_lines(path: str | Path) -> list[str]:
     """The lines of a UTF-8 list, without surrounding spaces, empty ones and comments (``#``).
 
     Raises:
-        ValueError: The file is missing, no text, or names nothing.
+        ValueError: The file is missing, is not text, or names nothing.
     """
     lines = [line.strip() for line in _read(path).splitlines()]
     lines = [line for line in lines if line and not line.startswith('#')]
@@ -28,7 +28,7 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(_read(path))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f'{path} is no readable JSON: {error}') from error
+        raise ValueError(f'{path} is not readable JSON: {error}') from error
 
 
 def _read(path: str | Path) -> str:

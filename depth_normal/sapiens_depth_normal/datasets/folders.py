@@ -170,7 +170,7 @@ class DenseFolderDataset(BaseDataset):
                 images = content['images']
                 names = [Path(image['file_name']).with_suffix('').as_posix() for image in images]
             except (KeyError, TypeError) as error:
-                raise ValueError(f'{file} is no COCO file with images: {error!r}') from error
+                raise ValueError(f'{file} is not a COCO file with images: {error!r}') from error
             framings.update(zip(names, [image.get('framing') for image in images], strict=True))
         for sample in samples:
             sample['framing'] = framings.get(sample['sample_id'])

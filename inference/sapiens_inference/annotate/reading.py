@@ -68,7 +68,7 @@ class Reader:
         """The items; what is wrong with one is its ``error``.
 
         Raises:
-            StorageError: The storage is gone, which is no fault of the inputs.
+            StorageError: The storage is gone, which is not a fault of the inputs.
         """
         if 'part' in self.entries[0]:
             yield from self._frames(self.entries[0])
@@ -185,7 +185,7 @@ def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
 
     Raises:
         FileNotFoundError, OSError: Of the storage.
-        ValueError: It is no video, or is damaged.
+        ValueError: It is not a video, or is damaged.
     """
     av = import_av()
     path, low, high = entry['path'], entry['start'], entry['stop']

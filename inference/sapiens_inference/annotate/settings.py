@@ -88,7 +88,7 @@ class Settings:
 
 
 def _hash_of(name: str) -> str | None:
-    """SHA-256 of a file or of weights by address or published name; None for what is none of these."""
+    """SHA-256 of a file or of weights by address or published name; None for what is not one of these."""
     from sapiens_common.weights import find_weights, is_published, sha256_of
 
     if Path(name).is_file():

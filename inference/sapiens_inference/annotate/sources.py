@@ -174,7 +174,7 @@ def _members(path: str, name: str) -> Iterator[Entry]:
     """Photos of a tar shard; only its headers are read.
 
     Raises:
-        ValueError: It is no readable, uncompressed tar.
+        ValueError: It is not a readable, uncompressed tar.
     """
     fs, inner = url_to_fs(path)
     try:
@@ -190,7 +190,7 @@ def _members(path: str, name: str) -> Iterator[Entry]:
                         'bytes': member.size,
                     }
     except (tarfile.TarError, OSError) as error:
-        raise ValueError(f'shard {path} is no readable, uncompressed tar: {error}') from error
+        raise ValueError(f'shard {path} is not a readable, uncompressed tar: {error}') from error
 
 
 def _ranges(path: str, name: str, seconds: float) -> Iterator[Entry]:

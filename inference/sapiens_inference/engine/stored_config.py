@@ -31,7 +31,7 @@ def read_stored_config(text: str, source: str) -> Config:
     try:
         for node in ast.parse(text).body:
             if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-                raise ValueError(f'line {node.lineno} is no assignment')
+                raise ValueError(f'line {node.lineno} is not an assignment')
             (target,) = node.targets
             if not isinstance(target, ast.Name):
                 raise ValueError(f'line {node.lineno} assigns to something other than a name')

@@ -262,7 +262,7 @@ def _check_detections(path: str) -> None:
     """Check a file of detected boxes.
 
     Raises:
-        ValueError: It is no list of boxes with image and score.
+        ValueError: It is not a list of boxes with image and score.
     """
     content = read_json(path)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):

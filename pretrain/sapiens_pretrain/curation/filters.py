@@ -183,7 +183,7 @@ def make_filter(name: str) -> Filter:
         found: Any = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
-            f'filter {name!r} is none of {list(DEFAULT_SCORERS)} and cannot be imported as '
+            f'filter {name!r} is not one of {list(DEFAULT_SCORERS)} and cannot be imported as '
             f'"package.module:attribute": {error}'
         ) from error
     return found() if isinstance(found, type) else found

@@ -169,7 +169,7 @@ class Curation:
                 photo = Photo(*self.source.read(index))
                 record.name = photo.name
                 if not photo.name.lower().endswith(IMAGE_SUFFIXES):  # a list may name any file
-                    raise ValueError(f'the suffix is none of {", ".join(IMAGE_SUFFIXES)}')
+                    raise ValueError(f'the suffix is not one of {", ".join(IMAGE_SUFFIXES)}')
                 record.height, record.width = photo.size
             except (ValueError, OSError) as error:
                 record.name = record.name or self.source.name(index)

@@ -42,7 +42,7 @@ def scan_shard(shard: Path) -> np.ndarray:
     """Build a shard's index by reading all its headers.
 
     Raises:
-        ValueError: It is no tar, is cut off, or holds no image.
+        ValueError: It is not a tar, is cut off, or holds no image.
     """
     rows = []
     try:
@@ -51,7 +51,7 @@ def scan_shard(shard: Path) -> np.ndarray:
                 if member.isfile() and member.name.lower().endswith(IMAGE_SUFFIXES):
                     rows.append((member.offset_data, member.size))
     except (tarfile.TarError, OSError) as error:
-        raise ValueError(f'shard {shard} is no readable, uncompressed tar: {error}') from error
+        raise ValueError(f'shard {shard} is not a readable, uncompressed tar: {error}') from error
     size = shard.stat().st_size
     if not rows:
         raise ValueError(f'shard {shard} holds no image ({", ".join(IMAGE_SUFFIXES)})')

@@ -61,7 +61,7 @@ def read_list(path: Path) -> list[Path]:
     """Image paths of a list file: one per line, relative to the file; empty lines and # are skipped.
 
     Raises:
-        ValueError: The list is no text or names no image.
+        ValueError: The list is not text or names no image.
     """
     return [path.parent / line for line in read_lines(path)]
 

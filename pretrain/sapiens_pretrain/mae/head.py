@@ -24,7 +24,7 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
     """
     height, width = images.shape[2:]
     if height % patch_size or width % patch_size:
-        raise ValueError(f'an image of {height} x {width} is no multiple of patch {patch_size}')
+        raise ValueError(f'an image of {height} x {width} is not a multiple of patch {patch_size}')
     x = images.unflatten(3, (-1, patch_size)).unflatten(2, (-1, patch_size))  # (B, C, h, P, w, P)
     return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 

@@ -162,7 +162,7 @@ class PlainViT(BaseModule):
         """
         if any(side % self.unit for side in x.shape[2:]):
             raise ValueError(
-                f'an image of {tuple(x.shape[2:])} is no multiple of '
+                f'an image of {tuple(x.shape[2:])} is not a multiple of '
                 f'{self._unit_text(self.unit, self.patch_size)}; resize it, or let the data '
                 f'preprocessor pad it: model.data_preprocessor.test_cfg=dict(size_divisor={self.unit})'
             )

@@ -69,7 +69,7 @@ def adapt_pos_embed(module: Any, state_dict: dict[str, Tensor], prefix: str, *_:
         extra += has_token
     if extra not in (0, 1) or extra < has_token:
         raise ValueError(
-            f'{key} has {table.shape[1]} rows, which is no grid that can be inferred for the target '
+            f'{key} has {table.shape[1]} rows, which is not a grid that can be inferred for the target '
             f'{module.grid}; pass pretrained_grid=(h, w) (given: {module.pretrained_grid})'
         )
     if extra < module.num_extra_tokens:

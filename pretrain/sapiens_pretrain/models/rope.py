@@ -42,7 +42,7 @@ class GridRotaryEmbedding(nn.Module):
         dtype: ``bfloat16`` (as released) or ``float32`` (as transformers computes it).
 
     Raises:
-        ValueError: A head that is no multiple of 4, or an unknown ``coords`` or ``dtype``.
+        ValueError: A head that is not a multiple of 4, or an unknown ``coords`` or ``dtype``.
     """
 
     periods: Tensor

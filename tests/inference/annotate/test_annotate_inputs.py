@@ -69,7 +69,7 @@ def test_bad_inputs_are_named(photos, tmp_path):
     with pytest.raises(ValueError, match=r"expected a column 'path', found \['file'\]"):
         entries(table)
     (tmp_path / 'no.tar').write_bytes(b'x' * 2000)
-    with pytest.raises(ValueError, match='no readable, uncompressed tar'):
+    with pytest.raises(ValueError, match='not a readable, uncompressed tar'):
         entries(tmp_path / 'no.tar')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='holds no image'):

@@ -52,10 +52,10 @@ def compare(
         tolerance: Largest difference that counts as the same, of all ways or by way.
 
     Raises:
-        ValueError: The baseline is none of the ways.
+        ValueError: The baseline is not one of the ways.
     """
     if baseline is not None and baseline not in ways:
-        raise ValueError(f'baseline {baseline!r} is none of the ways {list(ways)}')
+        raise ValueError(f'baseline {baseline!r} is not one of the ways {list(ways)}')
     device = settings.torch_device
     dtypes = dtype if isinstance(dtype, dict) else dict.fromkeys(ways, dtype)
     tolerances = tolerance if isinstance(tolerance, dict) else dict.fromkeys(ways, tolerance)
