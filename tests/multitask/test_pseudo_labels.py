@@ -26,11 +26,25 @@ def folders(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize('task', ['seg', 'pose', 'depth', 'normal'])
 def test_recipes_train_on_labels_of_a_model(root, folders, tmp_path, task):
-    rendered, labels = folders
+    labels = {'train_dataloader.dataset.data_root': str(folders[1])}
+    labels |= {'train_dataloader.dataset.ann_file': 'manifest.json'}
+    losses = train(root / f'configs/{task}/sapiens_tiny_synthetic.py', folders, tmp_path, labels)
+    assert len(losses) == 6 and (losses > 0).all()  # 2 epochs of 12 photos
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('task', ['seg', 'pose'])
+def test_students_train_on_labels_of_people_and_of_a_teacher(root, folders, tmp_path, task):
+    recipe = root / f'configs/{task}/cspnext_tiny_synthetic_offline.py'
+    losses = train(recipe, folders, tmp_path, {'taught_root': str(folders[1])})
+    assert len(losses) == 12 and (losses > 0).all()  # 2 epochs of 9 people and 12 photos
+
+
+def train(recipe, folders, work_dir, options):
+    """Losses of two epochs at batches of four."""
     options = {
-        'data_root': str(rendered),
-        'train_dataloader.dataset.data_root': str(labels),
-        'train_dataloader.dataset.ann_file': 'manifest.json',
+        **options,
+        'data_root': str(folders[0]),
         'train_dataloader.num_workers': 0,
         'train_dataloader.persistent_workers': False,
         'train_dataloader.batch_size': 4,
@@ -39,9 +53,7 @@ def test_recipes_train_on_labels_of_a_model(root, folders, tmp_path, task):
         'default_hooks.logger.interval': 1,
         'default_hooks.checkpoint.interval': 2,
     }
-    config = root / f'configs/{task}/sapiens_tiny_synthetic.py'
-    runner = launch.build_runner(launch.load_config(str(config), str(tmp_path), 'none', options))
+    runner = launch.build_runner(launch.load_config(str(recipe), str(work_dir), 'none', options))
     runner.train()
-    assert (tmp_path / 'epoch_2.pth').is_file()
-    losses, _ = runner.message_hub.get_scalar('train/loss').data
-    assert len(losses) == 6 and (losses > 0).all()
+    assert (work_dir / 'epoch_2.pth').is_file()
+    return runner.message_hub.get_scalar('train/loss').data[0]

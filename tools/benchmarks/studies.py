@@ -1,0 +1,102 @@
+# Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+"""Short trainings of shipped recipes over seeds: one run after the other, a row of a CSV file for each."""
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from runs import launch
+
+Row = dict[str, Any]
+
+
+class Table:
+    """Rows in a CSV file; a study that is started again skips what stands there.
+
+    Args:
+        path: The file; made with its first row.
+        keys: Columns that tell the runs apart.
+    """
+
+    def __init__(self, path: Path, keys: tuple[str, ...]) -> None:
+        self.path, self.keys = path, keys
+        self.rows: list[Row] = []
+        if path.is_file():
+            with path.open(encoding='utf-8', newline='') as file:
+                self.rows = list(csv.DictReader(file))
+
+    def fill(self, measure: Callable[..., Row], **key: Any) -> Row:
+        """The row of a run, from the file or from ``measure(**key)``."""
+        wanted = {name: str(key[name]) for name in self.keys}
+        for row in self.rows:
+            if all(row[name] == value for name, value in wanted.items()):
+                return row
+        row = {name: str(value) for name, value in {**key, **measure(**key)}.items()}
+        self.rows.append(row)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open('w', encoding='utf-8', newline='') as file:
+            writer = csv.DictWriter(file, list(row))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        print(', '.join(f'{name} {value}' for name, value in row.items()), flush=True)
+        return row
+
+    def values(self, **key: Any) -> np.ndarray:
+        """The column ``value`` of the rows of a key."""
+        wanted = {name: str(value) for name, value in key.items()}
+        rows = [r for r in self.rows if all(r[name] == value for name, value in wanted.items())]
+        return np.array([float(row['value']) for row in rows])
+
+
+def train(config: Config, folder: Path, steps: int, seed: int, metric: str) -> Row:
+    """Train a recipe for some steps, and evaluate it once at the end.
+
+    Nothing but the log is written; batches are loaded in this process.
+
+    Args:
+        config: Of ``runs.launch.load_config``; changed.
+        folder: Work directory.
+        steps: Optimizer steps; the rate warms up for a tenth of them and falls to zero on a cosine.
+        seed: Of weights, order and augmentations.
+        metric: Name of the validation metric to report.
+
+    Returns:
+        ``value`` of the metric; ``trained``, parameters with gradients; ``seconds`` of processor time of training.
+    """
+    warmup = steps // 10
+    config.work_dir = str(folder)
+    config.experiment_name = folder.name
+    config.randomness = {'seed': seed}
+    config.default_hooks.checkpoint = None
+    config.default_hooks.logger = {'type': 'LoggerHook', 'interval': max(steps // 4, 1)}
+    config.log_processor = {'by_epoch': False}
+    config.train_cfg = {
+        'type': 'IterBasedTrainLoop',
+        'max_iters': steps,
+        'val_interval': steps + 1,
+    }
+    config.param_scheduler = [
+        {'type': 'LinearLR', 'start_factor': 0.1, 'end': warmup, 'by_epoch': False},
+        {
+            'type': 'CosineAnnealingLR',
+            'begin': warmup,
+            'end': steps,
+            'T_max': steps - warmup,
+            'by_epoch': False,
+        },
+    ]
+    config.train_dataloader.sampler = {'type': 'InfiniteSampler', 'shuffle': True}
+    for loader in (config.train_dataloader, config.val_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+    launch.enable_amp(config, 'auto')
+    runner = launch.build_runner(config)
+    start = time.process_time()
+    runner.train()
+    seconds = time.process_time() - start
+    trained = sum(p.numel() for p in runner.model.parameters() if p.requires_grad)
+    found = runner.val_loop.run()
+    return {'value': f'{found[metric]:.5g}', 'trained': trained, 'seconds': f'{seconds:.1f}'}
