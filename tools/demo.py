@@ -264,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
             skip_existing=args.skip_existing,
             progress=not args.quiet,
         )
-        if args.export and summary.done:
+        if args.export and (summary.done or summary.there_already):
             export_run(args.out, args.export, images=single if isinstance(single, str) else None)
     except (ValueError, ImportError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -20,7 +20,8 @@ env_cfg = dict(
 bad_samples = dict(max_share=0.01)
 
 # TensorBoard, MLflow or W&B in addition: one more entry of vis_backends (docs/training.md).
-visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(
+    type='Visualizer', name='visualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(by_epoch=True, window_size=10)
 log_level = 'INFO'
 randomness = dict(seed=0)

@@ -2,6 +2,7 @@
 # docs/public_data.md says how to get the set and what to expect.
 _base_ = ['runtime.py', 'dense_regressor.py', 'schedules/adamw_layer_decay.py']
 default_scope = 'mmseg'
+visualizer = dict(type='sapiens_depth_normal.MapVisualizer')
 data_root = 'data/synthhuman'
 epochs = 10  # of 295,000 pictures when all chunks are there
 size = (512, 384)  # (height, width); leaves of another size set it, with encoder and pipelines

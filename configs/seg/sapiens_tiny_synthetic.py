@@ -27,7 +27,7 @@ parts = dict(
 steps = ['load_whole', 'labels', 'resize', 'crop', 'fit', 'flip', 'distort', 'pack']
 train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
 test_pipeline = [
-    dict(_base_.parts, **parts)[name] for name in ('load_whole', 'fit', 'labels', 'pack')]
+    dict(_base_.parts, **parts)[name] for name in ('read', 'fit', 'labels', 'pack')]
 # Whole patches at each scale: 64 x 48, 128 x 96 and 192 x 144.
 tta_scales = [
     dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (1 / 3, 2 / 3, 1.0)]

@@ -151,7 +151,12 @@ class MattingInferencer(DenseInferencer):
     def setup(self, background: str = '#00b140') -> None:
         """Read the background; see the class."""
         super().setup()
+        self.background_name = str(background)
         self.background = read_background(background)
+
+    def choices(self) -> dict[str, Any]:
+        """What pictures show behind the people."""
+        return {'background': self.background_name}
 
     def extract(self, sample: Any) -> np.ndarray:
         """Foreground and alpha (H, W, 4) of a predicted data sample."""

@@ -6,6 +6,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
 _SCOPE = 'sapiens_depth_normal'
@@ -21,3 +22,9 @@ METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope=_SCOPE, locations=[f'{_SCOPE}.evaluation']
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=_SCOPE, locations=[f'{_SCOPE}.hooks'])
+VISUALIZERS = Registry(
+    'visualizer',
+    parent=MMENGINE_VISUALIZERS,
+    scope=_SCOPE,
+    locations=[f'{_SCOPE}.map_visualizer'],
+)

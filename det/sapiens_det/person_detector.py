@@ -60,6 +60,11 @@ class PersonDetector:
         self.category, self.max_people = category, max_people
         self.whole_image_if_nobody = whole_image_if_nobody
 
+    def choices(self) -> dict[str, Any]:
+        """The weights and settings, as JSON can hold them."""
+        names = ('score_thr', 'nms_thr', 'category', 'max_people', 'whole_image_if_nobody')
+        return {'sha256': self.loaded.sha256(), **{name: getattr(self, name) for name in names}}
+
     def __call__(self, items: list[Item]) -> None:
         """Set the boxes of a batch of items."""
         for item, boxes in zip(items, self.detect([item.pixels for item in items]), strict=True):

@@ -51,7 +51,8 @@ class MultitaskModel(BaseModel):
         init_cfg: As mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: A task has a backbone of its own, or a weight is for no task.
+        ValueError: A task has a backbone of its own, a weight is for no task, or mmpose's or mmseg's
+            ``init_model`` builds the model.
     """
 
     def __init__(
@@ -61,7 +62,13 @@ class MultitaskModel(BaseModel):
         loss_weights: dict[str, float] | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        **upstream: Any,
     ) -> None:
+        if upstream:  # which init_model of mmpose and mmseg set
+            raise ValueError(
+                f"MultitaskModel takes no {', '.join(upstream)}; upstream's inferencers know one task each. Take "
+                'tools/demo.py multitask, MultitaskInferencer, or the inferencer of one task'
+            )
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.tasks = ModuleDict({name: MODELS.build(task) for name, task in tasks.items()})

@@ -175,10 +175,17 @@ class PoseInferencer(Inferencer):
         if flip_test is not None:
             built: Any = self.loaded.model
             built.test_cfg['flip_test'] = flip_test
+        self.keypoints = keypoints
         self.selection: Selection = select_keypoints(self.meta, keypoints)
         self.style = metainfo_style(self.meta, self.selection.names)
         self.kpt_thr = kpt_thr
         _compare_layouts(self.loaded.meta.get('dataset_meta'), self.meta, str(self.loaded.weights))
+
+    def choices(self) -> dict[str, Any]:
+        """Which points, whether mirrored images count, and which points are drawn."""
+        built: Any = self.loaded.model
+        flip_test = bool(built.test_cfg.get('flip_test', False))
+        return {'keypoints': self.keypoints, 'flip_test': flip_test, 'kpt_thr': self.kpt_thr}
 
     def default_detector(self) -> BoxFinder:
         """The published RTMDet-m person detector, on this model's device."""

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import METRICS, MODELS, DefaultScope
 from mmpose.evaluation.metrics import CocoMetric
 from mmseg.evaluation import IoUMetric
 
@@ -90,6 +90,23 @@ def test_the_figure_of_the_best_checkpoint_must_be_there(wanted, good):
         ValueError, match='no metric of val_evaluator has it; there are CocoMetric with'
     ):
         check_save_best(wanted, metrics)
+
+
+def test_the_best_checkpoint_of_every_recipe_is_chosen_by_a_figure_it_has(root):
+    recipes = {}
+    for path in sorted((root / 'configs').glob('[a-z]*/*.py')):
+        config = Config.fromfile(path)
+        wanted = config.default_hooks.checkpoint.get('save_best')
+        if wanted:
+            recipes[f'{path.parent.name} {wanted}'] = config
+    assert {name.split()[0] for name in recipes} >= {'det', 'matting', 'pointmap', 'seg', 'pose'}
+    for config in recipes.values():
+        with DefaultScope.overwrite_default_scope(config.default_scope):
+            evaluators = config.val_evaluator
+            evaluators = [evaluators] if isinstance(evaluators, dict) else evaluators
+            settings = [{k: v for k, v in one.items() if k != 'ann_file'} for one in evaluators]
+            metrics = [METRICS.build(one) for one in settings]
+        check_save_best(config.default_hooks.checkpoint.save_best, metrics)
 
 
 def test_keypoints_of_data_head_and_metric_must_agree():

@@ -50,6 +50,8 @@ def test_forms_of_given_boxes(boxes, index, expected):
         ([300, 0, 400, 50], r'lies outside the image of 200 x 100 pixels'),
         ([50, 10, 20, 40], r'COCO files hold x, y, width, height'),
         ([0, 0, np.nan, 5], r'expected finite'),
+        ([0.1, 0.2, 0.5, 0.9], "expected pixels, not shares of the image's sides"),
+        ([1, 2, 30, 40, None], r'the scores \[nan\] are not all finite'),
         ([1, 2, 3], r'expected boxes of shape \(N, 4\) or \(N, 5\)'),
     ],
 )
@@ -175,6 +177,35 @@ def test_the_most_exact_name_counts():
     assert boxes_of({'a': [[0, 0, 1, 1]], 'a.jpg': [[0, 0, 3, 3]]}, item).xyxy[0, 2] == 3
     assert boxes_of({'7': [[0, 0, 1, 1]]}, item_of('0007')).xyxy[0, 2] == 1
     assert len(boxes_of({'2': [[0, 0, 1, 1]]}, item_of('\u00b2'))) == 0  # a digit, and no number
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        {'/elsewhere/x/photo.jpg': [[1, 2, 3, 4]]},
+        [{'file_name': 'x/photo.jpg', 'bbox': [1, 2, 2, 2], 'category_id': 1}],
+    ],
+)
+def test_boxes_may_have_been_made_in_another_folder(tmp_path, content):
+    (tmp_path / 'boxes.json').write_text(json.dumps(content))
+    item = item_of('photo')
+    item.path = Path('/here/photo.jpg')
+    assert boxes_of(tmp_path / 'boxes.json', item).xyxy.tolist() == [[1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize('part', ['images', 'annotations'])
+def test_half_a_coco_file_is_refused(tmp_path, part):
+    (tmp_path / 'half.json').write_text(json.dumps({part: []}))
+    with pytest.raises(ValueError, match=f'half.json: it has {part} and no '):
+        find_boxes(tmp_path / 'half.json', None)
+
+
+def test_boxes_that_fail_do_not_name_none_of_the_inputs(mean_task, three):
+    (three / 'boxes.json').write_text(json.dumps({'b': {'bboxes': [[1, 2, 3, 4]]}}))
+    pipeline = open_run([mean_task()], three / 'in', None, three / 'boxes.json')
+    _, b, _ = pipeline.run()
+    assert 'expected boxes of 4 or 5 numbers' in b.error
+    assert pipeline.summary.failed and not pipeline.summary.no_boxes_fit
 
 
 def test_detections_without_an_image_are_refused(tmp_path):

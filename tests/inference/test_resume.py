@@ -18,6 +18,7 @@ import pytest
 
 from sapiens_inference.engine.run import run_tasks
 from sapiens_inference.inputs.folders import RESULTS_MARK
+from sapiens_pose.apis import PoseInferencer
 
 
 @pytest.fixture
@@ -85,6 +86,69 @@ def test_results_of_another_model_are_not_continued(mean_task, folder, tmp_path)
     task.loaded = SimpleNamespace(describe=lambda: {'model': 'mean', 'sha256': 'b'})
     with pytest.raises(ValueError, match=r"out/mean holds results that were made with .*'a'.*'b'"):
         run(task, folder, tmp_path / 'out', skip_existing=True)
+
+
+@pytest.mark.parametrize(
+    ('first', 'second', 'message'),
+    [
+        (
+            dict(keypoints='coco'),
+            dict(keypoints='body'),
+            "'keypoints': 'coco'.*'keypoints': 'body'",
+        ),
+        (dict(), dict(flip_test=True), "'flip_test': False.*'flip_test': True"),
+        (dict(legend=True), dict(), "'legend': True.*'legend': False"),
+        (dict(), dict(boxes={'a': [[1, 2, 30, 40]]}), "'boxes': 'image'.*'boxes': 'dict'"),
+    ],
+)
+def test_results_of_other_options_are_not_continued(
+    small_config, small_checkpoint, folder, tmp_path, first, second, message
+):
+    def go(skip_existing, legend=False, boxes='image', flip_test=False, keypoints=None):
+        options = {'flip_test': flip_test, 'keypoints': keypoints, 'device': 'cpu'}
+        task = PoseInferencer(
+            small_config('pose', 'coco'), small_checkpoint('pose', 'coco'), **options
+        )
+        return run_tasks(
+            *([task], folder / '00.png', tmp_path / 'out'),
+            boxes=boxes,
+            legend=legend,
+            skip_existing=skip_existing,
+        )
+
+    go(False, **first)
+    assert go(True, **first).there_already == 1
+    with pytest.raises(ValueError, match=message) as caught:
+        go(True, **second)
+    assert 'sha256' not in str(caught.value)  # only what differs is named
+
+
+def test_older_results_of_another_model_are_not_taken_for_this_ones(mean_task, folder, tmp_path):
+    def task(sha256):
+        made = mean_task(needs_boxes=False)
+        made.loaded = SimpleNamespace(describe=lambda: {'sha256': sha256})
+        return made
+
+    run(task('a'), folder, tmp_path / 'out')
+    for path in (tmp_path / 'out/mean').iterdir():
+        os.utime(path, (1e9, 1e9))
+    results = task('b').stream(folder, out_dir=tmp_path / 'out', batch_size=1)
+    for _ in range(5):
+        next(results)
+    results.close()  # stopped while it made all anew
+    summary = run(task('b'), folder, tmp_path / 'out', skip_existing=True)
+    assert 5 <= summary.there_already < 12 and summary.there_already + summary.done == 12
+    assert run(task('b'), folder, tmp_path / 'out', skip_existing=True).there_already == 12
+
+
+def test_frames_that_were_not_saved_are_missing(mean_task, photo, tmp_path):
+    write_film(tmp_path / 'film.mp4', photo)
+    film, out = tmp_path / 'film.mp4', tmp_path / 'out'
+    run(mean_task(needs_boxes=False), film, out)
+    assert run(mean_task(needs_boxes=False), film, out, skip_existing=True).there_already == 1
+    frames = dict(skip_existing=True, save_frames=True)
+    assert run(mean_task(needs_boxes=False), film, out, **frames).done == 6
+    assert run(mean_task(needs_boxes=False), film, out, **frames).there_already == 1
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,22 @@ def test_mmpretrain_extracts_features_of_our_encoder(files):
     torch.testing.assert_close(found[-1], expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('name', ['sapiens2_0.4b/seg_goliath', 'sapiens_tiny/seg_synthetic'])
+def test_mmseg_inferencer_finds_the_reader_it_looks_for(name):
+    pipeline = Config.fromfile(find_config(name)).test_dataloader.dataset.pipeline
+    assert pipeline[0].type == 'LoadImageFromFile'
+
+
+@pytest.mark.parametrize('task', ['depth', 'normal'])
+def test_mmsegs_api_takes_arrays_for_maps_too(photo, task):
+    from mmseg.apis import inference_model, init_model
+
+    config = Config.fromfile(find_config(f'sapiens_tiny/{task}_render_people'))
+    model = init_model(config, device='cpu')
+    found = inference_model(model, photo(3, 96, 80))
+    assert found.get(f'pred_{task}_map').data.shape[1:] == (96, 80)
+
+
 def test_mmseg_inferencer_gives_our_labels(files, tmp_path):
     from mmseg.apis import MMSegInferencer
 
@@ -149,8 +165,9 @@ def test_mmposes_dataset_browser_draws_our_samples(mode, browse):
     assert all(picture.shape[:2] == side for picture in pictures)
 
 
-def test_mmsegs_dataset_browser_draws_our_samples(browse):
+@pytest.mark.parametrize('task', ['seg', 'depth', 'normal', 'multitask'])
+def test_mmsegs_dataset_browser_draws_our_samples(task, browse):
     tool = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/browse_dataset.py'
-    pictures = browse(tool, 'seg')
+    pictures = browse(tool, task)
     assert len(pictures) == PEOPLE
     assert all(picture.std() > 10 for picture in pictures)

@@ -71,6 +71,8 @@ def test_errors(config):
         tasks = {'depth': config.model.tasks.depth}
         with pytest.raises(ValueError, match=r"loss_weights of \['albedo'\], but the tasks are"):
             MultitaskModel(config.model.backbone, tasks, {'albedo': 1})
+        with pytest.raises(ValueError, match='takes no train_cfg; upstream'):
+            MultitaskModel(config.model.backbone, tasks, train_cfg=None)
         model = MultitaskModel(config.model.backbone, tasks)
     with pytest.raises(ValueError, match='SharedFeatures holds no features'):
         model.tasks['depth'](torch.zeros(1, 3, 64, 48))

@@ -141,6 +141,14 @@ def test_another_base_is_refused(make, images):
         nameless.init_weights()
 
 
+@pytest.mark.parametrize('kind', GENERATIONS)
+def test_a_part_is_refused_by_a_plain_encoder_also_by_lenient_readers(kind, make):
+    part = started(make(kind, tuning=dict(method='lora', rank=2))).state_dict()
+    for strict in (True, False):
+        with pytest.raises(ValueError, match='holds the tuned part of an encoder, and the config'):
+            make(kind).load_state_dict(part, strict=strict)
+
+
 def test_the_same_base_in_another_file_and_size(make, images, tmp_path):
     """The fingerprint is of the tensors as they were published, before the position table is resized."""
     tuning = dict(method='bitfit')

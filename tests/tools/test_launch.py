@@ -4,6 +4,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from runs import launch
 from runs.launch import dump_predictions, enable_tta, load_config, set_checkpoint
 
@@ -179,6 +180,15 @@ def test_an_option_that_reaches_nothing_fails(leaf, options, message):
         load_config(leaf, None, 'none', options)
 
 
+def test_a_new_name_beside_a_similar_one_is_said(leaf, monkeypatch):
+    said = []
+    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+    options = {'train_cfg.max_epoch': 3, 'train_cfg.dynamic_intervals': []}
+    assert load_config(leaf, None, 'none', options).train_cfg.max_epoch == 3
+    (text,) = said
+    assert 'train_cfg.max_epoch: ' in text and 'did you mean train_cfg.max_epochs?' in text
+
+
 def test_an_option_that_is_already_so_is_no_error(leaf):
     assert load_config(leaf, None, 'none', {'load.unit': 0.001}).load.unit == 0.001
 
@@ -188,7 +198,8 @@ def test_the_mask_threshold_of_the_depth_recipe(root):
     config = load_config(path, None, 'none', {'load.mask_threshold': 254, 'batch_size': 3})
     for split in ('train', 'val', 'test'):
         pipeline = config[f'{split}_dataloader'].dataset.pipeline
-        assert pipeline[0].type.endswith('LoadMaps') and pipeline[0].mask_threshold == 254
+        (load,) = (step for step in pipeline if step.type.endswith('LoadMaps'))
+        assert load.mask_threshold == 254
     assert config.train_dataloader.batch_size == 3
 
 

@@ -9,15 +9,9 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
-from sapiens_common.layouts.style import metainfo_style, skeleton_style
 from sapiens_common.progress import Progress
-from sapiens_common.visualization import (
-    SkeletonStyle,
-    depth_picture,
-    draw_people,
-    normal_picture,
-    sheet,
-)
+from sapiens_common.visualization import sheet
+from sapiens_common.visualization.samples import sample_pictures
 from sapiens_train.data import SeededDataset, describe_sample
 from sapiens_train.seeding import SAMPLE, derive_seed
 
@@ -114,65 +108,8 @@ def draw_sample(packed: dict[str, Any], dataset: Any) -> np.ndarray:
         uint8 (H, W, 3) BGR.
     """
     image = np.ascontiguousarray(packed['inputs'].permute(1, 2, 0).to(torch.uint8).numpy())
-    sample = packed.get('data_samples')
-    metainfo = getattr(dataset, 'metainfo', {}) or {}
-    panels = [image]
-    labels = getattr(sample, 'gt_instance_labels', None)
-    points = getattr(labels, 'keypoints', None)
-    if labels is not None and points is not None:
-        weights = np.asarray(labels.keypoint_weights)
-        whole = np.tile([0, 0, image.shape[1], image.shape[0]], (len(points), 1))
-        panels[0] = draw_people(
-            image,
-            np.asarray(points),
-            weights,
-            whole,
-            _style(metainfo, weights.shape[1]),
-            threshold=0.5,
-            draw_boxes=False,
-        )
-    mask = _field(sample, 'gt_mask')
-    mask = mask > 0 if mask is not None else None
-    labels, depth, normal = (
-        _field(sample, name) for name in ('gt_sem_seg', 'gt_depth_map', 'gt_normal_map')
-    )
-    if labels is not None:
-        palette = np.full((256, 3), 128, np.uint8)
-        colors = np.asarray(metainfo.get('palette', []), np.uint8).reshape(-1, 3)
-        palette[: len(colors)] = colors
-        panels.append(
-            _fit(np.ascontiguousarray(palette[labels.astype(np.uint8)][..., ::-1]), image)
-        )
-    if depth is not None:
-        panels.append(_fit(depth_picture(depth, mask), image))
-    if normal is not None:
-        panels.append(_fit(normal_picture(np.moveaxis(normal, 0, -1), mask), image))
-    for name in ('gt_albedo_map', 'gt_matting_map'):
-        colours = _field(sample, name)  # red, green, blue of 0..1, multiplied by alpha in a matte
-        if colours is not None:
-            picture = np.moveaxis(colours[2::-1] * 255, 0, -1).round().astype(np.uint8)
-            panels.append(_fit(picture, image))
-    return np.concatenate(panels, axis=1)
-
-
-def _style(metainfo: dict[str, Any], count: int) -> SkeletonStyle:
-    """The drawing of a data set's layout; dots alone where it names none."""
-    if 'keypoint_id2name' not in metainfo:
-        return skeleton_style([''] * count)
-    return metainfo_style(metainfo)
-
-
-def _field(sample: Any, name: str) -> np.ndarray | None:
-    """A map of a sample: (H, W) for one channel, else (C, H, W)."""
-    data = getattr(getattr(sample, name, None), 'data', None)
-    if data is None:
-        return None
-    array = np.asarray(data)
-    return array[0] if array.shape[0] == 1 else array
-
-
-def _fit(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A target's picture at the size of its image."""
-    rows = np.arange(image.shape[0]) * picture.shape[0] // image.shape[0]
-    columns = np.arange(image.shape[1]) * picture.shape[1] // image.shape[1]
-    return picture[rows[:, None], columns]
+    meta = getattr(dataset, 'metainfo', {}) or {}
+    pictures = sample_pictures(image, packed.get('data_samples'), meta)
+    if not pictures or pictures[0][0] != 'keypoints':  # which are drawn on the image itself
+        pictures.insert(0, ('photo', image))
+    return np.concatenate([picture for _, picture in pictures], axis=1)

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 _READ_LATER = {
@@ -47,6 +48,8 @@ def read_config(path: str, options: dict[str, Any]) -> Config:
             raise ValueError(f'--cfg-options {key}: {path} has no {name!r}{hint}')
         if name not in _READ_LATER:
             names[key] = value
+        else:
+            _warn_of_typing_errors(config, key, path)
     for key, value in names.items():
         try:
             changed = _reread(path, {key: value})
@@ -60,6 +63,19 @@ def read_config(path: str, options: dict[str, Any]) -> Config:
                 'what is to change, such as train_dataloader.batch_size, or edit the file'
             )
     return _reread(path, names) if names else config
+
+
+def _warn_of_typing_errors(config: Config, key: str, path: str) -> None:
+    """Say so when a key is new where nothing checks names: in a dict that no class is built from."""
+    parent, _, last = key.rpartition('.')
+    node = _value_of(config, parent) if parent else None
+    if not isinstance(node, dict) or 'type' in node or last in node:
+        return
+    close = get_close_matches(last, list(node), 1, cutoff=0.8)
+    if close:
+        MMLogger.get_current_instance().warning(
+            f'--cfg-options {key}: {path} has no such entry, and it is added; did you mean {parent}.{close[0]}?'
+        )
 
 
 def _read_part(config: Config) -> dict[str, Any]:

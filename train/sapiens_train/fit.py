@@ -73,11 +73,15 @@ def _message(place: str, made: Size, size: Size) -> str:
     )
 
 
-def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _heads(model: nn.Module, place: str = '') -> Iterator[tuple[str, nn.Module]]:
+    """The heads of a model, and of the tasks of a multitask model, with their places in its config."""
     for name in ('head', 'decode_head'):
         head = getattr(model, name, None)
         if isinstance(head, nn.Module):
-            yield name, head
+            yield f'{place}{name}', head
+    tasks = getattr(model, 'tasks', None)
+    for name, task in tasks.items() if isinstance(tasks, nn.ModuleDict) else ():
+        yield from _heads(task, f'tasks.{name}.')
 
 
 def _training_pipeline(config: Config) -> list[Any]:
@@ -104,15 +108,15 @@ def _output_size(pipeline: list[Any]) -> Size | None:
 
 _NAMES = {
     **dict.fromkeys(
-        ('CocoMetric', 'CocoWholeBodyMetric'),
+        ('mmpose.CocoMetric', 'mmpose.CocoWholeBodyMetric'),
         ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)'),
     ),
     **dict.fromkeys(
-        ('IoUMetric',),
+        ('mmseg.IoUMetric',),
         ('aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'),
     ),
 }
-"""Figures of upstream's metrics by class name; the suite's own have ``gives``; of others the prefix alone is known."""
+"""Figures of upstream's metrics by library and class, as mmdet has a CocoMetric of its own; the suite's own have ``gives``; of others the prefix alone is known."""
 
 
 def check_save_best(wanted: str | list[str] | None, metrics: list[BaseMetric]) -> None:
@@ -142,13 +146,17 @@ def _may_give(metric: BaseMetric, name: str) -> bool:
         return False
     if hasattr(metric, 'gives'):
         return metric.gives(figure)
-    names = next(
-        (_NAMES[kind.__name__] for kind in type(metric).__mro__ if kind.__name__ in _NAMES), None
-    )
-    return '/' not in figure if names is None else figure in names
+    names = _names_of(metric)
+    return figure in names if names else '/' not in figure
+
+
+def _names_of(metric: BaseMetric) -> tuple[str, ...]:
+    """What the table of upstream's metrics says of a metric or of those it is derived from."""
+    kinds = (f'{kind.__module__.split(".")[0]}.{kind.__name__}' for kind in type(metric).__mro__)
+    return next((_NAMES[kind] for kind in kinds if kind in _NAMES), ())
 
 
 def _described(metric: BaseMetric) -> str:
     prefix = f'{metric.prefix}/' if metric.prefix else ''
-    names = _NAMES.get(type(metric).__name__, ('...',))
+    names = _names_of(metric) or ('...',)
     return f'{type(metric).__name__} with ' + ', '.join(f'{prefix}{name}' for name in names)

@@ -14,6 +14,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
@@ -50,6 +51,12 @@ class SapiensRunner(Runner):
         built = super().build_model(model)
         check_fit(built, self.cfg, training=False)
         return built
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Build this run's own; under the name in a config it would be an earlier run's, with its folder."""
+        if isinstance(visualizer, dict):
+            visualizer = {key: value for key, value in visualizer.items() if key != 'name'}
+        return super().build_visualizer(visualizer)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop; in place of mmengine's own two its resumable subclasses.

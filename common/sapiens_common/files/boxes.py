@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ def check_boxes(value: Any, label: object) -> np.ndarray:
         )
     if array.shape[1] == 4:
         array = np.concatenate([array, np.ones((len(array), 1), np.float32)], axis=1)
+    if not np.isfinite(array[:, 4]).all():
+        raise ValueError(f'{label}: the scores {array[:5, 4].tolist()} are not all finite numbers')
+    inside = array[:, :4] % 1  # 0 for whole pixels
+    if inside.any() and array[:, :4].min() >= 0 and array[:, :4].max() <= 1:
+        raise ValueError(
+            f'{label}: the boxes {array[:5, :4].tolist()} lie in one pixel; expected pixels, not shares of the '
+            "image's sides"
+        )
     bad = ~np.isfinite(array).all(1) | (array[:, 2] <= array[:, 0]) | (array[:, 3] <= array[:, 1])
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
@@ -75,14 +83,19 @@ def read_boxes_json(path: str | Path) -> dict[str, list]:
     """
     content = read_json(path)
     if isinstance(content, list):
-        return _from_detections(content, path)
+        return with_base_names(_from_detections(content, path))
     if not isinstance(content, dict):
         raise ValueError(
             f'boxes {path}: expected COCO detections, COCO annotations, or a mapping from image names '
             f'to lists of x1, y1, x2, y2, got {type(content).__name__}'
         )
     if 'annotations' in content and 'images' in content:
-        return _from_annotations(content, path)
+        return with_base_names(_from_annotations(content, path))
+    for part, other in (('annotations', 'images'), ('images', 'annotations')):
+        if part in content:
+            raise ValueError(
+                f'boxes {path}: it has {part} and no {other}, COCO annotations need both'
+            )
     with _naming(path, 'this pose output'):
         if 'people' in content:
             return {content['source']['name']: _rows_of(content['people'])}
@@ -90,7 +103,17 @@ def read_boxes_json(path: str | Path) -> dict[str, list]:
             name = content['video']['name']
             frames = content['frames']
             return {f'{name}/{frame["frame"]}': _rows_of(frame['people']) for frame in frames}
-    return dict(content)
+    return with_base_names(content)
+
+
+def with_base_names(boxes: Mapping[str, Any]) -> dict[str, Any]:
+    """Boxes by path, also by the last part of each path where that leaves no doubt which is meant.
+
+    The images may lie in another folder than where they were when the boxes were made.
+    """
+    names = Counter(Path(path).name for path in boxes)
+    short = {Path(path).name: value for path, value in boxes.items() if names[Path(path).name] == 1}
+    return {**short, **boxes}
 
 
 @contextmanager
@@ -149,12 +172,6 @@ def _from_annotations(content: dict, path: str | Path) -> dict[str, list]:
             y2 = min(y + height, image.get('height', np.inf) - 1)
             grouped[image['file_name']].append([max(0.0, x), max(0.0, y), x2, y2, 1.0])
     _report_others(others, person, path)
-    # Images may lie in another folder than the file says, where that leaves no doubt which is meant.
-    names = Counter(Path(name).name for name in grouped)
-    for file_name in list(grouped):
-        name = Path(file_name).name
-        if names[name] == 1:
-            grouped.setdefault(name, grouped[file_name])
     return grouped
 
 

@@ -5,6 +5,7 @@ _base_ = [
     '../../_base_/schedules/adamw_layer_decay.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='sapiens_depth_normal.MapVisualizer')
 
 # ---- what you are likely to change ----
 epochs = 200
@@ -18,6 +19,7 @@ model = dict(
     decode_head=dict(type='sapiens_depth_normal.DenseHead', dropout_ratio=0.1))
 
 parts = dict(
+    read=dict(type='sapiens_common.LoadPhoto'),  # mmseg.apis exchanges the first step for arrays
     load=dict(type='sapiens_depth_normal.LoadMaps'),
     # Pictures without people. None at hand: train_dataloader.dataset.pipeline.1.prob=0
     background=dict(type='sapiens_common.RandomBackground', prob=0.5, folder='data/backgrounds'),
@@ -31,7 +33,7 @@ parts = dict(
     distort=dict(type='sapiens_common.ColourDistortion'),
     resize=dict(type='sapiens_depth_normal.ResizeImage', size=size),
     pack=dict(type='sapiens_depth_normal.PackMaps'))
-test_steps = ['load', 'resize', 'pack']  # targets stay at the original size, where they are judged
+test_steps = ['read', 'load', 'resize', 'pack']  # targets stay at the original size, where they are judged
 
 # Evaluation on renders of THuman2.0 in three framings, by tools/test.py.
 thuman2 = dict(

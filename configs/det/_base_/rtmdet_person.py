@@ -5,12 +5,14 @@
 # 80 classes; not trained by us.
 _base_ = ['../../_base_/runtime.py']
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 
 # ---- frequently modified
 data_root = 'data/coco'  # --cfg-options data_root=DIR reaches every path below
 train_ann_file = 'annotations/instances_train2017.json'
 val_ann_file = 'annotations/instances_val2017.json'
-train_image_dir, val_image_dir = 'train2017/', 'val2017/'
+train_image_dir = 'train2017/'
+val_image_dir = 'val2017/'
 batch_size = 32  # per process; the rate is for 8 processes
 base_lr = 0.004
 max_epochs = 300

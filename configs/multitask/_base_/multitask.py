@@ -1,6 +1,7 @@
 # One encoder, four heads, trained on rendered people who carry the labels of all tasks.
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
 default_scope = 'mmseg'
+visualizer = dict(type='sapiens_depth_normal.MapVisualizer')
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
 
 # ---- what you are likely to change ----

@@ -2,6 +2,7 @@
 # the size. Types without a prefix are mmsegmentation's or mmengine's.
 _base_ = ['../../_base_/dense_regressor.py', '../../_base_/schedules/sapiens2.py']
 default_scope = 'mmseg'
+visualizer = dict(type='sapiens_depth_normal.MapVisualizer')
 size = (1024, 768)  # (height, width)
 
 model = dict(

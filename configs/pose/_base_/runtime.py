@@ -5,10 +5,7 @@ default_scope = 'mmpose'
 # For MMPoseInferencer and upstream's browse_dataset.py.
 data_mode = 'topdown'
 dataset_type = 'CocoDataset'  # whatever the data: the inferencer chooses its detector of people by it
-visualizer = dict(
-    type='sapiens_pose.KeypointVisualizer',
-    name='visualizer',
-    vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(type='sapiens_pose.KeypointVisualizer')
 
 custom_hooks = [dict(type='sapiens_pose.KeypointCheckHook')]
 

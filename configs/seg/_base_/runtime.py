@@ -7,11 +7,7 @@ default_hooks = dict(
     # Labels drawn over validation and test images: default_hooks.visualization.draw=True
     visualization=dict(type='SegVisualizationHook', draw=False, interval=50))
 custom_hooks = [dict(type='sapiens_seg.ClassCheckHook')]
-visualizer = dict(
-    type='sapiens_seg.PartsVisualizer',
-    name='visualizer',
-    alpha=0.5,
-    vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(type='sapiens_seg.PartsVisualizer', alpha=0.5)
 
 train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=1)
 val_cfg = dict()

@@ -31,7 +31,7 @@ steps = [
     'load', 'labels', 'background', 'resize', 'crop', 'degrade', 'rotate', 'flip', 'distort', 'fit', 'reject',
     'pack']
 train_pipeline = [dict(_base_.parts, background=_base_.background, **parts)[name] for name in steps]
-test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load_whole', 'fit_image', 'labels', 'pack')]
+test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('read', 'fit_image', 'labels', 'pack')]
 
 train_dataloader = dict(
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),

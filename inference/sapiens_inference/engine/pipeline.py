@@ -58,6 +58,7 @@ class Plan:
         max_bad_share: A run stops when more of its inputs have failed; 1 never stops.
         detector_batch: Images per detector batch.
         workers: Threads for decoding, cropping, drawing and writing.
+        asked: What of the user's wishes changes results and is no task's own, such as the name of a file of boxes.
         writers: One per task that writes files.
         finishers: Called in order for each item after all tasks (tracking and smoothing state).
         trackers: Called in order for each item after its boxes are known.
@@ -72,6 +73,7 @@ class Plan:
     max_bad_share: float = 1.0
     detector_batch: int = 8
     workers: int = 4
+    asked: dict[str, Any] = field(default_factory=dict)
     writers: list[Writer] = field(default_factory=list)
     trackers: Sequence[Callable[[Item], None]] = ()
     finishers: Sequence[Callable[[Item], None]] = ()

@@ -87,6 +87,7 @@ def make_plan(
         batch_size=batch_size,
         max_bad_share=max_bad_share,
         workers=max(task.workers for task in tasks),
+        asked={'boxes': _name_of(boxes), 'masks': _name_of(masks), 'smooth': smooth},
         trackers=[tracker] if tracker else [],
         finishers=[step for task in tasks for step in task.finishers(smooth)],
     )
@@ -97,6 +98,13 @@ def _detector_of(tasks: Sequence[Task]) -> BoxFinder:
     given = [task for task in tasks if task.detector is not None]
     needy = [task for task in tasks if task.needs_boxes]
     return (given or needy or list(tasks))[0].find_people()
+
+
+def _name_of(source: Any) -> str | None:
+    """Boxes or masks in a word: a path, or the kind of an object."""
+    if source is None:
+        return None
+    return str(source) if isinstance(source, (str, Path)) else type(source).__name__
 
 
 def _check_numbers(batch_size: int, workers: int, max_bad_share: float) -> None:

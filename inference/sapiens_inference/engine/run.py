@@ -93,8 +93,8 @@ def _writers(
     """A writer for each result, and one for the sheet of all pictures if there are several."""
     writers = []
     for task in tasks:
-        settings = partial(_settings_of, task, plan)
         for part in task.parts():
+            settings = partial(_settings_of, task, part, plan, legend)
             picture = part.explained if legend else part.visualize
             writer = Writer(
                 *(out_dir, part.task, picture if draw else None, save_frames),
@@ -109,11 +109,15 @@ def _writers(
     return writers
 
 
-def _settings_of(task: Task, plan: Plan) -> dict[str, Any]:
-    """What of a run the numbers of its results depend on, but for the inputs."""
+def _settings_of(task: Task, part: Task, plan: Plan, legend: bool) -> dict[str, Any]:
+    """What the results of a part of a task depend on, but for the inputs."""
     model = task.describe()
-    settings: dict[str, Any] = {'output': task.output, 'crops': plan.crops}
-    return settings | {key: model[key] for key in ('sha256', 'dtype') if key in model}
+    settings = {'output': part.output, 'crops': plan.crops, 'legend': legend, **plan.asked}
+    choices = getattr(plan.boxes, 'choices', None)
+    if choices is not None:
+        settings['detector'] = choices()
+    settings |= {key: model[key] for key in ('sha256', 'dtype') if key in model}
+    return settings | part.choices()
 
 
 def run_tasks(

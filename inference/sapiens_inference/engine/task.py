@@ -46,6 +46,10 @@ class Task(ABC):
     def describe(self) -> dict[str, Any]:
         """The model, for ``summary.json``."""
 
+    def choices(self) -> dict[str, Any]:
+        """The task's own options that change its numbers or pictures, as JSON can hold them."""
+        return {}
+
     @abstractmethod
     def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
         """What of an item goes into the model: boxes xyxy (4,), or None for the whole image.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_common.files.boxes import check_boxes, read_boxes_json
+from sapiens_common.files.boxes import check_boxes, read_boxes_json, with_base_names
 from sapiens_inference.items import (
     DETECTOR,
     GIVEN,
@@ -77,7 +77,7 @@ def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') ->
     if isinstance(boxes, (str, Path)):
         return GivenBoxes(read_boxes_json(boxes), missing, detector)
     if isinstance(boxes, Mapping):
-        named = {str(name): value for name, value in boxes.items()}
+        named = with_base_names({str(name): value for name, value in boxes.items()})
         return GivenBoxes(named, missing, detector)
     if isinstance(boxes, np.ndarray) and boxes.ndim in (1, 2):
         return GivenBoxes(check_boxes(boxes, 'boxes'))

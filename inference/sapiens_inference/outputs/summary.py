@@ -112,7 +112,7 @@ class Summary:
     @property
     def no_boxes_fit(self) -> bool:
         """Whether boxes were given that name none of the inputs."""
-        return 0 < self.without_boxes == self.done
+        return 0 < self.without_boxes == self.done and not self.failed
 
     def check(self, max_bad_share: float) -> None:
         """Stop a run that goes wrong as a whole.

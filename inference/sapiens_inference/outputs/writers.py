@@ -89,6 +89,7 @@ class Writer:
         self._writer: VideoWriter | None = None
         self._records: Any = None
         self._marked, self._lock = False, threading.Lock()
+        self._since = 0.0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(self.folder)
@@ -118,8 +119,11 @@ class Writer:
         elif kind is not None and kind.record is not Result.record:
             suffixes.append('.json')
         stem = self.folder / name
-        return bool(suffixes) and all(
-            stem.with_name(f'{stem.name}{suffix}').is_file() for suffix in suffixes
+        if is_video and self.save_frames and not stem.is_dir():
+            return False
+        paths = [stem.with_name(f'{stem.name}{suffix}') for suffix in suffixes]
+        return bool(paths) and all(
+            path.is_file() and path.stat().st_mtime >= self._since for path in paths
         )
 
     def check_settings(self) -> None:
@@ -132,9 +136,12 @@ class Writer:
             return
         mine = json.loads(json.dumps(self.settings()))
         theirs = read_json(self.folder / RESULTS_MARK)
+        self._since = theirs.pop('since', 0.0)
         if theirs and mine != theirs:
+            other = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+            before, now = ({key: one.get(key) for key in other} for one in (theirs, mine))
             raise ValueError(
-                f'{self.folder} holds results that were made with {theirs}, this run has {mine}; choose '
+                f'{self.folder} holds results that were made with {before}, this run has {now}; choose '
                 'another output folder, or make all anew without skip_existing'
             )
 
@@ -163,10 +170,15 @@ class Writer:
                 path.replace(stem.with_name(path.name))
 
     def _mark(self) -> None:
-        """Say once what makes the results in the folder."""
+        """Say once what makes the results in the folder, and since when if there are older ones of another kind."""
         with self._lock:
             if not self._marked:
                 settings = {} if self.settings is None else self.settings()
+                theirs = read_json(self.folder / RESULTS_MARK)
+                since = theirs.pop('since', 0.0)
+                if theirs and theirs != json.loads(json.dumps(settings)):
+                    since = os.stat(self._aside.name).st_mtime
+                settings = {**settings, 'since': since} if since else settings
                 aside = Path(self._aside.name) / RESULTS_MARK
                 aside.write_text(json.dumps(settings), encoding='utf-8')
                 aside.replace(self.folder / RESULTS_MARK)

@@ -65,6 +65,22 @@ class GoliathDataset(CheckedCocoStyleDataset):
         self.tight_boxes = tight_boxes
         super().__init__(*args, **kwargs)
 
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        """The layout.
+
+        Raises:
+            ValueError: It has another number of points.
+        """
+        found = super()._load_metainfo(metainfo)
+        if found['num_keypoints'] != NUM_KEYPOINTS:
+            raise ValueError(
+                f'GoliathDataset reads {NUM_KEYPOINTS} keypoints, the metainfo has {found["num_keypoints"]}; for '
+                "points of your own take dataset type='sapiens_pose.CheckedCocoDataset' and "
+                "val_evaluator=dict(_delete_=True, type='CocoMetric')"
+            )
+        return found
+
     def load_data_list(self) -> list[dict]:
         """Sample list; says how many people were left out for too few points."""
         self._num_short = 0

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from sapiens_common.checkpoint import load_pretrained
 from sapiens_common.compat import add_load_hook
 
-from .tuning import FINGERPRINT, complete, drop_base, tune
+from .tuning import FINGERPRINT, complete, drop_base, refuse_part, tune
 
 Grid = tuple[int, int]
 OUT_TYPES = ('featmap', 'avg_featmap', 'cls_token', 'raw')
@@ -121,7 +121,7 @@ class PlainViT(BaseModule):
         if tuning:
             self.register_buffer(FINGERPRINT, torch.zeros(32, dtype=torch.uint8))
             self._register_state_dict_hook(drop_base)
-            add_load_hook(self, complete)
+        add_load_hook(self, complete if tuning else refuse_part)
 
     def finish(self) -> None:
         """Freeze what is not to be trained; the last step of construction."""

@@ -185,7 +185,9 @@ def complete(encoder: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> 
             raise ValueError(
                 'this checkpoint holds a part of an encoder, and where the rest is is not known: set '
                 "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...) to the file or "
-                f'published name that training started from (fingerprint {_hex(given)})'
+                f'published name that training started from (fingerprint {_hex(given)}), or merge both '
+                "into one file first, as mmpose's init_model takes init_cfg away: "
+                'tools/convert/checkpoint.py merge'
             )
         own = getattr(encoder, FINGERPRINT)
         start = set(base_names(encoder))
@@ -199,6 +201,20 @@ def complete(encoder: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> 
     parameters = dict(encoder.named_parameters())
     for name in start:  # what the file does not hold stays as it is
         state_dict.setdefault(prefix + name, parameters[name].detach())
+
+
+def refuse_part(encoder: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Hook before a plain encoder is loaded; upstream's readers would leave it at random.
+
+    Raises:
+        ValueError: The state dict holds the tuned part of an encoder.
+    """
+    if prefix + FINGERPRINT in state_dict and getattr(encoder, FINGERPRINT, None) is None:
+        raise ValueError(
+            'this checkpoint holds the tuned part of an encoder, and the config has none: take the config it '
+            'was trained with (model.backbone.tuning), or merge it with its base into one file: '
+            'tools/convert/checkpoint.py merge'
+        )
 
 
 def _plain_names(encoder: nn.Module) -> set[str]:
