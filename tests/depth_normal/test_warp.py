@@ -150,6 +150,18 @@ def test_resize_keeps_targets():
     assert np.abs(error[inner]).mean() < 1.5 and abs(error[inner].mean()) < 0.7
 
 
+def test_resize_without_aliases():
+    """Stripes of one pixel become grey; without antialiasing they stay stripes of another width."""
+    stripes = np.zeros((40, 40, 3), np.uint8)
+    stripes[:, ::2] = 200
+    smooth = ResizeImage((10, 10), antialias=True)({'img': stripes})['img']
+    assert smooth.min() == smooth.max() == 100
+    assert ResizeImage((11, 11))({'img': stripes})['img'].std() > 20
+    # What grows is not made of blocks.
+    edge = ResizeImage((80, 80), antialias=True)({'img': stripes})['img']
+    np.testing.assert_array_equal(edge, ResizeImage((80, 80))({'img': stripes})['img'])
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r'probabilities must be in \[0, 1\], got 1\.5 and 0\.5'):
         RandomWarp(SIZE, rotate_prob=1.5)

@@ -38,7 +38,7 @@ train_pipeline = [
 test_pipeline = [
     _base_.load,
     dict(type='sapiens_multitask.CropPerson', size=size),
-    dict(type='sapiens_depth_normal.ResizeImage', size=size),
+    dict(type='sapiens_depth_normal.ResizeImage', size=size, antialias=True),
     _base_.pack]
 train_dataloader = dict(batch_size=2, num_workers=4, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(batch_size=2, num_workers=4, dataset=dict(pipeline=test_pipeline))

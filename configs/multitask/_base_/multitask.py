@@ -92,7 +92,7 @@ train_pipeline = [
 test_pipeline = [
     load,
     dict(type='sapiens_multitask.CropPerson', size=size),
-    dict(type='sapiens_depth_normal.ResizeImage', size=size),
+    dict(type='sapiens_depth_normal.ResizeImage', size=size, antialias=True),
     pack]
 
 people = dict(

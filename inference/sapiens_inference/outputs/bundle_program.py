@@ -118,8 +118,9 @@ class Model:
             crop = cv2.copyMakeBorder(crop, *padding[2:], *padding[:2], cv2.BORDER_CONSTANT)
         else:
             way = geometry['interpolation']
-            if way == 'area if the width shrinks, else cubic':
-                way = 'area' if self.width < columns else 'cubic'
+            if ' if the width shrinks, else ' in way:
+                shrinking, enlarging = way.split(' if the width shrinks, else ')
+                way = shrinking if self.width < columns else enlarging
             crop = cv2.resize(crop, (self.width, self.height), interpolation=INTERPOLATION[way])
         scale = np.array([columns, rows], float)
         # Middles of first pixels move by half a pixel when an image is resized.

@@ -126,7 +126,10 @@ def _geometry(steps: dict[str, Any], task: str) -> dict[str, Any]:
         raise ValueError(
             f'no step of the test pipeline is known to make the input; its steps: {list(steps)}'
         )
-    return {'kind': 'stretch', 'box_growth': growth, 'interpolation': _STRETCH[found]}
+    way = _STRETCH[found]
+    if steps[found].get('antialias'):
+        way = 'area if the width shrinks, else linear'
+    return {'kind': 'stretch', 'box_growth': growth, 'interpolation': way}
 
 
 def _output(config: Config, mirrored: Sequence[int]) -> dict[str, Any]:
