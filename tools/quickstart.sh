@@ -56,7 +56,8 @@ else
     images=$data/images
     options=(data_root="$data")
     say "1/5 rendering $count people with 308 keypoints, part labels, depth and normals to $data"
-    python tools/data/render_humans.py --preset quickstart --count "$count" --out "$data" --preview
+    workers=$(python -c 'import os; print(min(os.cpu_count(), 8))')
+    python tools/data/render_humans.py --preset quickstart --count "$count" --out "$data" --preview --workers "$workers"
 fi
 train_options=("${options[@]}")
 [ -z "$epochs" ] || train_options+=(train_cfg.max_epochs="$epochs")
