@@ -172,6 +172,30 @@ def test_points_of_a_small_face_do_not_become_one_patch():
     assert (near != 200).sum() == 64  # and so is every point
 
 
+def test_near_people_lie_over_those_behind_them_and_skeletons_over_boxes(style, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(skeleton, '_box', lambda _, box, *rest: drawn.append(('box', *box)))
+    monkeypatch.setattr(skeleton, '_person', lambda _, points, *rest: drawn.append(points[0, 0]))
+    boxes = np.array([[0, 0, 199, 199.0], [50, 50, 150, 150]])
+    points = np.array([[[1.0, 0], [1, 1]], [[2, 0], [2, 1]]])
+    draw_people(np.zeros((200, 200, 3), np.uint8), points, np.ones((2, 2)), boxes, style)
+    assert drawn == [('box', *boxes[1]), ('box', *boxes[0]), 2, 1]
+
+
+def test_points_of_a_close_face_are_larger_than_those_of_a_far_one():
+    grid = np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), -1).reshape(1, 64, 2)
+
+    def covered(size, spacing):
+        face = SkeletonStyle([(255, 0, 0)] * 64, [], [], [size] * 64)
+        image, boxes = np.zeros((300, 300, 3), np.uint8), np.array([[0, 0, 300, 300.0]])
+        args = (20 + spacing * grid, np.ones((1, 64)), boxes, face)
+        return (draw_people(image, *args, draw_boxes=False)[..., 2] > 60).sum() / 64
+
+    for size in (0.4, 0.6):  # faces, hands
+        assert covered(size, 30) > 2 * covered(size, 3)
+    assert covered(0.4, 30) < covered(1.0, 30)  # a joint is larger
+
+
 def test_lines_grow_with_the_person_and_with_huge_photos(style):
     points = np.array([[[0.2, 0.5], [0.8, 0.5]]])
 

@@ -12,8 +12,9 @@ import numpy as np
 from .canvas import INK, LEAST_TEXT, Color, draw_text, text_height, text_width
 
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
-DENSE = 0.5
-"""Points with a smaller relative radius lie close together, as those of faces do."""
+DENSE = 0.7
+"""Points with a smaller relative radius lie close together, as those of faces and hands do."""
+_GROWTH = 1.7  # of dense points that have room, as in a close-up of a face
 _LEAST_DOT = 0.9  # pixels; smoothed discs that are smaller touch their neighbours all the same
 _LEAST_SHARE = 0.4  # of a pixel: fainter points would not be seen
 _DARK: Color = (25, 25, 25)
@@ -77,22 +78,23 @@ def draw_people(
     """
     picture = image.copy()
     diagonal = float(np.hypot(*image.shape[:2]))
-    for person in range(len(keypoints)):
+    visible = scores >= threshold
+    # All boxes lie below all skeletons, and those of near people, whose boxes are large, over the rest.
+    order = np.argsort(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)).tolist()
+    for person in order if draw_boxes else ():
+        number = person if track_ids is None else int(track_ids[person])
+        tag = '' if track_ids is None else str(number)
+        if visible.shape[1] and not visible[person].any():
+            tag = f'{tag}  0 of {visible.shape[1]} above {threshold:g}'.strip()
+        color = _PEOPLE[number % len(_PEOPLE)]
+        _box(picture, boxes[person], max(1, round(diagonal / 800)), color, tag)
+    for person in order:
         # Thickness follows the person, not the photo: far people get fine lines, but none that vanish
         # when a huge photo is looked at on a screen.
         reach = float(np.hypot(*(boxes[person, 2:] - boxes[person, :2])))
         radius = float(np.clip(reach / 160, max(1.2, diagonal / 1600), max(4.0, diagonal / 250)))
-        number = None if track_ids is None else int(track_ids[person])
-        if draw_boxes:
-            color = _PEOPLE[(person if number is None else number) % len(_PEOPLE)]
-            visible = scores[person] >= threshold
-            tag = '' if number is None else str(number)
-            if len(visible) and not visible.any():
-                tag = f'{tag}  0 of {len(visible)} above {threshold:g}'.strip()
-            _box(picture, boxes[person], max(1, round(diagonal / 800)), color, tag)
         rings = None if hidden is None else hidden[person]
-        visible = scores[person] >= threshold
-        _person(picture, keypoints[person], visible, style, radius, rings)
+        _person(picture, keypoints[person], visible[person], style, radius, rings)
     return picture
 
 
@@ -111,10 +113,12 @@ def _person(
             width = max(1, round(0.8 * radius * min(style.sizes[a], style.sizes[b])))
             _line(picture, points[a], points[b], color, width)
     sizes = radius * np.array(style.sizes)
-    dense = np.flatnonzero(visible & (np.array(style.sizes) < DENSE))
-    room = _room(points[dense])
-    crowded = {int(index) for index in dense if room < min(sizes[index], _LEAST_DOT)}
-    sizes[dense] = np.minimum(sizes[dense], room)
+    crowded: set[int] = set()
+    for size in {size for size in style.sizes if size < DENSE}:  # a face, and hands
+        dense = np.flatnonzero(visible & (np.array(style.sizes) == size))
+        room = _room(points[dense])
+        crowded |= {int(index) for index in dense if room < min(sizes[index], _LEAST_DOT)}
+        sizes[dense] = np.minimum(_GROWTH * sizes[dense], room)
     for index in np.flatnonzero(visible):
         if int(index) in crowded:
             _speck(picture, points[index], sizes[index], style.colors[index])
