@@ -101,7 +101,8 @@ before, after = (
     for run in sys.argv[1:]
 )
 for group in ('body', 'foot', 'face', 'hand', 'whole'):
-    print(f'AP of {group:5}: {before[group]:5.1f} the model in the box, {after[group]:5.1f} after training')
+    if before[group] >= 0:  # else the people held out have no such points
+        print(f'AP of {group:5}: {before[group]:5.1f} the model in the box, {after[group]:5.1f} after training')
 PYTHON
 fi
 
