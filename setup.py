@@ -109,6 +109,7 @@ export = [
 web = [
     'gradio>=6,<7',  # the page in the browser; takes Pillow below 13
     'psutil',  # memory that is free for models
+    'trimesh>=4.4',  # point clouds to turn around
 ]
 rerun = ['rerun-sdk>=0.20']  # recordings for the Rerun viewer, one of the export formats
 parquet = ['pyarrow>=14']  # annotations of SAM 3D Body, keypoints that tools/annotate.py writes
@@ -155,7 +156,7 @@ setup(
         'sapiens_configs': ['**/*.py', '**/*.yml', '**/*.md'],
         'sapiens_tools': ['**/*.py', '*.sh', 'data_downloads/licences/*'],
         '': ['py.typed', 'data/*.json', 'data/*.safetensors'],
-        'sapiens_inference.web': ['*.html', 'examples/*.jpg'],
+        'sapiens_inference.web': ['*.html', '*.js', 'examples/*.jpg'],
     },
     entry_points={
         'console_scripts': [f'{name} = sapiens_tools.commands:main' for name in COMMANDS]

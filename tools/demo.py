@@ -238,12 +238,9 @@ def main(argv: list[str] | None = None) -> int:
         tasks, masks = build(args)
         set_detector(args, tasks)
         from sapiens_inference.engine.run import run_tasks
-        from sapiens_inference.outputs.exports import check_formats, export_run
+        from sapiens_inference.outputs.exports.registry import export_run, needs_frames
 
-        known = check_formats(args.export)
-        if any('pose' not in known[name].needs for name in args.export):
-            # Those formats are made of maps, which videos keep on request only.
-            args.save_frames = True
+        args.save_frames |= needs_frames(args.export)
         single = args.input[0] if len(args.input) == 1 else args.input
         if isinstance(single, str) and single.isdecimal() and not Path(single).exists():
             single = int(single)

@@ -8,6 +8,7 @@ published models of that size, ``--weights pose=p.pth seg=s.pth`` files of your 
 
 import argparse
 import os
+import signal
 import sys
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
@@ -43,11 +44,12 @@ def main(argv: list[str] | None = None) -> int:
         place = Workplace()
         os.environ['GRADIO_TEMP_DIR'] = str(place.root / 'uploads')
         from sapiens_inference.tasks import DEFAULT_WEIGHTS
-        from sapiens_inference.web.page import build_page, theme
+        from sapiens_inference.web.page import STYLE, build_page, theme
         from sapiens_inference.web.shelf import ModelShelf
     except ImportError as error:
         print(f'error: {error}; the page needs: pip install gradio', file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which removes the files, as Ctrl-C does
     bounds = Limits(
         files=args.max_files,
         megabytes=args.max_megabytes,
@@ -58,17 +60,25 @@ def main(argv: list[str] | None = None) -> int:
     try:
         shelf = ModelShelf(args.weights or [DEFAULT_WEIGHTS], args.model, args.device, args.dtype)
         page = build_page(shelf, place, bounds)
-        page.launch(
+        _, address, _ = page.launch(
             server_name=args.host,
             server_port=args.port,
             share=False,
             max_file_size=f'{args.max_megabytes}mb',
             allowed_paths=[str(place.root)],
             theme=theme(),
+            css=STYLE,
             footer_links=[],
             ssr_mode=False,
             enable_monitoring=False,
+            prevent_thread_lock=True,
+            quiet=True,
         )
+        print(f'The page is at {address} until Ctrl-C.', flush=True)
+        shelf.warm_up()  # while the visitor looks for a photo
+        page.block_thread()
+    except KeyboardInterrupt:  # while the model was loaded
+        pass
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

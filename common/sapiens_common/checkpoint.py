@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
-from mmengine.model.weight_init import PretrainedInit
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -281,7 +280,8 @@ def find_pretrained(init_cfg: Any) -> dict[str, Any] | None:
     configs = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
     for config in reversed(configs):  # mmengine applies them in turn: the last one stays
         kind = config.get('type') if config else None
-        if kind is PretrainedInit or str(kind).rsplit('.', 1)[-1] == 'Pretrained':
+        name = kind.__name__ if isinstance(kind, type) else str(kind)
+        if name.rsplit('.', 1)[-1] in ('Pretrained', 'PretrainedInit'):
             return dict(config)
     return None
 

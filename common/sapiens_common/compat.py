@@ -163,10 +163,13 @@ def drop_fused() -> None:
     Cause: before torch 2.4 fused optimizers are refused for parameters that are not on a GPU.
     """
     import torch
+
+    if Version(torch.__version__).release >= (2, 4):
+        return
     from mmengine.optim import DefaultOptimWrapperConstructor as Constructor
 
     call = Constructor.__call__
-    if Version(torch.__version__).release >= (2, 4) or hasattr(call, '__wrapped__'):
+    if hasattr(call, '__wrapped__'):
         return
 
     @wraps(call)

@@ -154,7 +154,6 @@ class NormalInferencer(DenseInferencer):
 
     task = 'normal'
     result_type = NormalResult
-    title = 'normals'
 
     def setup(self, convention: str = 'opengl') -> None:
         """Take the convention; see the class."""

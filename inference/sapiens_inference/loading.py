@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sapiens_inference.tasks import MULTITASK, TASKS, find_task
+
+if TYPE_CHECKING:  # commands read their options with this module, and start at once
+    from mmengine.config import Config
 
 
 def split_by_task(entries: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
@@ -52,15 +55,14 @@ def named_tasks(entries: Sequence[str]) -> list[str]:
     return found
 
 
-def load_task(task: str, weights: str, model: str | None = None, **options: Any) -> Any:
-    """The inferencer of a task.
+def find_model(task: str, weights: str, model: str | None = None) -> tuple[str | Config, Path]:
+    """Config and checkpoint file of a task.
 
     Args:
         task: A name of :data:`sapiens_inference.tasks.TASKS`, or ``multitask``.
         weights: Checkpoint file, published name, or a size such as ``sapiens_1b``, which stands for the
             published model of the task.
         model: Config file or name; None takes the published model's, or infers it from the checkpoint.
-        **options: As the inferencer's.
 
     Raises:
         ValueError: There are no such weights, or no config that fits them.
@@ -71,5 +73,10 @@ def load_task(task: str, weights: str, model: str | None = None, **options: Any)
     published = find_task(task).published(weights)
     name = published if is_published(published) else weights
     path = find_weights(name)
-    config = model or (name if is_published(name) else config_of(path, task))
+    return model or (name if is_published(name) else config_of(path, task)), path
+
+
+def load_task(task: str, weights: str, model: str | None = None, **options: Any) -> Any:
+    """The inferencer of a task; arguments and errors as :func:`find_model`, options as the inferencer's."""
+    config, path = find_model(task, weights, model)
     return find_task(task).load()(config, path, **options)

@@ -20,6 +20,7 @@ class TaskInfo:
 
     Attributes:
         name: Of the task, its configs' folder and its output folder.
+        title: What people call it.
         inferencer: ``module:class`` of its inferencer, imported when it is asked for.
         data: Data of its published models: ``sapiens_1b/<name>_<data>``. Those of Sapiens2 are named after the
             task alone.
@@ -31,6 +32,7 @@ class TaskInfo:
     """
 
     name: str
+    title: str
     inferencer: str
     data: str
     files: tuple[str, ...]
@@ -54,6 +56,7 @@ TASKS = {
         # Segmentation comes first, because others use its mask.
         TaskInfo(
             'seg',
+            'body parts',
             'sapiens_seg.apis:SegInferencer',
             'goliath',
             ('<stem>.png',),
@@ -62,6 +65,7 @@ TASKS = {
         ),
         TaskInfo(
             'pose',
+            'keypoints',
             'sapiens_pose.apis:PoseInferencer',
             'goliath',
             ('<stem>.json',),
@@ -69,6 +73,7 @@ TASKS = {
             {'head.final_layer.weight': {308: 'goliath', 133: 'coco_wholebody', 17: 'coco'}},
         ),
         TaskInfo(
+            'depth',
             'depth',
             'sapiens_depth_normal.apis:DepthInferencer',
             'render_people',
@@ -78,6 +83,7 @@ TASKS = {
         ),
         TaskInfo(
             'normal',
+            'normals',
             'sapiens_depth_normal.apis:NormalInferencer',
             'render_people',
             ('<stem>.npy',),
@@ -85,6 +91,7 @@ TASKS = {
             {_MAPS: {3: 'render_people'}},
         ),
         TaskInfo(
+            'pointmap',
             'pointmap',
             'sapiens_depth_normal.pointmap_api:PointmapInferencer',
             'render_people',
@@ -94,6 +101,7 @@ TASKS = {
         ),
         TaskInfo(
             'albedo',
+            'albedo',
             'sapiens_depth_normal.colour_apis:AlbedoInferencer',
             'render_people',
             ('<stem>.png',),
@@ -101,6 +109,7 @@ TASKS = {
             {'decode_head.conv_layers.1.norm.weight': {64: 'render_people', 32: 'synthetic'}},
         ),
         TaskInfo(
+            'matting',
             'matting',
             'sapiens_depth_normal.colour_apis:MattingInferencer',
             'p3m',
@@ -113,7 +122,12 @@ TASKS = {
 """Tasks by name, in the order in which they run together."""
 
 MULTITASK = TaskInfo(
-    'multitask', 'sapiens_multitask.apis:MultitaskInferencer', 'synthetic', (), 'results'
+    'multitask',
+    'several tasks',
+    'sapiens_multitask.apis:MultitaskInferencer',
+    'synthetic',
+    (),
+    'results',
 )
 """One model for several tasks; its results and files are those of the tasks themselves."""
 

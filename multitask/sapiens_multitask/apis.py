@@ -162,7 +162,7 @@ class MultitaskInferencer(DenseInferencer):
 
     def visualize(self, item: Item) -> np.ndarray:
         """Photo and all tasks on one sheet."""
-        tiles = [(part.title or name, part.visualize(item)) for name, part in self.tasks.items()]
+        tiles = [(part.title, part.visualize(item)) for part in self.tasks.values()]
         return sheet([('photo', item.pixels), *tiles], entries=self.legend(item))
 
     def legend(self, item: Item | None = None) -> Entries:

@@ -156,7 +156,6 @@ class PoseInferencer(Inferencer):
 
     task = 'pose'
     result_type = PoseResult
-    title = 'keypoints'
     needs_boxes = True
     output = 'keypoints: x, y in pixels of the image; scores: raw heatmap maxima'
 

@@ -75,7 +75,6 @@ class SegInferencer(DenseInferencer):
 
     task = 'seg'
     result_type = SegResult
-    title = 'body parts'
     output = 'labels: class ids, 0 is background'
     gives_mask = True
 

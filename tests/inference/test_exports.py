@@ -3,6 +3,7 @@
 
 import csv
 import json
+import shutil
 
 import export_results
 import numpy as np
@@ -141,6 +142,18 @@ def test_coco_results_are_evaluated_against_the_same_people(run):
     assert evaluation.stats[0] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(('names', 'ids'), [(['000002', '7'], [2, 7]), (['2', 'a'], [1, 2])])
+def test_coco_results_have_ids_of_their_own(run, names, ids):
+    content = (run / 'pose/sub/a.json').read_text()
+    (run / 'pose/sub/a.json').unlink()
+    for name in names:
+        (run / f'pose/{name}.json').write_text(content)
+    for task in ('seg', 'depth', 'normal', 'pointmap'):
+        shutil.rmtree(run / task)
+    _, images = export_run(run, ['coco_results'])['coco_results']
+    assert [entry['id'] for entry in json.loads(images.read_text())] == ids
+
+
 def test_openpose_body_25(run):
     [path] = export_run(run, ['openpose'])['openpose']
     assert path.name == 'a_keypoints.json'
@@ -180,7 +193,10 @@ def test_openpose_body_25(run):
         np.testing.assert_allclose(body[row], [*expected, 0.8])
     hand = np.reshape(content['people'][0]['hand_right_keypoints_2d'], (21, 3))
     np.testing.assert_allclose(hand[[0, 1, 4, 8], :2], points[[41, 24, 21, 25]])
-    assert len(content['people'][0]['face_keypoints_2d']) == 3 * 68  # inferred from the 238
+    face = np.reshape(content['people'][0]['face_keypoints_2d'], (-1, 3))
+    assert len(face) == 70  # the 68 are inferred from the 238, the pupils are among them
+    pupils = [NAMES.index(f'{side}_center_of_pupil') for side in 'rl']
+    np.testing.assert_allclose(face[68:, :2], points[pupils])
 
 
 def test_wholebody_is_read_by_mmpose_and_marks_what_was_inferred(run):
@@ -326,6 +342,36 @@ def test_wrong_folders_are_refused(tmp_path, film):
         export_run(film, ['exr'])
     with pytest.raises(ValueError, match=r'do not name their image; pass images=FOLDER'):
         export_run(film, ['dwpose'])
+
+
+def test_frames_of_a_video_go_with_their_annotations(film):
+    from fractions import Fraction
+
+    import av
+
+    path = film.parent / 'film.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=Fraction(25))
+        stream.height, stream.width, stream.pix_fmt = 48, 64, 'yuv420p'
+        for number in range(3):
+            picture = np.full((48, 64, 3), 60 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
+        container.mux(stream.encode())
+    [annotations] = export_run(film, ['coco'], images=path)['coco']
+    entries = json.loads(annotations.read_text())['images']
+    shades = [
+        np.asarray(Image.open(annotations.parent / 'images' / entry['file_name'])).mean()
+        for entry in entries
+    ]
+    np.testing.assert_allclose(shades, [0, 60, 120], atol=4)
+
+
+def test_a_video_without_results_of_people_says_what_it_lacks(tmp_path):
+    (tmp_path / 'out/seg').mkdir(parents=True)
+    (tmp_path / 'out/seg/film.mp4').write_bytes(b'')
+    assert list(RunFolder(tmp_path / 'out').films) == ['film']
+    with pytest.raises(ValueError, match='found none; videos keep their maps with --save-frames'):
+        export_run(tmp_path / 'out', ['parts'])
 
 
 def test_a_format_of_ones_own(film):

@@ -1,4 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
+import os
 import shutil
 import socket
 import subprocess
@@ -47,8 +48,10 @@ def page_address(root, random_weights, tmp_path_factory):
         '--max-frames',
         '40',
     ]
-    log = (tmp_path_factory.mktemp('page') / 'log').open('w+')
-    server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=root)
+    folder = tmp_path_factory.mktemp('page')
+    log = (folder / 'log').open('w+')
+    env = {**os.environ, 'TMPDIR': str(folder)}
+    server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=env)
     address = f'http://127.0.0.1:{port}'
     for _ in range(240):
         try:
@@ -58,8 +61,10 @@ def page_address(root, random_weights, tmp_path_factory):
             assert server.poll() is None, log.seek(0) or log.read()
             time.sleep(0.5)
     yield address
+    assert list(folder.glob('sapiens-web-*'))
     server.terminate()
     server.wait(30)
+    assert not list(folder.glob('sapiens-web-*'))  # nothing of a visitor stays
 
 
 @pytest.fixture(scope='session')

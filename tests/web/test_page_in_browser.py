@@ -79,6 +79,7 @@ def test_layers_classes_points_and_files(visit, photos, tmp_path):
     frame = run(page, photos[0])
     before = shown(frame)
     assert before.any()
+    page.locator('#cloud canvas').wait_for(state='attached')
     for box in frame.locator('#layers input[type=checkbox]').all():
         box.set_checked(False)
     assert not shown(frame).any()
@@ -88,7 +89,12 @@ def test_layers_classes_points_and_files(visit, photos, tmp_path):
     frame.locator('#split').fill('500')
     half = shown(frame).reshape(96, 72, 4)[..., 3]
     assert not half[:, :35].any() and (half[:, 37:] == 255).all()
-    frame.locator('#split').fill('0')
+    grip = frame.locator('#grip').bounding_box()
+    page.mouse.move(grip['x'] + 16, grip['y'] + 16)
+    page.mouse.down()
+    page.mouse.move(grip['x'] - 500, grip['y'] + 16, steps=3)
+    page.mouse.up()
+    assert frame.locator('#split').input_value() == '0'
     frame.locator('canvas.over').hover(position={'x': 30, 'y': 30})
     assert 'depth' in frame.locator('#hint').inner_text()
     frame.locator('#query').fill('left_wrist')
@@ -126,6 +132,8 @@ def test_a_bad_file_is_named_and_the_page_lives_on(visit, photos):
     toast = page.locator('.toast-body').first
     toast.wait_for()
     assert 'bad.jpg' in toast.inner_text() and '/tmp' not in toast.inner_text()
+    page.locator('#run:enabled').wait_for()
+    assert page.locator('#status').inner_text().strip() == ''
     page.reload()
     page.wait_for_selector('#run')
     run(page, photos[0])
@@ -158,20 +166,62 @@ def test_a_video_with_its_timeline(visit, tmp_path):
     frame.locator('rect.track').first.focus()
     frame.locator('rect.track').first.press('Enter')
     assert 'person' in frame.locator('#hint').inner_text()
-    assert frame.locator('video').evaluate('v => v.src').endswith('film.mp4')
+    names = frame.locator('#films button').all_inner_texts()
+    assert names == ['all tasks', 'depth', 'normals', 'keypoints', 'body parts']
+    frame.locator('#films button', has_text='depth').click()
+    assert frame.locator('video').evaluate('v => v.src').endswith('/depth/film.mp4')
+    # The browser can play it.
+    frame.locator('video').evaluate(
+        'async v => { if (v.readyState < 2) await new Promise(r => v.onloadeddata = r) }'
+    )
+
+
+def test_a_video_without_people_to_follow(visit, tmp_path):
+    page = visit()
+    page.get_by_label('keypoints').uncheck()
+    frame = run(page, film(tmp_path / 'film.mp4', 3))
+    assert frame.locator('video').evaluate('v => v.src').endswith('/sheet/film.mp4')
+    assert not frame.locator('rect.track').count() and not frame.locator('svg').is_visible()
 
 
 def test_cancel_and_run_again(visit, photos, tmp_path):
     page = visit()
-    send(page, film(tmp_path / 'long.mp4', 40))
+    send(page, film(tmp_path / 'long.mp4', 40), photos[0])
+    assert page.locator('#cancel').is_disabled()
     page.click('#run')
-    page.wait_for_timeout(500)
+    page.locator('#status progress[max="41"]').wait_for()  # the frames and the photo
     page.click('#cancel')
-    page.wait_for_function("document.querySelector('#status').innerText.includes('cancelled')")
+    page.get_by_text('cancelled').wait_for()
+    page.locator('#run:enabled').wait_for()
     assert page.locator('#view iframe').count() == 0
     page.reload()
     page.wait_for_selector('#run')
     run(page, photos[0])
+
+
+def test_boxes_by_hand_and_an_export(visit, photos, tmp_path):
+    page = visit()
+    send(page, photos[0])
+    page.get_by_label('drawn by hand').check()
+    picture = page.locator('#sketch img')
+    picture.wait_for()
+    area = picture.bounding_box()
+    for x, y in ((0.2, 0.2), (0.8, 0.9)):
+        picture.click(position={'x': x * area['width'], 'y': y * area['height']})
+    boxes = page.locator('#boxes textarea')
+    page.wait_for_function("document.querySelector('#boxes textarea').value.includes(',')")
+    found = [float(value) for value in boxes.input_value().split(',')]
+    np.testing.assert_allclose(found, [0.2 * 72, 0.2 * 96, 0.8 * 72, 0.9 * 96], atol=2)
+    page.locator('#exports input').click()
+    page.get_by_role('option', name='csv:').click()
+    page.click('#run')
+    frame = result_of(page)
+    assert frame.locator('html').evaluate('() => data.people.length') == 1
+    with page.expect_download() as download:
+        page.locator('#archive a[download]').first.click()
+    download.value.save_as(tmp_path / 'results.zip')
+    with zipfile.ZipFile(tmp_path / 'results.zip') as archive:
+        assert 'exports/csv/keypoints.csv' in archive.namelist()
 
 
 def test_two_visitors_get_their_own_results(visit, photos):

@@ -3,14 +3,18 @@
 
 import json
 import re
+import shlex
+import shutil
 
 import cv2
+import demo
 import numpy as np
 import pytest
 
-from sapiens_inference.web.jobs import Limits, Workplace, check_uploads
+from sapiens_inference.web.jobs import Limits, Workplace, check_choice, check_uploads, run_job
 from sapiens_inference.web.recipe import command_of, python_of
 from sapiens_inference.web.shelf import ModelShelf, _tasks_of
+from sapiens_inference.web.viewer import video_page
 
 gradio = pytest.importorskip('gradio', reason='Gradio is an extra')
 
@@ -75,17 +79,86 @@ def test_one_task_of_a_shared_model_runs_alone(random_weights):
     assert shelf.tasks[:2] == ['seg', 'pose']
 
 
-def test_the_lines_that_do_the_same(tmp_path):
-    sources = {'pose': 'p.pth', 'multitask': 'sapiens_tiny/multitask_synthetic'}
-    line = command_of(sources, ['seg', 'depth'], ["it's.jpg"], 'image')
+def test_the_lines_that_do_the_same():
+    shelf = ModelShelf(['pose=p.pth', 'sapiens_tiny/multitask_synthetic'])
+    line = command_of(shelf, ['seg', 'depth'], ["it's.jpg"], 'image')
     assert line.startswith('python tools/demo.py multitask ') and '--boxes image' in line
     assert "'it'\"'\"'s.jpg'" in line
-    text = command_of(sources, ['pose'], ['a.jpg'], [[1.0, 2.0, 3.0, 4.0]])
+    line = command_of(shelf, ['pose', 'depth'], ['a.jpg'], 'image', ['csv'])
+    assert line.startswith(
+        'python tools/demo.py all a.jpg --weights pose=p.pth depth=sapiens_tiny/'
+    )
+    assert '--mask none' in line and '--export csv' in line
+    text = command_of(shelf, ['pose'], ['a.jpg'], [[1.0, 2.0, 3.0, 4.0]])
     assert json.loads(re.search(r"echo '(.*)' > boxes.json", text)[1]) == {'a.jpg': [[1, 2, 3, 4]]}
-    script = python_of(sources, ['pose', 'seg'], ['a.jpg'], 'image')
-    compile(script, 'script', 'exec')
-    assert "PoseInferencer('CONFIG', 'p.pth')" in script
-    assert "MultitaskInferencer('sapiens_tiny/multitask_synthetic')" in script
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('tasks', [['depth'], ['pose', 'depth']])
+def test_command_and_script_give_the_results_of_the_page(
+    tasks, random_weights, tmp_path, monkeypatch
+):
+    weights, config = random_weights
+    shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(2).integers(0, 255, (6, 5, 3), dtype=np.uint8)
+    cv2.imwrite('a.png', cv2.resize(pixels, (72, 96)))
+    boxes = [[10.0, 5.0, 60.0, 90.0]]
+    given = np.array(boxes, np.float32)
+    formats = ['csv'] if 'pose' in tasks else ['exr']
+    path = tmp_path / 'a.png'
+    for _ in run_job(
+        shelf.choose(tasks), [path], tmp_path / 'page', tasks, Limits(), given, formats
+    ):
+        pass
+    expected = np.load('page/depth/a.npy')
+    boxes_line, line = command_of(shelf, tasks, ['a.png'], boxes, formats).split('\n')
+    (tmp_path / 'boxes.json').write_text(shlex.split(boxes_line)[1])
+    assert demo.main([*shlex.split(line)[2:], '--quiet']) == 0
+    assert np.array_equal(np.load('out/depth/a.npy'), expected)
+    shutil.move('out', 'command')
+    exec(compile(python_of(shelf, tasks, ['a.png'], boxes, formats), 'script', 'exec'), {})
+    assert np.array_equal(np.load('out/depth/a.npy'), expected)
+    for folder in ('page', 'command', 'out'):
+        assert len(list((tmp_path / folder / 'exports' / formats[0]).iterdir())) == 1
+
+
+def test_a_format_needs_its_task():
+    check_choice(['pose'], ['coco', 'csv'])
+    with pytest.raises(ValueError, match='choose at least one task'):
+        check_choice([], [])
+    with pytest.raises(ValueError, match='glb is made of pointmap or depth: choose that task too'):
+        check_choice(['pose'], ['glb'])
+
+
+def test_tasks_are_known_before_the_model_is_loaded(random_weights):
+    weights, config = random_weights
+    shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
+    assert shelf.tasks == ['seg', 'pose', 'depth', 'normal'] and not shelf.nbytes
+    shelf.warm_up()
+    assert shelf.nbytes
+
+
+def test_messages_name_files_and_no_folders():
+    from sapiens_inference.web.page import _plain
+
+    assert _plain(ValueError('/tmp/x/y.jpg: no photo')) == 'y.jpg: no photo'
+    assert _plain(ValueError("cannot read '/tmp/a b/c.jpg'")) == "cannot read 'a b/c.jpg'"
+    assert _plain(ValueError('see https://a.org/b/c')) == 'see https://a.org/b/c'
+
+
+def test_names_cannot_end_the_script_that_holds_them():
+    page = video_page({'</script><b>': 'film.mp4'}, [])
+    assert '<b>' not in page and '\\u003c/script>' in page
+
+
+def test_boxes_are_drawn_on_the_photo():
+    from sapiens_inference.web.page import draw_boxes
+
+    photo = np.zeros((60, 80, 3), np.uint8)
+    drawn = draw_boxes(photo, '10, 20, 40, 50', (70, 5))
+    assert drawn[20, 25].any() and drawn[35, 10].any() and drawn[5, 70].any()
+    assert not drawn[35, 25].any() and not photo.any()
 
 
 def test_boxes_of_a_text_field():
@@ -117,6 +190,7 @@ def test_a_program_gets_the_numbers_of_the_python_api(page_address, random_weigh
     # Some heatmaps of random weights are so flat that rounding decides on the sub-pixel step.
     apart = np.abs(points - expected['pose'].keypoints[0]).max(axis=1)
     assert np.mean(apart < 1e-3) > 0.9
-    assert found['depth']['depth'] == expected['depth'].to_dict()['depth']
+    depth = type(expected['depth']).from_dict(found['depth']).depth
+    np.testing.assert_allclose(depth, expected['depth'].depth, atol=1e-5)
     with pytest.raises(Exception, match='was not uploaded to this page'):
         client.predict({'path': '/etc/hostname'}, ['pose'], None, api_name='/infer')

@@ -106,6 +106,15 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     return found
 
 
+def read_config(model: str | Path | Config) -> Config:
+    """The config of a file, a name such as ``sapiens_1b/pose_goliath``, or as it is.
+
+    Raises:
+        ValueError: There is no such config.
+    """
+    return model if isinstance(model, Config) else Config.fromfile(str(find_config(model)))
+
+
 def build_model(config: Config) -> nn.Module:
     """Build the model of a config, whose encoder's own file is read for a tuned part of it alone."""
     settings = config.model.copy()
@@ -149,7 +158,7 @@ def load_model(
                 "'sapiens_1b/pose_goliath' as the model"
             )
         weights = str(model)
-    config = model if isinstance(model, Config) else Config.fromfile(str(find_config(model)))
+    config = read_config(model)
     path = find_weights(weights)
     target = pick_device(device)
     precision = parse_dtype(dtype, target)

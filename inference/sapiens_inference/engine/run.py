@@ -188,7 +188,7 @@ def sheet_of(tasks: Sequence[Task]) -> Callable[[Item], np.ndarray]:
     """A function that draws the sheet of an item: the photo once, every task, and one legend."""
 
     def draw(item: Item) -> np.ndarray:
-        tiles = [(task.title or task.task, task.visualize(item)) for task in tasks]
+        tiles = [(task.title, task.visualize(item)) for task in tasks]
         groups = [entries for task in tasks if (entries := task.legend(item))]
         lines = [line for group in groups for line in (*group, ('', PAPER))][:-1]
         return sheet([('photo', item.pixels), *tiles], entries=lines)

@@ -14,6 +14,7 @@ from sapiens_common.visualization.canvas import Entries
 from sapiens_inference.inputs.boxes import BoxFinder
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.results import Result, Source
+from sapiens_inference.tasks import TASKS
 
 
 class Task(ABC):
@@ -25,7 +26,6 @@ class Task(ABC):
     Attributes:
         task: Name of the task and of its output folder.
         result_type: Class of its results.
-        title: Name on a sheet of several tasks; empty for ``task``.
         needs_boxes: Whether the task works on people's boxes (True) or on the whole image.
         gives_mask: Whether its results tell people from background (``Result.person_mask``).
         output: What the numbers of results and files mean: units, range, axes. For ``summary.json``.
@@ -35,12 +35,16 @@ class Task(ABC):
 
     task: ClassVar[str]
     result_type: ClassVar[type[Result]]
-    title: ClassVar[str] = ''
     needs_boxes: ClassVar[bool] = False
     gives_mask: ClassVar[bool] = False
     output: str
     detector: BoxFinder | None = None
     workers: int = 4
+
+    @property
+    def title(self) -> str:
+        """Name on a sheet of several tasks."""
+        return TASKS[self.task].title if self.task in TASKS else self.task
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from sapiens_inference.items import Frame, Item, Video
 
@@ -57,6 +56,8 @@ class BoxTracker:
         ids = np.zeros(len(boxes), np.int64)
         if self._tracks and len(boxes):
             iou = box_iou(np.stack([track.box for track in self._tracks]), boxes)
+            from scipy.optimize import linear_sum_assignment  # half a second that photos need not
+
             for row, column in zip(*linear_sum_assignment(-iou), strict=True):
                 if iou[row, column] >= self.min_iou:
                     track = self._tracks[row]

@@ -90,7 +90,8 @@ def open_inputs(
     if total == 0:
         raise ValueError('the list of inputs is empty')
     if total is not None and (is_done or any(_is_container(entry) for entry in inputs)):
-        total = None
+        known = not is_done and all(_is_file(entry) for entry in inputs)
+        total = _count([(Path(entry), '') for entry in inputs]) if known else None
     opened.items, opened.total = _number(reader.read(inputs)), total
     return opened
 
@@ -135,6 +136,12 @@ def _is_container(entry: Any) -> bool:
         return isinstance(entry, np.ndarray) and entry.ndim == 4
     path = Path(entry)
     return path.is_dir() or _is_video(path) or path.suffix.lower() == '.txt' or is_pattern(path)
+
+
+def _is_file(entry: Any) -> bool:
+    """Whether a list entry is the path of one photo or video."""
+    named = isinstance(entry, (str, Path)) and Path(entry).suffix.lower() != '.txt'
+    return named and Path(entry).is_file()
 
 
 def _is_video(path: Path) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 from sapiens_common.files.images import image_size
 from sapiens_inference.engine.run import open_run
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video
+from sapiens_inference.outputs.exports.registry import check_formats, export_run, needs_frames
 from sapiens_inference.outputs.summary import Summary
+from sapiens_inference.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,20 @@ def check_uploads(paths: Sequence[str | Path], limits: Limits) -> None:
             )
 
 
+def check_choice(tasks: Sequence[str], formats: Sequence[str]) -> None:
+    """Check that the chosen tasks give what the formats need.
+
+    Raises:
+        ValueError: No task is chosen, or a format needs another.
+    """
+    if not tasks:
+        raise ValueError('choose at least one task')
+    for name, export in check_formats(formats).items():
+        if name in formats and not any(task in tasks for task in export.needs):
+            needed = ' or '.join(TASKS[task].title for task in export.needs)
+            raise ValueError(f'{name} is made of {needed}: choose that task too')
+
+
 class Workplace:
     """A folder of jobs with names nobody can guess, gone when the server ends."""
 
@@ -119,6 +135,10 @@ class Step:
     left: float | None
     summary: Summary
 
+    def __str__(self) -> str:
+        left = '' if self.left is None else f', about {self.left:.0f} s left'
+        return f'{self.done} of {self.total or "?"}{left}'
+
 
 def run_job(
     tasks: Sequence[Any],
@@ -127,23 +147,26 @@ def run_job(
     wanted: Sequence[str],
     limits: Limits,
     boxes: Any = None,
-) -> Iterator[Step]:
+    formats: Sequence[str] = (),
+) -> Generator[Step, None, None]:
     """Run tasks on uploads, one step per image or frame. Closing the iterator ends the job.
 
     Args:
         tasks: Inferencers.
-        paths: Files that :func:`check_uploads` took.
+        paths: Files of one folder that :func:`check_uploads` took.
         out: Folder for the results.
         wanted: Tasks to keep; a multitask model gives more.
         limits: Videos that do not say how long they are end after ``limits.frames`` frames.
         boxes: See :func:`sapiens_inference.inputs.boxes.find_boxes`.
+        formats: Names of exports to write to ``<out>/exports`` too.
 
     Raises:
         ValueError: Nothing can be done with the inputs or boxes.
     """
     segments = any(part.gives_mask for task in tasks for part in task.parts())
     masks = True if segments and len(tasks) > 1 else None
-    run = open_run(tasks, [str(path) for path in paths], out, boxes, masks)
+    names = [str(path) for path in paths]
+    run = open_run(tasks, names, out, boxes, masks, save_frames=needs_frames(formats))
     start, done = time.monotonic(), 0
     with closing(run.run()) as items:
         for item in items:
@@ -159,6 +182,8 @@ def run_job(
         if folder.is_dir() and folder.name not in (*wanted, 'sheet'):
             shutil.rmtree(folder)
     run.summary.write(out / 'summary.json')
+    if formats and run.summary.done:
+        export_run(out, formats, images=Path(paths[0]).parent)
 
 
 def pack(out: Path) -> Path:

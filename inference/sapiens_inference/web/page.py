@@ -5,28 +5,48 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')  # read at import
 os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')
 import gradio as gr
 
-from sapiens_inference.outputs.exports.clouds import write_cloud
-from sapiens_inference.outputs.exports.run_folder import Record, RunFolder
-from sapiens_inference.web.jobs import Limits, Workplace, check_uploads, pack, run_job
+from sapiens_inference.inputs.photos import read_photo
+from sapiens_inference.inputs.video import VIDEO_SUFFIXES
+from sapiens_inference.outputs.exports.registry import known_exports
+from sapiens_inference.outputs.summary import Summary
+from sapiens_inference.tasks import DEFAULT_WEIGHTS, TASKS
+from sapiens_inference.web.jobs import Limits, Workplace, check_choice, check_uploads, pack, run_job
 from sapiens_inference.web.recipe import command_of, python_of
+from sapiens_inference.web.results import JobResults
 from sapiens_inference.web.shelf import ModelShelf
-from sapiens_inference.web.viewer import photo_page, video_page
 
+ABOUT = 'People in your photos and videos. Everything stays on this machine.'
+SMALL = (
+    ' This is the small model that comes with the suite: it has seen nothing but rendered people. Start the page with '
+    '`--weights sapiens_1b` or other published models for results on photos.'
+)
+WELCOME = (
+    '<p style="text-align:center;padding:12vh 1em;opacity:.7">Add photos or a video, or take an example, and press '
+    'Run.<br>The results appear here.</p>'
+)
+# A phone shows the result below everything else.
+_SCROLL = """() => { if (innerWidth < 800) document.querySelector('#view').scrollIntoView({ behavior: 'smooth' }) }"""
 EXAMPLES = Path(__file__).parent / 'examples'
+BOX_COLOR = (0, 208, 255)  # BGR
+STYLE = '#status label { display: block } #status progress { width: 100%; height: 12px }'
 WHOLE, FOUND, DRAWN = 'whole image', 'person detector', 'drawn by hand'
 _FINDERS = {WHOLE: 'image', FOUND: 'detector'}
-_TALL = 'width:100%;height:min(82vh,900px);border:0;border-radius:8px'
+FILES = '/gradio_api/file='
+"""Address of a file that visitors may see, before its path."""
 
 
 def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks:
@@ -37,48 +57,73 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
         place: Where jobs keep their files.
         limits: What visitors may send.
     """
+    known = shelf.tasks
     with gr.Blocks(
         title='Sapiens', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True
     ) as page:
         jobs = gr.State([], time_to_live=3600, delete_callback=lambda old: _forget(place, old))
         corner = gr.State(None)
         gr.Markdown(
-            '# Sapiens\nPeople in your photos and videos. Everything stays on this machine.'
+            f'# Sapiens\n{ABOUT}{SMALL if DEFAULT_WEIGHTS in shelf.sources.values() else ""}'
         )
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 files = gr.File(
                     label='Photos or videos', file_count='multiple', elem_id='files', height=140
                 )
+                examples = sorted(map(str, EXAMPLES.glob('*.jpg')))
+                gr.Markdown('or take a rendered person')
+                gallery = gr.Gallery(
+                    examples,
+                    show_label=False,
+                    columns=3,
+                    height=110,
+                    object_fit='contain',
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    elem_id='examples',
+                )
                 with gr.Accordion('Webcam', open=False):
                     shot = gr.Image(sources=['webcam'], type='filepath', label='One picture')
-                tasks = gr.CheckboxGroup(shelf.tasks, value=shelf.tasks, label='Tasks')
-                finder = gr.Radio([WHOLE, FOUND, DRAWN], value=WHOLE, label='People')
+                tasks = gr.CheckboxGroup(
+                    [(TASKS[name].title, name) for name in known], value=known, label='Tasks'
+                )
+                whole = 'pose' not in shelf.sources  # which was made for the boxes of people
+                finder = gr.Radio(
+                    [WHOLE, FOUND, DRAWN], value=WHOLE if whole else FOUND, label='People'
+                )
                 with gr.Group(visible=False) as drawing:
                     sketch = gr.Image(
-                        interactive=False, type='numpy', label='Click two corners of each person'
+                        interactive=False,
+                        format='jpeg',
+                        label='Click two corners of each person',
+                        elem_id='sketch',
                     )
                     boxes = gr.Textbox(
-                        label='Boxes, one a line: x1, y1, x2, y2 in pixels',
+                        '',
+                        label='Boxes of every file, one a line: x1, y1, x2, y2 in pixels',
                         lines=2,
                         elem_id='boxes',
                     )
+                exports = gr.Dropdown(
+                    [(f'{name}: {export.text}', name) for name, export in known_exports().items()],
+                    multiselect=True,
+                    label='Also write, for other tools',
+                    elem_id='exports',
+                )
                 with gr.Row():
-                    start = gr.Button('Run', variant='primary', elem_id='run')
-                    stop = gr.Button('Cancel', elem_id='cancel')
-                status = gr.Markdown(elem_id='status')
-                if EXAMPLES.is_dir():
-                    gr.Examples(
-                        [[[str(path)]] for path in sorted(EXAMPLES.glob('*.jpg'))],
-                        [files],
-                        label='Rendered people',
-                    )
+                    start = gr.Button('Run', variant='primary', min_width=120, elem_id='run')
+                    stop = gr.Button('Cancel', interactive=False, min_width=120, elem_id='cancel')
+                status = gr.HTML(elem_id='status', padding=True)
             with gr.Column(scale=3, min_width=320):
                 chosen = gr.Dropdown([], label='Result', visible=False, elem_id='chosen')
-                view = gr.HTML(elem_id='view')
-                cloud = gr.Model3D(label='Points', visible=False, height=420)
+                view = gr.HTML(WELCOME, elem_id='view')
+                cloud = gr.Model3D(label='Points', visible=False, height=420, elem_id='cloud')
                 archive = gr.File(label='All files', visible=False, elem_id='archive')
-                with gr.Accordion('The same on the command line and in Python', open=False):
+                with gr.Accordion(
+                    'The same on the command line and in Python', open=False, visible=False
+                ) as recipe:
                     command = gr.Code(language='shell', label='Shell', interactive=False)
                     script = gr.Code(language='python', label='Python', interactive=False)
 
@@ -88,38 +133,38 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             wanted: list[str],
             kind: str,
             text: str,
+            formats: list[str],
             old: list[str],
-            progress: gr.Progress = gr.Progress(),  # noqa: B008  (Gradio's way of asking for it)
         ) -> Iterator[dict[Any, Any]]:
+            # A visitor who cancels or leaves ends this at a yield, and with it the run.
             job = place.new_job()
             try:
                 inputs = _keep_names([*(paths or []), *([photo] if photo else [])], job)
                 check_uploads(inputs, limits)
-                if not wanted:
-                    raise ValueError('choose at least one task')
+                check_choice(wanted, formats)
                 where = _FINDERS.get(kind) or read_boxes(text)
                 given = where if isinstance(where, str) else np.array(where, np.float32)
-                progress(0, desc='loading the models')
+                yield {status: _progress('loading the models')}
                 models = shelf.choose(wanted)
                 out = job / 'results'
-                summary = None
-                for step in run_job(models, inputs, out, wanted, limits, given):
-                    summary = step.summary
-                    text = f'{step.done} of {step.total or "?"}'
-                    if step.left is not None:
-                        text += f', about {step.left:.0f} s left'
-                    progress((step.done, step.total), desc=text, unit='images')
-                if summary is None or not summary.done:
-                    raise ValueError(_failures(summary))
-                names = [record.stem for record in _shown(out, inputs)]
+                yield {status: _progress('running')}
+                step = None
+                with closing(run_job(models, inputs, out, wanted, limits, given, formats)) as steps:
+                    for step in steps:
+                        yield {status: _progress(str(step), step.done, step.total)}
+                if step is None:
+                    raise ValueError('there is no frame in it')
+                if not step.summary.done:
+                    raise ValueError(_failures(step.summary))
+                names = JobResults(job, FILES).names
                 sent = [path.name for path in inputs]
                 yield {
-                    status: f'{summary.done} of {summary.inputs} done in {summary.wall_seconds:.1f} s'
-                    + ('\n\n' + _failures(summary) if summary.failed else ''),
+                    status: _report(step.summary),
                     chosen: gr.Dropdown(names, value=names[0], visible=len(names) > 1),
                     archive: gr.File(str(pack(out)), visible=True),
-                    command: command_of(shelf.sources, wanted, sent, where),
-                    script: python_of(shelf.sources, wanted, sent, where),
+                    command: command_of(shelf, wanted, sent, where, formats),
+                    script: python_of(shelf, wanted, sent, where, formats),
+                    recipe: gr.Accordion(visible=True),
                     jobs: [*old, str(job)],
                 }
             except GeneratorExit:
@@ -127,18 +172,29 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
                 raise
             except Exception as error:
                 place.remove(job)
-                raise gr.Error(_plain(error, job), print_exception=False) from error
+                raise gr.Error(_plain(error), print_exception=False) from error
 
         def show(name: str | None, done: list[str]) -> tuple[str, Any]:
             if not name or not done:
                 return '', gr.Model3D(visible=False)
-            job = Path(done[-1])
-            record = next(r for r in _shown(job / 'results', _inputs(job)) if r.stem == name)
-            if record.video is not None:
-                return _frame(_film(job, record)), gr.Model3D(visible=False)
-            made = write_cloud(record, job / f'{name.replace("/", "_")}.glb')
-            model = gr.Model3D(None if made is None else str(made), visible=made is not None)
-            return _frame(photo_page(record)), model
+            results = JobResults(done[-1], FILES)
+            return _frame(results.page(name)), gr.Model3D(visible=results.has_cloud(name))
+
+        def turn(name: str | None, done: list[str]) -> str | None:
+            made = JobResults(done[-1], FILES).cloud(name) if name and done else None
+            return None if made is None else str(made)
+
+        def take(event: gr.SelectData) -> list[str]:
+            return [examples[event.index]]
+
+        def draw(paths: list[str] | None, kind: str, text: str, first: Any) -> np.ndarray | None:
+            photos = [path for path in paths or [] if not path.lower().endswith(VIDEO_SUFFIXES)]
+            if kind != DRAWN or not photos:
+                return None
+            try:
+                return draw_boxes(read_photo(photos[0])[0], text, first)[..., ::-1]
+            except ValueError as error:
+                raise gr.Error(_plain(error), print_exception=False) from error
 
         def point(event: gr.SelectData, first: Any, text: str) -> tuple[Any, str]:
             x, y = event.index
@@ -147,33 +203,48 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             box = [min(first[0], x), min(first[1], y), max(first[0], x), max(first[1], y)]
             return None, '\n'.join([*text.split('\n'), ', '.join(map(str, box))]).strip()
 
-        outputs = [status, chosen, archive, command, script, jobs]
-        running = start.click(
+        quiet: Any = {'api_visibility': 'private', 'show_progress': 'hidden'}
+        outputs = [status, chosen, archive, recipe, command, script, jobs]
+        # One after the other: the browser runs two listeners of a button in turn.
+        busy = start.click(lambda: _buttons(busy=True), None, [start, stop], queue=False, **quiet)
+        running = busy.then(
             go,
-            [files, shot, tasks, finder, boxes, jobs],
+            [files, shot, tasks, finder, boxes, exports, jobs],
             outputs,
-            show_progress='full',
+            show_progress='minimal',
             show_progress_on=status,
             concurrency_limit=1,
             api_visibility='private',
         )
-        running.success(show, [chosen, jobs], [view, cloud], api_visibility='private')
-        chosen.input(show, [chosen, jobs], [view, cloud], api_visibility='private')
+        shown = running.success(show, [chosen, jobs], [view, cloud], **quiet)
+        shown.then(None, None, None, js=_SCROLL, **quiet)
+        again = chosen.input(show, [chosen, jobs], [view, cloud], **quiet)
+        # Gradio shows a model only if it comes after its place has become visible.
+        for event in (shown, again):
+            event.then(turn, [chosen, jobs], cloud, api_visibility='private')
+        running.success(lambda: _buttons(busy=False), None, [start, stop], queue=False, **quiet)
+        ended = [status, start, stop]
+        running.failure(lambda: ['', *_buttons(busy=False)], None, ended, queue=False, **quiet)
         stop.click(
-            lambda: 'cancelled',
+            lambda: ['cancelled', *_buttons(busy=False)],
             None,
-            status,
+            ended,
             cancels=[running],
-            api_visibility='private',
             queue=False,
+            **quiet,
         )
         finder.change(
             lambda kind: gr.Group(visible=kind == DRAWN), finder, drawing, api_visibility='private'
         )
-        files.change(
-            lambda paths: paths[0] if paths else None, files, sketch, api_visibility='private'
+        gr.on(
+            [files.change, finder.change, boxes.change, corner.change],
+            draw,
+            [files, finder, boxes, corner],
+            sketch,
+            **quiet,
         )
-        sketch.select(point, [corner, boxes], [corner, boxes], api_visibility='private')
+        gallery.select(take, None, files, **quiet)
+        sketch.select(point, [corner, boxes], [corner, boxes], **quiet)
 
         def infer(photo: dict, tasks: list[str], boxes: list[list[float]] | None) -> dict:
             """Results of one photo by task, as ``Result.to_dict`` gives them.
@@ -189,6 +260,8 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
                     for name, result in model.infer(path, given)[0].by_task().items():
                         if name in tasks:
                             found[name] = result.to_dict()
+                            # Gradio's client would take what has a path for a file to download.
+                            found[name]['source']['path'] = None
                 return found
             except Exception as error:
                 raise gr.Error(_plain(error), print_exception=False) from error
@@ -222,6 +295,17 @@ def read_boxes(text: str) -> list[list[float]]:
     return rows
 
 
+def draw_boxes(photo: np.ndarray, text: str, corner: tuple[int, int] | None = None) -> np.ndarray:
+    """A photo (H, W, 3) with the boxes of a text field, and the first corner of another."""
+    drawn = photo.copy()
+    width = max(2, max(photo.shape[:2]) // 300)
+    for x1, y1, x2, y2 in read_boxes(text) if text.strip() else []:
+        cv2.rectangle(drawn, (round(x1), round(y1)), (round(x2), round(y2)), BOX_COLOR, width)
+    if corner is not None:
+        cv2.circle(drawn, corner, 2 * width, BOX_COLOR, -1)
+    return drawn
+
+
 def _keep_names(paths: list[str], job: Path) -> list[Path]:
     """Copies of the uploads in the job's folder, so that they live as long as its results."""
     folder = job / 'inputs'
@@ -236,56 +320,38 @@ def _keep_names(paths: list[str], job: Path) -> list[Path]:
     return kept
 
 
-def _inputs(job: Path) -> list[Path]:
-    return sorted((job / 'inputs').iterdir())
-
-
-def _shown(out: Path, inputs: list[Path]) -> list[Record]:
-    """One record per photo, and one per video."""
-    run = RunFolder(out, inputs[0].parent)
-    films: set[str] = set()
-    records = []
-    for record in run.records(pixels=False):
-        if record.video is None:
-            records.append(record)
-        elif record.video not in films:
-            films.add(record.video)
-            record.picture = None
-            record.frame = None
-            records.append(record)
-    return records
-
-
-def _film(job: Path, record: Record) -> str:
-    """The page of a video: of the sheet of all tasks, or of the only task."""
-    out = job / 'results'
-    film = next(
-        path
-        for task in ('sheet', *record.run.tasks)
-        if (path := out / task / f'{record.name}.mp4').is_file()
-    )
-    frames = [r for r in record.run.records(pixels=False) if r.video == record.video]
-    for frame in frames:
-        frame.picture = None
-    return video_page(f'/gradio_api/file={film}', frames)
-
-
 def _frame(page: str) -> str:
-    return f'<iframe title="Result" srcdoc="{html.escape(page)}" style="{_TALL}"></iframe>'
+    """A page within the page, as tall as its content says."""
+    style = 'width:100%;height:60vh;border:0'
+    return f'<iframe title="Result" srcdoc="{html.escape(page)}" style="{style}"></iframe>'
 
 
-def _failures(summary: Any) -> str:
-    if summary is None or not summary.failed:
-        return 'nothing was done'
-    return '\n'.join(f'- {Path(f["input"]).name}: {_plain(f["error"])}' for f in summary.failed)
+def _progress(text: str, done: int = 0, total: int | None = None) -> str:
+    """A bar with its text; one that only says that something happens without a total."""
+    share = f' value="{done}" max="{total}"' if total else ''
+    return f'<label role="status">{html.escape(text)}<progress{share}></progress></label>'
 
 
-def _plain(error: object, job: Path | None = None) -> str:
+def _report(summary: Summary) -> str:
+    """What was done, and what failed."""
+    text = f'{summary.done} of {summary.inputs} done in {summary.wall_seconds:.1f} s'
+    failed = html.escape(_failures(summary)) if summary.failed else ''
+    return f'<div role="status">{text}<br>{failed}</div>'
+
+
+def _failures(summary: Summary) -> str:
+    return '\n'.join(_plain(failure['error']) for failure in summary.failed)
+
+
+def _plain(error: object) -> str:
     """A message without the folders of this machine."""
     text = str(error) or type(error).__name__
-    for path in {word for word in text.replace(':', ' ').split() if word.startswith('/')}:
-        text = text.replace(path, Path(path).name)
-    return text
+    return re.sub(r'(?<![\w./])/(?:[^/\s]+/)+', '', text)
+
+
+def _buttons(busy: bool) -> list[Any]:
+    """The states of Run and Cancel."""
+    return [gr.Button(interactive=not busy), gr.Button(interactive=busy)]
 
 
 def _forget(place: Workplace, jobs: list[str]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import psutil
 import torch
 
-from sapiens_inference.loading import load_task
+from sapiens_inference.engine.models import read_config
+from sapiens_inference.loading import find_model, load_task
 from sapiens_inference.tasks import MULTITASK, TASKS, find_task
 
 
@@ -48,14 +50,26 @@ class ModelShelf:
         self.models = dict(entry.split('=', 1) for entry in models)
         self.budget = _free_memory(device) // 2 if budget is None else budget
         self._loaded: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()  # visitors' requests come from several threads
 
     @property
     def tasks(self) -> list[str]:
-        """Tasks that can be chosen; a multitask model is loaded to see which it has."""
+        """Tasks that can be chosen; of a multitask model its config says which it has."""
         names = [task for task in self.sources if task != MULTITASK.name]
-        if MULTITASK.name in self.sources:
-            names += self.get(MULTITASK.name).tasks
+        shared = self.sources.get(MULTITASK.name)
+        if shared is not None:
+            config, _ = find_model(MULTITASK.name, shared, self.models.get(MULTITASK.name))
+            names += read_config(config).model.get('tasks', {})
         return [task for task in TASKS if task in names]
+
+    def warm_up(self) -> None:
+        """Load the multitask model, if there is one, before the first visitor asks for it.
+
+        Raises:
+            ValueError: It cannot be loaded.
+        """
+        if MULTITASK.name in self.sources:
+            self.get(MULTITASK.name)
 
     def get(self, task: str) -> Any:
         """The inferencer of a task, loaded now if it is not there; others make room for it.
@@ -63,17 +77,16 @@ class ModelShelf:
         Raises:
             ValueError: There are no weights of the task, or they cannot be loaded.
         """
-        if task not in self._loaded:
-            if task not in self.sources:
-                raise ValueError(
-                    f'this page has no weights for {task}; it has {list(self.sources)}'
-                )
-            found = load_task(task, self.sources[task], self.models.get(task), **self.options)
-            while self._loaded and self.nbytes + _nbytes(found) > self.budget:
-                self._loaded.popitem(last=False)
-            self._loaded[task] = found
-        self._loaded.move_to_end(task)
-        return self._loaded[task]
+        if task not in self.sources:
+            raise ValueError(f'this page has no weights for {task}; it has {list(self.sources)}')
+        with self._lock:
+            if task not in self._loaded:
+                found = load_task(task, self.sources[task], self.models.get(task), **self.options)
+                while self._loaded and self.nbytes + _nbytes(found) > self.budget:
+                    self._loaded.popitem(last=False)
+                self._loaded[task] = found
+            self._loaded.move_to_end(task)
+            return self._loaded[task]
 
     @property
     def nbytes(self) -> int:

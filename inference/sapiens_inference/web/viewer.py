@@ -51,14 +51,14 @@ def photo_page(record: Record) -> str:
     return _fill('viewer.html', content)
 
 
-def video_page(address: str, records: list[Record]) -> str:
-    """The HTML page of a video: the film, and when each person is seen.
+def video_page(films: dict[str, str], records: list[Record]) -> str:
+    """The HTML page of a video: the films of its tasks, and when each person is seen.
 
     Args:
-        address: Where the page finds the film.
-        records: Of all frames, without their pictures.
+        films: Address of each film by what it shows; the first is shown first.
+        records: Of all frames, without their pictures; none if people were not looked for.
     """
-    times = [record.time or 0.0 for record in records]
+    times = [record.time or 0.0 for record in records] or [0.0]
     step = (times[-1] - times[0]) / max(1, len(times) - 1)
     spans: dict[int, list[list[float]]] = {}
     for record in records:
@@ -72,15 +72,16 @@ def video_page(address: str, records: list[Record]) -> str:
             else:
                 own.append([time, time + step])
     tracks = [{'id': track, 'spans': own} for track, own in sorted(spans.items())]
-    content = {'video': address, 'seconds': times[-1] + step, 'tracks': tracks}
+    content = {'films': films, 'seconds': times[-1] + step, 'tracks': tracks}
     return _fill('video.html', content)
 
 
 def _fill(template: str, content: dict[str, Any]) -> str:
-    text = files(__package__).joinpath(template).read_text(encoding='utf-8')
-    # "</" would end the script element that holds the data.
-    data = json.dumps(content, allow_nan=False).replace('</', '<\\/')
-    return text.replace('/*DATA*/', data)
+    folder = files(__package__)
+    page, frame = (folder.joinpath(name).read_text('utf-8') for name in (template, 'frame.js'))
+    # A "<" in a name could end the script element that holds the data.
+    data = json.dumps(content, allow_nan=False).replace('<', '\\u003c')
+    return page.replace('/*FRAME*/', frame).replace('/*DATA*/', data)
 
 
 def _encode(picture: np.ndarray, suffix: str = '.png') -> str:

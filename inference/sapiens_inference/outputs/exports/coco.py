@@ -11,10 +11,11 @@ import numpy as np
 
 from sapiens_common.files.boxes import PERSON_CATEGORY
 from sapiens_common.layouts.goliath308 import links_among
+from sapiens_inference.outputs.writers import write_image
 
 from .registry import register_export
 from .run_folder import Person, Record, RunFolder
-from .writing import write_json
+from .writing import stem_path, write_json
 
 VISIBLE_SCORE = 0.3
 """Points with a lower score are written as not labelled (visibility 0)."""
@@ -104,7 +105,7 @@ def write_coco(run: RunFolder, out: Path) -> list[Path]:
     """COCO annotations: images, people with keypoints, skeleton and masks (``annotations.json``).
 
     CVAT and Label Studio import the file as skeletons, and ``sapiens_pose``'s data sets read it, also after it was
-    corrected there. Masks come from matting, else from body parts, where the run has them.
+    corrected there. The frames of videos are written to ``images/`` beside it. Masks come from matting, else from body parts, where the run has them.
     """
 
     def describe(record: Record) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ def write_annotations(
     category: dict[str, Any],
     note: str,
 ) -> Path:
-    """Write ``annotations.json``.
+    """Write ``annotations.json``, and the frames of videos as pictures to ``images/``.
 
     Args:
         run: The results.
@@ -140,6 +141,9 @@ def write_annotations(
         if record.people is None:
             continue
         images.append(image_entry(record, number))
+        if record.picture is not None:  # a video's frames are nowhere else
+            path = stem_path(out / 'images', record.stem, '.jpg')
+            write_image(path, record.picture)
         for entry in describe(record):
             annotations.append({'id': len(annotations) + 1, 'image_id': number, **entry})
     content = {
@@ -156,15 +160,16 @@ def write_annotations(
 def write_coco_results(run: RunFolder, out: Path) -> list[Path]:
     """COCO results for ``COCOeval`` (``results.json``), and the ids of the images (``images.json``).
 
-    The id of an image is its name as a number where it is one, as COCO's names are, else its position. The
+    The id of an image is its name as a number where all names are numbers, as COCO's are, else its position. The
     score of a person is the box's score times the mean score of the points.
     """
     results, images = [], []
+    stems = [Path(r.name).name if r.frame is None else '' for r in run.records(pixels=False)]
+    by_name = all(stem.isdecimal() for stem in stems)
     for number, record in enumerate(run.records(), 1):
         if record.people is None:
             continue
-        stem = Path(record.name).name
-        image_id = int(stem) if stem.isdecimal() and record.frame is None else number
+        image_id = int(stems[number - 1]) if by_name else number
         images.append({**image_entry(record, image_id), 'id': image_id})
         for person in record.people:
             known = np.isfinite(person.keypoints[:, 0])

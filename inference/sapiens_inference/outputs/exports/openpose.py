@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .openpose_layouts import BODY_18, BODY_25, FACE_68, Choice, convert_points, hand_21
+from .openpose_layouts import BODY_18, BODY_25, FACE_68, FACE_70, Choice, convert_points, hand_21
 from .registry import register_export
 from .run_folder import Person, RunFolder
 from .wholebody import with_face68
@@ -31,9 +31,13 @@ def _flat(points: np.ndarray, scores: np.ndarray, binary: bool, threshold: float
 
 
 def _people(
-    people: Sequence[Person], names: Sequence[str], body: Sequence[Choice], binary: bool
+    people: Sequence[Person],
+    names: Sequence[str],
+    body: Sequence[Choice],
+    face: Sequence[Choice],
+    binary: bool,
 ) -> list[dict[str, Any]]:
-    layouts = {'pose_keypoints_2d': body, 'face_keypoints_2d': FACE_68, **_HANDS}
+    layouts = {'pose_keypoints_2d': body, 'face_keypoints_2d': face, **_HANDS}
     found = []
     for person in people:
         entry: dict[str, Any] = {
@@ -50,12 +54,12 @@ def _people(
 
 @register_export('openpose', needs=('pose',))
 def write_openpose(run: RunFolder, out: Path) -> list[Path]:
-    """OpenPose JSON, one ``<stem>_keypoints.json`` per image or frame: BODY_25, hands, face."""
+    """OpenPose JSON, one ``<stem>_keypoints.json`` per image or frame: BODY_25, hands, 70 face points."""
     written = []
     for record in run.records(pixels=False):
         if record.people is None:
             continue
-        people = _people(record.people, run.keypoint_names, BODY_25, binary=False)
+        people = _people(record.people, run.keypoint_names, BODY_25, FACE_70, binary=False)
         path = stem_path(out, record.stem, '_keypoints.json')
         written.append(write_json(path, {'version': 1.3, 'people': people}))
     return written
@@ -74,7 +78,7 @@ def write_dwpose(run: RunFolder, out: Path) -> list[Path]:
         if record.people is None:
             continue
         height, width = record.size()
-        people = _people(record.people, run.keypoint_names, BODY_18, binary=True)
+        people = _people(record.people, run.keypoint_names, BODY_18, FACE_68, binary=True)
         entry = {'people': people, 'canvas_height': height, 'canvas_width': width}
         frames.setdefault(record.name, []).append(entry)
         if record.video is None:

@@ -71,6 +71,8 @@ def hand_21(side: str) -> tuple[Choice, ...]:
 
 
 FACE_68: tuple[Choice, ...] = tuple(((f'face-{number}',),) for number in range(68))
+FACE_70: tuple[Choice, ...] = (*FACE_68, (('r_center_of_pupil',),), (('l_center_of_pupil',),))
+"""OpenPose's own face: the 68 points and the pupils."""
 
 
 def convert_points(

@@ -73,6 +73,16 @@ def check_formats(formats: Sequence[str]) -> dict[str, Export]:
     return known
 
 
+def needs_frames(formats: Sequence[str]) -> bool:
+    """Whether one of the formats is made of maps, which a run keeps of video frames on request only.
+
+    Raises:
+        ValueError: One is unknown.
+    """
+    known = check_formats(formats)
+    return any('pose' not in known[name].needs for name in formats)
+
+
 def export_run(
     folder: str | Path,
     formats: Sequence[str],
@@ -102,9 +112,10 @@ def export_run(
     for name in formats:
         export = known[name]
         if not any(task in run.tasks for task in export.needs):
+            hint = '; videos keep their maps with --save-frames' if run.films else ''
             raise ValueError(
                 f'{run.folder}: the format {name!r} needs results of {" or ".join(export.needs)}; '
-                f'found {", ".join(run.tasks) or "none"}'
+                f'found {", ".join(run.tasks) or "none"}{hint}'
             )
         place = target / name
         place.mkdir(parents=True, exist_ok=True)

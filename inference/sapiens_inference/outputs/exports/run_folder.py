@@ -158,11 +158,21 @@ class RunFolder:
         if not self.folder.is_dir():
             raise ValueError(f'{self.folder}: there is no such folder of results')
         self.tasks = [task for task in _SUFFIXES if any(self._files(task))]
-        if not self.tasks:
+        if not self.tasks and not self.films:
             raise ValueError(
                 f'{self.folder}: no results in it; expected folders such as pose/ or seg/, as '
                 'tools/demo.py --out writes them'
             )
+
+    @cached_property
+    def films(self) -> dict[str, dict[str, Path]]:
+        """Videos of results: by the name of the input, the file of each task; ``sheet`` is that of all tasks."""
+        found: dict[str, dict[str, Path]] = {}
+        for path in sorted(self.folder.glob('*/**/*.mp4')):
+            task = path.relative_to(self.folder).parts[0]
+            if task in (*_SUFFIXES, 'sheet'):
+                found.setdefault(self._stem(path, task), {})[task] = path
+        return found
 
     @cached_property
     def keypoint_names(self) -> list[str]:
@@ -206,11 +216,6 @@ class RunFolder:
             pixels: Whether the pictures or the sizes of frames are wanted; without, a video whose keypoint
                 file lists its frames is not decoded.
         """
-        videos = {
-            self._stem(path, path.relative_to(self.folder).parts[0])
-            for path in self.folder.glob('*/**/*.mp4')
-            if path.relative_to(self.folder).parts[0] in _SUFFIXES
-        }
         seen: set[str] = set()
         films: dict[str, dict[str, Any]] = {}
         for task in self.tasks:
@@ -223,7 +228,7 @@ class RunFolder:
                 if stem in seen:
                     continue
                 parent = stem.rpartition('/')[0]
-                if parent and (parent in films or parent in videos):
+                if parent and (parent in films or parent in self.films):
                     films.setdefault(parent, {})
                     continue
                 seen.add(stem)
