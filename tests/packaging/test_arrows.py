@@ -25,11 +25,10 @@ ALLOWED = {
 
 # Of sapiens_inference, from the bottom up: what comes later may import what comes before.
 LAYERS = (
-    ('items', 'concurrency'),
+    ('items', 'concurrency', 'tasks'),
     ('inputs',),
     ('outputs',),
     ('engine',),
-    ('tasks',),
     ('guess',),
     ('loading',),
     ('annotate',),
