@@ -24,21 +24,8 @@ def window(module):
     return f'{name}>={low},<{high}'
 
 
-FOLDERS = (
-    'common',
-    'train',
-    'inference',
-    'pretrain',
-    'pose',
-    'seg',
-    'depth_normal',
-    'det',
-    'multitask',
-    'synth',
-)
-
 packages, package_dir = [], {}
-for folder in FOLDERS:
+for folder in sorted(path.parent.name for path in ROOT.glob('*/sapiens_*/__init__.py')):
     for package in find_packages(str(ROOT / folder)):
         packages.append(package)
         package_dir[package] = f'{folder}/{package.replace(".", "/")}'

@@ -71,7 +71,27 @@ class NormalResult(Result):
         np.save(stem.with_name(f'{stem.name}.npy'), self.normal)
 
 
-class DepthInferencer(DenseInferencer):
+class DepthPictures(DenseInferencer):
+    """Base of inferencers whose results have a depth: pictures of it, near bright."""
+
+    def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
+        """Colours that do not flicker from frame to frame, whether keypoints are smoothed or not."""
+        return [SteadyRange(self.task)]
+
+    def visualize(self, item: Item) -> np.ndarray:
+        """The depth of an image."""
+        result = item.results[self.task]
+        return depth_picture(result.depth, result.mask, item.limits)
+
+    def explained(self, item: Item) -> np.ndarray:
+        """Photo, depth and its scale, in the unit of the results."""
+        result = item.results[self.task]
+        limits = item.limits or depth_range(result.depth, result.mask)
+        picture = depth_picture(result.depth, result.mask, limits)
+        return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))
+
+
+class DepthInferencer(DepthPictures):
     """Relative depth of people, raw; with ``masks=...`` pictures show people only.
 
     Arguments as :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``,
@@ -94,22 +114,6 @@ class DepthInferencer(DenseInferencer):
     def empty(self, source: Source) -> DepthResult:
         """No pixels."""
         return DepthResult(source, np.zeros((0, 0), np.float32))
-
-    def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
-        """Colours that do not flicker from frame to frame, whether keypoints are smoothed or not."""
-        return [SteadyRange(self.task)]
-
-    def visualize(self, item: Item) -> np.ndarray:
-        """Depth, near bright."""
-        result = item.results[self.task]
-        return depth_picture(result.depth, result.mask, item.limits)
-
-    def explained(self, item: Item) -> np.ndarray:
-        """Photo, depth and its scale."""
-        result = item.results[self.task]
-        limits = item.limits or depth_range(result.depth, result.mask)
-        picture = depth_picture(result.depth, result.mask, limits)
-        return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))
 
 
 class SteadyRange:

@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sapiens_common.visualization import beside, depth_picture
-from sapiens_common.visualization.dense import depth_range, depth_scale
-from sapiens_inference.engine.dense import DenseInferencer
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.results import Result, Source
 
-from .apis import SteadyRange
+from .apis import DepthPictures
 
 
 @dataclass(repr=False, eq=False)
@@ -49,7 +45,7 @@ class PointmapResult(Result):
         np.savez_compressed(stem.with_name(f'{stem.name}.npz'), **arrays)
 
 
-class PointmapInferencer(DenseInferencer):
+class PointmapInferencer(DepthPictures):
     """Points of people in metres; with ``masks=...`` pictures show people only.
 
     The whole image is the model's input even if there are boxes: a crop has another camera.
@@ -82,19 +78,3 @@ class PointmapInferencer(DenseInferencer):
     def empty(self, source: Source) -> PointmapResult:
         """No pixels."""
         return PointmapResult(source, np.zeros((0, 0, 3), np.float32))
-
-    def finishers(self, smooth: bool) -> list[Callable[[Item], None]]:
-        """Colours that do not flicker from frame to frame, whether keypoints are smoothed or not."""
-        return [SteadyRange(self.task)]
-
-    def visualize(self, item: Item) -> np.ndarray:
-        """Distance from the camera, near bright."""
-        result = item.results[self.task]
-        return depth_picture(result.depth, result.mask, item.limits)
-
-    def explained(self, item: Item) -> np.ndarray:
-        """Photo, distance and its scale in metres."""
-        result = item.results[self.task]
-        limits = item.limits or depth_range(result.depth, result.mask)
-        picture = depth_picture(result.depth, result.mask, limits)
-        return beside(item.pixels, picture, depth_scale(picture.shape[0], limits))

@@ -7,17 +7,6 @@ import sys
 
 import pytest
 
-FOLDERS = (
-    'common',
-    'inference',
-    'multitask',
-    'pretrain',
-    'pose',
-    'seg',
-    'depth_normal',
-    'det',
-    'synth',
-)
 REPORT = 'import sys; print("loaded", *{name.split(".")[0] for name in sys.modules})'
 HEAVY = {
     'albumentations', 'cv2', 'embreex', 'matplotlib', 'mmcv', 'mmdet', 'mmpose', 'mmpretrain', 'mmseg', 'scipy',
@@ -35,10 +24,10 @@ except SystemExit:
 
 def loaded(root, code):
     """Top-level modules in memory after running the code in a new process."""
-    paths = os.pathsep.join(str(root / folder) for folder in (*FOLDERS, 'tools'))
+    folders = [root / 'tools', *(path.parent for path in root.glob('*/sapiens_*'))]
     run = subprocess.run(
         [sys.executable, '-c', f'{code}\n{REPORT}'],
-        env={**os.environ, 'PYTHONPATH': paths},
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, folders))},
         capture_output=True,
         text=True,
         check=True,

@@ -1,10 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The analysis tools, run as a user runs them, on invented runs and data."""
+"""The analysis tools on invented runs and data."""
 
 import csv
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -15,11 +13,6 @@ from invented_data import invent_data
 from mmengine.config import Config
 
 from sapiens_inference.engine.models import build_model
-
-
-def run_tool(root, name, *arguments):
-    command = [sys.executable, str(root / f'tools/analysis/{name}.py'), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
 
 
 @pytest.fixture
@@ -65,13 +58,12 @@ def test_bad_logs_are_named(tmp_path):
         run_logs.read_curves(tmp_path)
 
 
-def test_the_curves_are_drawn(root, runs, tmp_path):
+def test_the_curves_are_drawn(runs, tmp_path, run_tool):
     out = tmp_path / 'curves.png'
-    done = run_tool(root, 'analyze_logs', *runs, '--keys', 'loss', '--out', out)
-    assert done.returncode == 0, done.stderr
+    run_tool('tools/analysis/analyze_logs.py', *runs, '--keys', 'loss', '--out', out)
     assert cv2.imread(str(out)).std() > 5
-    done = run_tool(root, 'analyze_logs', *runs, '--keys', 'nothing')
-    assert done.returncode == 1 and "no run has logged ['nothing']" in done.stderr
+    with pytest.raises(SystemExit, match=r"no run has logged \['nothing'\]"):
+        run_tool('tools/analysis/analyze_logs.py', *runs, '--keys', 'nothing')
 
 
 def test_runs_side_by_side(runs):
@@ -85,14 +77,13 @@ def test_runs_side_by_side(runs):
     assert compare_runs.is_less_better('depth/rmse') and not compare_runs.is_less_better('coco/AP')
 
 
-def test_print_config(root):
-    recipe = 'configs/pose/sapiens_tiny_synthetic.py'
-    done = run_tool(root, 'print_config', recipe, '--key', 'model.backbone.arch')
-    assert done.stdout.strip() == "arch = 'tiny'", done.stderr
-    done = run_tool(root, 'print_config', recipe, '--cfg-options', 'model.backbone.arch=0.3b')
-    assert "arch='0.3b'" in done.stdout
-    done = run_tool(root, 'print_config', recipe, '--key', 'model.nothing')
-    assert done.returncode == 1 and "model has no 'nothing'" in done.stderr
+def test_print_config(root, run_tool):
+    command = ['tools/analysis/print_config.py', root / 'configs/pose/sapiens_tiny_synthetic.py']
+    assert run_tool(*command, '--key', 'model.backbone.arch').strip() == "arch = 'tiny'"
+    changed = run_tool(*command, '--cfg-options', 'model.backbone.arch=0.3b')
+    assert "arch='0.3b'" in changed
+    with pytest.raises(SystemExit, match="model has no 'nothing'"):
+        run_tool(*command, '--key', 'model.nothing')
 
 
 def test_operations_of_a_known_model(root):
@@ -136,21 +127,11 @@ def small(root, tmp_path):
 
 
 @pytest.mark.slow
-def test_pose_errors(root, small, tmp_path):
+def test_pose_errors(small, tmp_path, run_tool):
     config, checkpoint, data = small('pose/sapiens_tiny_synthetic.py')
     out = tmp_path / 'out'
-    arguments = [
-        config,
-        checkpoint,
-        '--out',
-        out,
-        '--work-dir',
-        tmp_path / 'work',
-        '--cfg-options',
-        data,
-    ]
-    done = run_tool(root, 'pose_errors', *arguments)
-    assert done.returncode == 0, done.stderr[-2000:]
+    options = ['--work-dir', tmp_path / 'work', '--cfg-options', data]
+    run_tool('tools/analysis/pose_errors.py', config, checkpoint, '--out', out, *options)
     with (out / 'errors.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 308 and int(rows[0]['count']) > 0 and float(rows[0]['mean_px']) > 0
@@ -161,21 +142,11 @@ def test_pose_errors(root, small, tmp_path):
 
 
 @pytest.mark.slow
-def test_confusion_matrix(root, small, tmp_path):
+def test_confusion_matrix(small, tmp_path, run_tool):
     config, checkpoint, data = small('seg/sapiens_tiny_synthetic.py')
     out = tmp_path / 'out'
-    arguments = [
-        config,
-        checkpoint,
-        '--out',
-        out,
-        '--work-dir',
-        tmp_path / 'work',
-        '--cfg-options',
-        data,
-    ]
-    done = run_tool(root, 'confusion_matrix', *arguments)
-    assert done.returncode == 0, done.stderr[-2000:]
+    options = ['--work-dir', tmp_path / 'work', '--cfg-options', data]
+    run_tool('tools/analysis/confusion_matrix.py', config, checkpoint, '--out', out, *options)
     with (out / 'confusion.csv').open(newline='') as file:
         table = np.array([row[1:] for row in list(csv.reader(file))[1:]], int)
     assert table.shape == (28, 28) and table.sum() > 0
@@ -184,26 +155,23 @@ def test_confusion_matrix(root, small, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('mode', ['transformed', 'original', 'pipeline'])
-def test_browse_dataset(root, small, tmp_path, mode):
+def test_browse_dataset(small, tmp_path, mode, run_tool):
     config, _, data = small('pose/sapiens_tiny_synthetic.py')
     out = tmp_path / 'out'
     arguments = [config, '--mode', mode, '--out', out, '--count', 2, '--cfg-options', data]
-    done = run_tool(root, 'browse_dataset', *arguments)
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_tool('tools/analysis/browse_dataset.py', *arguments)
     pictures = [cv2.imread(str(path)) for path in sorted(out.glob('*.png'))]
     assert len(pictures) == 2
     if mode == 'original':
         assert pictures[0].shape == (64, 48, 3)
 
 
-def test_publish_model(root, small, tmp_path):
+def test_publish_model(small, tmp_path, run_tool):
     _, checkpoint, _ = small('pose/sapiens_tiny_synthetic.py')
     content = torch.load(checkpoint, weights_only=True)
     torch.save({**content, 'optimizer': {'state': torch.zeros(10_000)}}, checkpoint)
-    done = run_tool(
-        root, 'publish_model', checkpoint, tmp_path / 'out', '--name', 'mine', '--dtype', 'float16'
-    )
-    assert done.returncode == 0, done.stderr
+    options = ['--name', 'mine', '--dtype', 'float16']
+    run_tool('tools/analysis/publish_model.py', checkpoint, tmp_path / 'out', *options)
     from sapiens_common.weights import sha256_of
 
     [path] = (tmp_path / 'out').glob('*.safetensors')
