@@ -25,7 +25,7 @@ def window(module):
 
 
 packages, package_dir = [], {}
-for folder in sorted(path.parent.name for path in ROOT.glob('*/sapiens_*/__init__.py')):
+for folder in sorted(path.parents[1].name for path in ROOT.glob('*/sapiens_*/__init__.py')):
     for package in find_packages(str(ROOT / folder)):
         packages.append(package)
         package_dir[package] = f'{folder}/{package.replace(".", "/")}'

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     for name, paths in written.items():
         where = f', {paths[0]}{" ..." if len(paths) > 1 else ""}' if paths else ''
-        print(f'{name}: {len(paths)} files{where}')
+        print(f'{name}: {len(paths)} {"file" if len(paths) == 1 else "files"}{where}')
     return 0
 
 

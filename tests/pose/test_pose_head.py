@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.structures import InstanceData
 from mmpose.codecs import UDPHeatmap as MMPoseUDPHeatmap
 from mmpose.models.losses import KeypointMSELoss
@@ -25,6 +25,17 @@ def build_head(**kwargs):
     head = MODELS.build({'type': 'sapiens_pose.PoseHead', **settings, **kwargs})
     head.init_weights()
     return head
+
+
+def test_a_codec_is_built_in_any_scope_without_a_warning(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmengine.logging.print_log', lambda message, *_, **__: said.append(message)
+    )
+    head = MODELS.get('sapiens_pose.PoseHead')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        built = head(8, 5, MSE, CODEC, deconv_out_channels=(6, 6), conv_out_channels=(6, 6))
+    assert built.decoder.sigma == 2 and not [line for line in said if 'Failed' in line]
 
 
 def make_sample(keypoints, weights):

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmengine.registry import DefaultScope
 from mmpose.models.heads import HeatmapHead
+from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
@@ -51,9 +53,14 @@ class PoseHead(HeatmapHead):
             deconv_out_channels=None,
             conv_out_channels=None,
             loss=loss,
-            decoder=decoder,
+            decoder=None,
             init_cfg=init_cfg,
         )
+        # In its own scope: where the default scope is a library without codecs, mmengine would warn.
+        kind = decoder['type']
+        scope = kind.split('.')[0] if isinstance(kind, str) and '.' in kind else None
+        with DefaultScope.overwrite_default_scope(scope):
+            self.decoder = KEYPOINT_CODECS.build(decoder)
         self.in_channels = in_channels
         self.trained = trained
         self.deconv_layers, self.conv_layers = upsample_layers(

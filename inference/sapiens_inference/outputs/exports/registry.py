@@ -46,7 +46,7 @@ def register_export(name: str, needs: Sequence[str]) -> Callable[[Write], Write]
     def register(write: Write) -> Write:
         if name in EXPORTS:
             raise ValueError(f'the export format {name!r} is registered already')
-        text = (write.__doc__ or '').strip().split('\n')[0].rstrip('.')
+        text = (write.__doc__ or '').strip().split('\n')[0].rstrip('.').replace('``', '')
         EXPORTS[name] = Export(name, write, tuple(needs), text)
         return write
 
