@@ -164,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
     total = report.total
     print(
         f'{total["done"]} images labelled, {total["aside"]} set aside, {total["people"]} people; labels in '
-        f'{args.output}, report in {args.output}/log/report.json'
+        f'{args.output}, report in {args.output.rstrip("/")}/log/report.json'
     )
     return 0
 

@@ -32,7 +32,7 @@ def main() -> None:
     manifest = Path(args.labels) / MANIFEST
     if args.verb == 'pick':
         sheets = review.pick(manifest, args.out, args.count)
-        print(f'{len(sheets)} sheets in {args.out}; for CVAT: {args.out}/exports/coco')
+        print(f'sheets in {args.out}: {len(sheets)}; for CVAT: {Path(args.out, "exports/coco")}')
     else:
         print(f'{review.merge(manifest, args.corrected)} images corrected')
 
