@@ -13,10 +13,10 @@ model = dict(
     backbone=dict(arch=_base_.arch, img_size=size, with_cp=False),
     data_preprocessor=dict(size=size),
     decode_head=dict(
+        _base_.thin_head,
         in_channels=_base_.embed_dims,
-        # Around black the chromaticity loss divides by nothing, and its gradient drowns the others.
-        start=(0.4, 0.4, 0.4),
-        **_base_.thin_head))
+        # Start at grey: around black the chromaticity loss divides by nothing, and its gradient drowns the others.
+        init_cfg=dict(_base_.thin_head.init_cfg, bias=0.4)))
 parts = dict(
     flip=dict(_base_.parts.flip, prob=0.5),
     reject=dict(type='sapiens_depth_normal.RejectMaps', min_spread=0.02),

@@ -28,9 +28,7 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, framing='annotations', pipeline=test_pipeline),
     **_base_.tiny_val_loader)
 test_dataloader = val_dataloader
-# Normals were measured with ten times the encoder's rate in the decoder.
-optim_wrapper = dict(
-    _base_.tiny_optim, paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10.0))))
+optim_wrapper = dict(_base_.tiny_optim, paramwise_cfg=_base_.tiny_fast_decoder)
 param_scheduler = _base_.tiny_scheduler
 train_cfg = _base_.tiny_cfg
 default_hooks = dict(checkpoint=_base_.tiny_checkpoint, logger=dict(interval=10))

@@ -178,14 +178,6 @@ def test_how_it_starts():
     assert head.conv_seg.bias.abs().sum() == 0
 
 
-def test_a_chosen_start():
-    level = dict(type='Normal', std=0.0, override=dict(name='conv_seg'))
-    head = PixelShuffleHead('albedo', 8, (8,), (8,), L1, init_cfg=level, start=(0.2, 0.4, 0.6))
-    head.init_weights()
-    expected = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1).expand(2, 3, 8, 6)
-    torch.testing.assert_close(head((torch.randn(2, 8, 4, 3),)), expected)
-
-
 def test_errors():
     with pytest.raises(ValueError, match=r"target 'depths' is not one of \['depth', 'normal'"):
         PixelShuffleHead('depths', 8, (8,), (8,), L1)

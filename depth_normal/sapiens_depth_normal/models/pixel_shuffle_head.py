@@ -4,7 +4,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -37,8 +36,6 @@ class PixelShuffleHead(MapHead):
         loss_decode: One or several losses of this package, summed.
         norm: ``instance``, or ``rms`` over channels, with which albedo was published.
         init_cfg: None is the published start (Kaiming).
-        start: What the head gives before training, one value per channel (the output layer's bias). Losses
-            of ratios and logarithms have huge gradients around zero: from scratch, start at the usual value.
         **kwargs: Further arguments of mmseg's ``BaseDecodeHead`` (``in_index``, ...).
 
     Raises:
@@ -54,7 +51,6 @@ class PixelShuffleHead(MapHead):
         loss_decode: dict | list[dict],
         norm: str = 'instance',
         init_cfg: dict | list[dict] | None = None,
-        start: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         widths = [*upsample_out_channels, *conv_out_channels]
@@ -66,14 +62,6 @@ class PixelShuffleHead(MapHead):
         self.input_conv, self.upsample_blocks, self.conv_layers = pixel_shuffle_layers(
             in_channels, upsample_out_channels, conv_out_channels, norm
         )
-        self.start = start
-
-    def init_weights(self) -> None:
-        """Start as ``init_cfg`` and ``start`` say."""
-        super().init_weights()
-        if self.start is not None:
-            with torch.no_grad():
-                self.conv_seg.bias.copy_(torch.tensor(self.start))
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Any:
         """Map encoder outputs, of which ``in_index`` is taken (B, C, h, w), to maps (B, T, H, W)."""
