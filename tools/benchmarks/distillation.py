@@ -2,7 +2,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """What a teacher brings to a small student that has few labels: online, offline, and none (docs/distillation.md).
 
-    python tools/data/render_humans.py --preset photos --people 1 --size 160 120 --count 800 --seed 7 --val-fraction 0.25 --out RENDERS
+    python tools/data/render_humans.py --preset quickstart --size 160 120 --count 800 --seed 7 --val-fraction 0.25 --out RENDERS
     python tools/annotate.py OUT/unlabelled.txt OUT/taught --tasks multitask --weights sapiens_tiny/multitask_synthetic --boxes image
     OMP_NUM_THREADS=1 python tools/benchmarks/distillation.py RENDERS OUT
 

@@ -2,7 +2,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Which way of fine-tuning is the most accurate at how many images: the model in the box, other points and other classes.
 
-    python tools/data/render_humans.py --preset photos --people 1 --size 160 120 --count 800 --seed 7 --val-fraction 0.25 --out RENDERS
+    python tools/data/render_humans.py --preset quickstart --size 160 120 --count 800 --seed 7 --val-fraction 0.25 --out RENDERS
     OMP_NUM_THREADS=1 python tools/benchmarks/few_images.py RENDERS OUT
 
 Trains the shipped recipes with the strategies of configs/_base_/strategies/ on subsets of the rendered people, with
@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap
 
-TASKS = {'points': 'PCK@0.05 of the box', 'classes': 'mIoU, %'}
+TASKS = {'points': 'PCK@0.05 of the box, %', 'classes': 'mIoU, %'}
 # Rates of the encoder to choose from, as multiples of the recipe's, which is made for training from scratch.
 RATES = {
     'full': (0.2, 1.0),
