@@ -10,7 +10,7 @@ from mmengine.config import Config
 from old_torch import needs_counting
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 pytestmark = needs_counting
 
@@ -92,7 +92,7 @@ def test_computed_against_the_profiler(root, way, recompute):
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         for _ in range(2):
             with torch.autocast('cpu', torch.bfloat16):
-                outputs = tree_leaves(model(images))
+                outputs = tree_flatten(model(images))[0]
                 loss = sum(o.float().square().sum() for o in outputs if isinstance(o, torch.Tensor))
             del outputs
             loss.backward()

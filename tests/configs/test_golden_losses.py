@@ -19,11 +19,13 @@ import pytest
 import torch
 from invented_data import invent_data
 from mmengine.hooks import Hook
+from old_torch import VERSION
 from runs import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / 'tests/data/golden_losses.json'
-USUAL_TOLERANCE = 1e-4
+# Recorded with a newer torch; 2.6 rounds otherwise, by 0.1 % after five steps.
+USUAL_TOLERANCE = 1e-4 if VERSION > (2, 6) else 2e-3
 TOLERANCE = {'pointmap/sapiens2_tiny_synthetic': 5e-2, 'albedo/sapiens2_tiny_synthetic': 2e-3}
 STEPS = 5
 RECIPES = [

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
 
-pa = pytest.importorskip('pyarrow', reason='these annotations are parquet files')
+pa = pytest.importorskip(
+    'pyarrow', reason='these annotations are parquet files', exc_type=ImportError
+)
 import pyarrow.parquet as pq  # noqa: E402
 
 from sapiens_pose.datasets import NameMatchedDataset, Sam3dBodyDataset  # noqa: E402

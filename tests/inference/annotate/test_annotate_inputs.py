@@ -6,17 +6,18 @@ import json
 import tarfile
 
 import numpy as np
-import pyarrow as arrow
 import pytest
 from annotate_tasks import annotate, final_files, settings_for
 from fsspec.implementations.memory import MemoryFileSystem
-from pyarrow import parquet
 
 from sapiens_inference.annotate.dataset import read_samples
 from sapiens_inference.annotate.plan import cut
 from sapiens_inference.annotate.reading import read_range
 from sapiens_inference.annotate.sources import Listing, describe
 from sapiens_inference.inputs.video import open_video, read_video
+
+arrow = pytest.importorskip('pyarrow', reason='the tables are parquet files', exc_type=ImportError)
+from pyarrow import parquet  # noqa: E402
 
 
 def shard_of(folder, path, names):
