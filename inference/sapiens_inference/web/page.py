@@ -115,8 +115,8 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
                 with gr.Row():
                     start = gr.Button('Run', variant='primary', min_width=120, elem_id='run')
                     stop = gr.Button('Cancel', interactive=False, min_width=120, elem_id='cancel')
-                status = gr.HTML(elem_id='status', padding=True)
             with gr.Column(scale=3, min_width=320):
+                status = gr.HTML(elem_id='status', padding=True)
                 chosen = gr.Dropdown([], label='Result', visible=False, elem_id='chosen')
                 view = gr.HTML(WELCOME, elem_id='view')
                 cloud = gr.Model3D(label='Points', visible=False, height=420, elem_id='cloud')
