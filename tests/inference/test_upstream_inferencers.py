@@ -6,14 +6,18 @@ import sys
 from pathlib import Path
 
 import cv2
+import mmdet
 import mmpose
 import mmseg
 import numpy as np
 import pytest
 import torch
 from invented_data import PEOPLE, invent_data
+from mmdet.evaluation import get_classes
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+from mmengine.registry import MODELS, init_default_scope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from sapiens_common.layouts.goliath308 import goliath308_metainfo
@@ -126,6 +130,56 @@ def test_mmseg_inferencer_gives_our_labels(files, tmp_path):
     ours = SegInferencer(config, weights, device='cpu', dtype='float32')(image)[0]
     np.testing.assert_array_equal(found['predictions'], ours.labels)
     assert list((tmp_path / 'out/vis').iterdir())
+
+
+def test_mmdet_inferencers_give_the_numbers_of_a_direct_forward(files, tmp_path):
+    """Mask R-CNN over a pyramid of our encoder's maps, as ViTDet has it."""
+    from mmdet.apis import DetInferencer, inference_detector, init_detector
+
+    folder = Path(mmdet.__file__).parent / '.mim/configs/_base_'
+    config = Config.fromfile(folder / 'models/mask-rcnn_r50_fpn.py')
+    config.merge_from_dict(Config.fromfile(folder / 'datasets/coco_instance.py').to_dict())
+    widths = [192] * 4
+    config.model.backbone = {
+        'type': 'sapiens_pretrain.SapiensViT',
+        'arch': 'tiny',
+        'img_size': (64, 64),
+        'out_indices': (2, 3, 4, 5),
+    }
+    config.model.neck = [
+        {'type': 'mmseg.Feature2Pyramid', 'embed_dim': 192},
+        {'type': 'ChannelMapper', 'in_channels': widths, 'out_channels': 256, 'num_outs': 5},
+    ]
+    config.model.test_cfg.rcnn.score_thr = 0.0
+    config.test_dataloader.dataset.pipeline[1].scale = (64, 64)
+    config.default_scope = 'mmdet'
+    config.dump(tmp_path / 'config.py')
+    torch.manual_seed(0)
+    init_default_scope('mmdet')
+    model = MODELS.build(config.model)
+    meta = {'dataset_meta': {'classes': get_classes('coco')}}
+    torch.save({'state_dict': model.state_dict(), 'meta': meta}, tmp_path / 'weights.pth')
+    image = files('pose')[2]
+
+    small = cv2.resize(cv2.imread(image), (53, 64))  # the longer side becomes 64
+    scale = (53 / 80, 64 / 96)
+    sample = DetDataSample(
+        metainfo={'img_shape': (64, 53), 'ori_shape': (96, 80), 'scale_factor': scale}
+    )
+    data = {'inputs': [torch.from_numpy(small).permute(2, 0, 1)], 'data_samples': [sample]}
+    with torch.no_grad():
+        (direct,) = model.eval().test_step(data)
+    expected = direct.pred_instances
+
+    names = [str(tmp_path / name) for name in ('config.py', 'weights.pth')]
+    found = inference_detector(init_detector(*names, device='cpu'), image).pred_instances
+    torch.testing.assert_close(found.bboxes, expected.bboxes)
+    torch.testing.assert_close(found.scores, expected.scores)
+    assert torch.equal(found.masks, expected.masks) and len(found) == 100
+    inferencer = DetInferencer(*names, device='cpu', show_progress=False)
+    (record,) = inferencer(image, out_dir=str(tmp_path / 'out'))['predictions']
+    np.testing.assert_allclose(record['bboxes'], expected.bboxes, rtol=1e-5)
+    np.testing.assert_allclose(record['scores'], expected.scores, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 """Kill workers and drivers of tools/annotate.py at random, and compare what comes out with an undisturbed run.
 
     python tools/benchmarks/annotate_kills.py WORK_DIR --images 3000 --kills 100
+    python tools/benchmarks/annotate_kills.py WORK_DIR --images 3000 --kills 100 --place s3://bucket/kills
 
 Small photos of noise go through the model in the box on two workers, once undisturbed and once under SIGKILL. With
 --light there is no network: the photo's own brightness is the label, and all time goes into the machinery.
@@ -30,6 +31,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('folder', type=Path, metavar='WORK_DIR')
+    parser.add_argument(
+        '--place', help='of photos and labels, if not WORK_DIR; any storage of fsspec'
+    )
     parser.add_argument('--images', type=int, default=3000)
     parser.add_argument('--kills', type=int, default=100)
     parser.add_argument('--driver-share', type=float, default=0.2, help='of the kills')
@@ -40,32 +44,50 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--light', action='store_true', help='labels without a network')
     parser.add_argument('--delay', type=float, default=0.0, help='seconds per photo, with --light')
     parser.add_argument('--drive', metavar='OUT', help=argparse.SUPPRESS)  # the light driver
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.place = args.place or str(args.folder)
+    return args
 
 
-def write_photos(folder: Path, count: int) -> None:
+def open_storage(place: str) -> Any:
+    """Files of a place."""
+    import _bootstrap  # noqa: F401
+
+    from sapiens_inference.annotate.storage import Storage
+
+    return Storage(place)
+
+
+def write_photos(place: str, count: int) -> None:
     """Photos of 64 x 48 pixels of noise over shapes."""
     import cv2
     import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
+    storage, rng = open_storage(place), np.random.default_rng(0)
     for number in range(count):
         small = rng.integers(0, 256, (8, 6, 3), dtype=np.uint8)
         image = cv2.resize(small, (48, 64), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f'{number:06d}.jpg'), image)
+        storage.write(f'photos/{number:06d}.jpg', cv2.imencode('.jpg', image)[1].tobytes())
 
 
 def start(args: argparse.Namespace, out: str) -> subprocess.Popen:
     """The command, as a user gives it; or this file as the driver of light labels."""
     log = (args.folder / f'{out}.log').open('a')
     if args.light:
-        command = [sys.executable, __file__, str(args.folder), '--drive', out]
+        command = [
+            sys.executable,
+            __file__,
+            str(args.folder),
+            '--place',
+            args.place,
+            '--drive',
+            out,
+        ]
         command += ['--engine', args.engine, '--per-shard', str(args.per_shard)]
         command += ['--delay', str(args.delay)]
         return subprocess.Popen(command, stdout=log, stderr=log)
-    command = [sys.executable, str(ROOT / 'tools/annotate.py'), str(args.folder / 'photos')]
-    command += [str(args.folder / out), '--tasks', 'multitask', '--engine', args.engine]
+    command = [sys.executable, str(ROOT / 'tools/annotate.py'), f'{args.place}/photos']
+    command += [f'{args.place}/{out}', '--tasks', 'multitask', '--engine', args.engine]
     command += ['--weights', 'sapiens_tiny/multitask_synthetic', '--dtype', 'float32']
     command += ['--workers', '2', '--cores', '1', '--per-shard', str(args.per_shard)]
     return subprocess.Popen(command, stdout=log, stderr=log)
@@ -121,7 +143,7 @@ def drive(args: argparse.Namespace) -> None:
         per_shard=args.per_shard,
         builder='annotate_kills:build',
     )
-    run = Run(str(args.folder / 'photos'), str(args.folder / args.drive), settings)
+    run = Run(f'{args.place}/photos', f'{args.place}/{args.drive}', settings)
     options = {'settings': settings, 'settings_id': run.settings_id, 'output': run.storage.place}
     run.run({'local': local_engine, 'ray': ray_engine}[args.engine](options, 2))
 
@@ -146,9 +168,11 @@ def find_workers(driver: int) -> list:
     return workers
 
 
-def count_sealed(out: Path) -> int:
+def count_sealed(place: str) -> int:
     """How many shards are done."""
-    return len(list((out / 'shards').glob('[0-9]*.json')))
+    from sapiens_inference.annotate.shards import sealed
+
+    return len(sealed(open_storage(place)))
 
 
 def disturb(args: argparse.Namespace) -> Counter:
@@ -157,16 +181,15 @@ def disturb(args: argparse.Namespace) -> Counter:
 
     rng = random.Random(args.seed)
     kills: Counter = Counter()
+    out = f'{args.place}/killed'
     driver = start(args, 'killed')
     # Spread over the run, whatever the speed of the machine: so many shards are done between two kills.
     between = int(1.6 * args.images / args.per_shard / args.kills)
     while True:
         deadline = time.monotonic() + rng.expovariate(1 / args.pause)
-        wanted = count_sealed(args.folder / 'killed') + rng.randint(0, between)
-        while driver.poll() is None and (
-            time.monotonic() < deadline or count_sealed(args.folder / 'killed') < wanted
-        ):
-            time.sleep(0.05)
+        wanted = count_sealed(out) + rng.randint(0, between)
+        while driver.poll() is None and (time.monotonic() < deadline or count_sealed(out) < wanted):
+            time.sleep(0.1)
         if driver.poll() == 0:
             return kills
         if driver.poll() is not None:
@@ -190,24 +213,26 @@ def disturb(args: argparse.Namespace) -> Counter:
         print(f'{sum(kills.values())} kills', flush=True)
 
 
-def samples_of(out: Path) -> Counter:
+def samples_of(files: dict[str, bytes]) -> Counter:
     """How often each input was labelled."""
     count: Counter = Counter()
-    for path in sorted((out / 'shards').glob('*.json')):
-        count.update(sample['input'] for sample in json.loads(path.read_text())['samples'])
+    for name, content in files.items():
+        if name.startswith('shards/') and name.endswith('.json'):
+            count.update(sample['input'] for sample in json.loads(content)['samples'])
     return count
 
 
-def compare(good: Path, killed: Path) -> dict[str, int]:
+def files_of(place: str) -> dict[str, bytes]:
+    """The output by name, without what may differ from run to run."""
+    storage = open_storage(place)
+    names = (path.removeprefix(f'{storage.root}/') for path in storage.fs.find(storage.root))
+    return {name: storage.read(name) for name in names if not name.startswith('log/')}
+
+
+def compare(good: str, killed: str) -> dict[str, int]:
     """What the kills have changed: in the samples, and in the bytes of the files."""
-    wanted, got = samples_of(good), samples_of(killed)
-
-    def files(out: Path) -> dict[str, bytes]:
-        found = (p for p in out.rglob('*') if p.is_file())
-        relative = ((p.relative_to(out), p) for p in found)
-        return {str(r): p.read_bytes() for r, p in relative if r.parts[0] != 'log'}
-
-    before, after = files(good), files(killed)
+    before, after = files_of(good), files_of(killed)
+    wanted, got = samples_of(before), samples_of(after)
     return {
         'images': len(wanted),
         'lost': len(wanted.keys() - got.keys()),
@@ -224,7 +249,8 @@ def main() -> int:
     if args.drive:
         drive(args)
         return 0
-    write_photos(args.folder / 'photos', args.images)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    write_photos(args.place, args.images)
     began = time.monotonic()
     if start(args, 'good').wait():
         sys.exit(f'error: the undisturbed run stopped: see {args.folder}/good.log')
@@ -232,7 +258,7 @@ def main() -> int:
     began = time.monotonic()
     kills = disturb(args)
     seconds['killed'] = round(time.monotonic() - began)
-    result = {'kills': dict(kills), **compare(args.folder / 'good', args.folder / 'killed')}
+    result = {'kills': dict(kills), **compare(f'{args.place}/good', f'{args.place}/killed')}
     result['seconds'] = seconds
     (args.folder / 'kills.json').write_text(json.dumps(result, indent=2) + '\n')
     print(json.dumps(result, indent=2))

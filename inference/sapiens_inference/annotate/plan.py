@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .sources import Entry, to_line
-from .storage import Storage
+from .storage import Storage, open_file
 
 PLAN = 'plan.jsonl'
 
@@ -62,8 +62,7 @@ class Plan:
 
     def __iter__(self) -> Iterator[Shard]:
         """The shards, one at a time: a plan of any length takes no memory."""
-        fs, path = self.storage.fs, self.storage.path(PLAN)
-        with fs.open(path, 'rb') as file:
+        with open_file(f'{self.storage.place}/{PLAN}') as file:
             for line in file:
                 yield json.loads(line)
 

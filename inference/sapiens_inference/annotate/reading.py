@@ -12,20 +12,25 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from fsspec.core import url_to_fs
 
 from sapiens_common.weights import sha256_of
 from sapiens_inference.concurrency import ordered_map
 from sapiens_inference.inputs.photos import decode_photo
-from sapiens_inference.inputs.video import import_av, open_container, upright
+from sapiens_inference.inputs.video import import_av, upright
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_inference.outputs.summary import Stopwatch
 
 from .sources import Entry, describe
-from .storage import StorageError
+from .storage import (
+    OF_THE_FILE,
+    StorageError,
+    errors_of,
+    open_file,
+    open_place,
+    patiently,
+    reason_of,
+)
 
-READ_TRIES = 4
-"""Attempts to read an input, a second, two and four apart."""
 SEEK_MARGIN = 1.0
 """Seconds before a range where decoding starts at the latest: frames are stored in another order than shown."""
 AHEAD_BYTES = 1 << 29
@@ -57,7 +62,7 @@ class Reader:
         watch: Takes the time of the stages.
 
     Attributes:
-        missing: Inputs so far that are not there.
+        missing: Inputs so far that are not there, or that may not be read.
     """
 
     def __init__(self, entries: Sequence[Entry], threads: int, watch: Stopwatch) -> None:
@@ -86,9 +91,9 @@ class Reader:
         """
         if 2 * len(self.missing) > len(self.entries):
             raise StorageError(
-                f'{len(self.missing)} of {len(self.entries)} inputs are not there, the first: '
-                f'{self.missing[0]}. Is their storage gone? If they are gone for good, choose another '
-                'output folder and leave them out of the input'
+                f'{len(self.missing)} of {len(self.entries)} inputs are not there or may not be read, the '
+                f'first: {self.missing[0]}. Is their storage gone, or are credentials out of date? If they '
+                'are gone for good, choose another output folder and leave them out of the input'
             )
 
     def _photo(self, numbered: tuple[int, Entry]) -> LabelItem:
@@ -105,7 +110,10 @@ class Reader:
         except FileNotFoundError:
             self.missing.append(describe(entry))
             item.fail(f'{describe(entry)} does not exist any more')
-        except (ValueError, PermissionError) as error:
+        except PermissionError as error:
+            self.missing.append(describe(entry))
+            item.fail(f'{describe(entry)} may not be read ({reason_of(error)})')
+        except (ValueError, IsADirectoryError) as error:
             item.fail(str(error))
         item.seconds = time.perf_counter() - start
         return item
@@ -127,8 +135,6 @@ class Reader:
             except FileNotFoundError:
                 self.missing.append(entry['path'])
                 item.fail(f'{entry["path"]} does not exist any more')
-            except OSError as error:
-                raise StorageError(f'{entry["path"]} cannot be read ({error})') from error
             except ValueError as error:
                 # What was read so far is good; the rest of the range is lost.
                 item.fail(f'{describe(entry)}: reading stopped after {number} frames ({error})')
@@ -148,33 +154,28 @@ def read_bytes(entry: Entry) -> bytes:
     """Content of a photo.
 
     Raises:
-        FileNotFoundError, PermissionError: As the storage says.
+        FileNotFoundError, PermissionError, IsADirectoryError: As the storage says.
+        ValueError: The shard that holds it is cut off.
         StorageError: It cannot be read, however often it is tried.
     """
-    for attempt in range(READ_TRIES):
-        try:
-            fs, path = url_to_fs(entry['path'])
-            if 'member' not in entry:
-                return fs.cat_file(path)
-            start, size = entry['offset'], entry['bytes']
-            content = fs.cat_file(path, start=start, end=start + size)
-            if len(content) < size:
-                raise ValueError(f'{describe(entry)}: the shard is cut off')
-            return content
-        except (FileNotFoundError, PermissionError, IsADirectoryError):
-            raise
-        except OSError as error:
-            if attempt + 1 == READ_TRIES:
-                raise StorageError(
-                    f'{describe(entry)} cannot be read ({error.strerror or error})'
-                ) from error
-            time.sleep(2**attempt)
-    raise AssertionError
+    fs, path = open_place(entry['path'])
+    window = {}
+    if 'member' in entry:
+        window = {'start': entry['offset'], 'end': entry['offset'] + entry['bytes']}
+    errors = errors_of(fs)
+    try:
+        content = patiently(lambda: fs.cat_file(path, **window), errors)
+    except OF_THE_FILE:
+        raise
+    except errors as error:
+        raise StorageError(f'{describe(entry)} cannot be read ({reason_of(error)})') from error
+    if len(content) < entry.get('bytes', 0):
+        raise ValueError(f'{describe(entry)}: the shard is cut off')
+    return content
 
 
 def _hash_of_file(path: str) -> str:
-    fs, inner = url_to_fs(path)
-    with fs.open(inner, 'rb') as file:
+    with open_file(path) as file:
         return sha256_of(file)
 
 
@@ -184,13 +185,14 @@ def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
     Their numbers count from the start of the range.
 
     Raises:
-        FileNotFoundError, OSError: Of the storage.
+        FileNotFoundError: It is not there.
+        StorageError: It cannot be read.
         ValueError: It is not a video, or is damaged.
     """
     av = import_av()
     path, low, high = entry['path'], entry['start'], entry['stop']
     try:
-        with open_container(path) as container:
+        with open_file(path) as file, av.open(file) as container:
             if not container.streams.video:
                 raise ValueError('the file has no video stream')
             stream = container.streams.video[0]

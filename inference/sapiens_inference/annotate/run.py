@@ -8,7 +8,7 @@ Everything it knows lies in the output folder, so it may be killed at any moment
     shards/N.tar      photos and dense labels;  N.parquet  keypoints;  N.json  the manifest, written last
     tracks/N.parquet  people numbered through the video that begins with shard N
     manifest.json     hashes of all manifests, written when everything is done
-    log/              what differs from run to run: times, attempts, the report
+    log/              what differs from run to run: times, attempts, the report, who is driving
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .engines import Engine, Worker, WorkerDied
+from .lease import Lease
 from .plan import Plan, Shard, cut, write_plan
 from .report import Report
 from .settings import SETTINGS, Settings, check_settings
@@ -35,6 +36,8 @@ LEAST_INPUTS = 20
 """The share of inputs that were set aside means nothing before."""
 MOST_DEATHS = 20
 """If every worker dies so many times on average, with no shard done between, the run ends."""
+STORAGE_PAUSE = 30.0
+"""Seconds that a worker rests whose storage failed while that of others did not."""
 
 
 class Run:
@@ -50,15 +53,23 @@ class Run:
         settings_id: SHA-256 of the settings.
 
     Raises:
-        ValueError: There are no inputs, or the folder was begun with other settings or inputs.
+        ValueError: There are no inputs, the folder was begun with other settings or inputs, or another driver
+            works on it.
         StorageError: Something cannot be read or written.
     """
 
     def __init__(self, place: str, output: str, settings: Settings) -> None:
         self.storage = Storage(output)
+        self.lease = Lease(self.storage)
         listing = Listing(place, self.storage.place, settings.range_seconds)
-        self.settings_id = check_settings(self.storage, settings.described(listing.place))
-        self.plan: Plan = write_plan(self.storage, cut(listing, settings.per_shard))
+        described = settings.described(listing.place)
+        self.lease.take()
+        try:
+            self.settings_id = check_settings(self.storage, described)
+            self.plan: Plan = write_plan(self.storage, cut(listing, settings.per_shard))
+        except BaseException:
+            self.lease.release()
+            raise
         self.left_out = listing.left_out
 
     def run(
@@ -80,10 +91,19 @@ class Run:
             The report of the whole run.
 
         Raises:
-            ValueError: Too large a share was set aside, the models cannot be loaded, or workers die again
-                and again. The text says what to do; the same command continues.
+            ValueError: Too large a share was set aside, the models cannot be loaded, workers die again and
+                again, or another driver has taken the folder. The text says what to do; the same command continues.
             StorageError: Something cannot be read or written; likewise.
         """
+        self.lease.take()
+        try:
+            return self._run(engine, max_bad_share, timeout, quiet)
+        finally:
+            self.lease.release()
+
+    def _run(
+        self, engine: Engine, max_bad_share: float, timeout: float | None, quiet: bool
+    ) -> Report:
         with _log_lines(self.storage) as emit:
             report = Report(
                 self.storage, self.plan.shards, self.plan.inputs, engine.workers, emit, quiet
@@ -102,6 +122,7 @@ class Run:
             report.say('start')
             if report.total['shards'] < self.plan.shards:
                 state.work(engine)
+            self.lease.check()
             videos = join_tracks(self.plan)
             report.total['videos'] = videos
             for folder in (FOLDER, 'log/tries', 'log/shards'):
@@ -154,6 +175,10 @@ class _Run:
         self.again: list[Shard] = []
         self.busy = 0
         self.deaths_in_a_row = 0
+        self.ready: set[int] = set()  # places that have had a worker
+        self.without_storage: set[int] = (
+            set()
+        )  # whose storage failed since the last shard that was done
         self.problem: Exception | None = None
         self.stop = threading.Event()
 
@@ -164,7 +189,9 @@ class _Run:
             ValueError, StorageError: As :meth:`Run.run`.
         """
         threads = [
-            threading.Thread(target=self._tend, args=(partial(engine.make, place),), daemon=True)
+            threading.Thread(
+                target=self._tend, args=(place, partial(engine.make, place)), daemon=True
+            )
             for place in range(
                 min(engine.workers, self.report.shards - self.report.total['shards'])
             )
@@ -175,14 +202,15 @@ class _Run:
             for thread in threads:
                 while thread.is_alive():  # Ctrl-C gets through
                     thread.join(0.5)
+                    self.run.lease.check()
         finally:
             self.stop.set()
         if self.problem is not None:
             self.report.write()
             raise self.problem
 
-    def _tend(self, make: Callable[[], Worker]) -> None:
-        """Look after one worker, and those that take its place."""
+    def _tend(self, place: int, make: Callable[[], Worker]) -> None:
+        """Look after the worker of one place, and those that follow it."""
         worker: Worker | None = None
         try:
             while not self.stop.is_set():
@@ -192,16 +220,19 @@ class _Run:
                 try:
                     if worker is None:
                         worker = make()
-                        self._check(worker.start())
+                        self._begin(place, worker.start())
                     answer = worker.annotate(shard, self.timeout)
                     if 'failed' in answer:
                         raise WorkerDied(answer['failed'])
-                    self._check(answer)
-                except WorkerDied as death:
+                    if 'stop' in answer:
+                        raise StorageError(answer['stop'])
+                    if 'given_up' in answer:
+                        raise ValueError(answer['given_up'])
+                except (WorkerDied, StorageError) as error:
                     if worker is not None:
                         worker.close()
                     worker = None
-                    self._lost(shard, death)
+                    self._lost(place, shard, error)
                 else:
                     self._finished(answer)
         except Exception as error:
@@ -225,22 +256,34 @@ class _Run:
             self.stop.wait(0.05)
         return None
 
-    @staticmethod
-    def _check(answer: dict[str, Any]) -> None:
+    def _begin(self, place: int, answer: dict[str, Any]) -> None:
         if 'stop' in answer:
-            raise StorageError(answer['stop'])
-        if 'given_up' in answer:
-            raise ValueError(answer['given_up'])
+            raise ValueError(answer['stop'])
+        with self.lock:
+            self.ready.add(place)
 
-    def _lost(self, shard: Shard, death: WorkerDied) -> None:
+    def _lost(self, place: int, shard: Shard, error: Exception) -> None:
+        """Give a shard back. What fails for every worker ends the run, what fails for one does not.
+
+        Raises:
+            ValueError: Workers die again and again.
+            StorageError: Storage has failed for every worker since the last shard that was done.
+        """
         with self.lock:
             self.busy -= 1
             self.again.append(shard)
             self.report.deaths += 1
-            self.deaths_in_a_row += 1
-            self.report.say('death', why=f'shard {shard["shard"]}: {death}')
-            if self.deaths_in_a_row > MOST_DEATHS * self.report.workers:
-                raise ValueError(f'workers die again and again, the last one: {death}')
+            self.report.say('death', why=f'shard {shard["shard"]}: {error}')
+            if isinstance(error, StorageError):
+                self.without_storage.add(place)
+                if self.without_storage >= self.ready:
+                    raise error
+            else:
+                self.deaths_in_a_row += 1
+                if self.deaths_in_a_row > MOST_DEATHS * self.report.workers:
+                    raise ValueError(f'workers die again and again, the last one: {error}')
+        if isinstance(error, StorageError):
+            self.stop.wait(STORAGE_PAUSE)  # its machine's disk or network; others take its shard
 
     def _finished(self, answer: dict[str, Any]) -> None:
         self.run.storage.write(
@@ -249,6 +292,7 @@ class _Run:
         with self.lock:
             self.busy -= 1
             self.deaths_in_a_row = 0
+            self.without_storage.clear()
             self.report.add(answer)
             self.check_share()
 

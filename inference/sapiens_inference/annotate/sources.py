@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-from fsspec.core import url_to_fs
 
 from sapiens_common.files.text import read_lines
 from sapiens_inference.inputs.folders import (
@@ -20,9 +21,9 @@ from sapiens_inference.inputs.folders import (
     is_pattern,
 )
 from sapiens_inference.inputs.photos import PHOTO_SUFFIXES
-from sapiens_inference.inputs.video import VIDEO_SUFFIXES, import_av, open_container
+from sapiens_inference.inputs.video import VIDEO_SUFFIXES, import_av
 
-from .storage import Storage, absolute
+from .storage import absolute, errors_of, open_file, open_place, storage_errors
 
 Entry = dict[str, Any]
 """An input: its ``name`` (relative, without suffix) and ``path``. A photo in a tar shard has also ``member``, ``offset`` and ``bytes``;
@@ -113,16 +114,25 @@ class Listing:
         return any(str(p) == self.out or (p / RESULTS_MARK).is_file() for p in folders)
 
     def _remote(self) -> Iterator[tuple[str, str]]:
-        storage = Storage(self.place)
-        fs, root = storage.fs, storage.root
-        if fs.isfile(root):
+        fs, root = open_place(self.place)
+        is_glob = is_pattern(Path(root))
+        try:
+            with storage_errors(self.place, 'cannot be listed', errors_of(fs)):
+                found = fs.glob(root) if is_glob else fs.find(root)
+        except FileNotFoundError:
+            found = []
+        if found == [root]:
             yield self.place, _stem(root.rpartition('/')[2])
             return
+        if is_glob:  # names begin after the last folder without a wildcard
+            root = ''.join(
+                takewhile(lambda part: not is_pattern(Path(part)), re.split('(/)', root))
+            )
         out = self.out.partition('://')[2].strip('/')
         known = (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES, SHARD_SUFFIX)
         others = 0
         empty = True
-        for path in sorted(fs.find(root)):
+        for path in sorted(found):
             inside = f'{path.strip("/")}/'.startswith(f'{out}/')
             if PurePosixPath(path).suffix.lower() in known and not inside:
                 empty = False
@@ -144,11 +154,13 @@ def _lines(place: str) -> Iterator[str]:
     if '://' not in place:
         yield from read_lines(place)
         return
-    fs, path = url_to_fs(place)
-    with fs.open(path, 'rt', encoding='utf-8') as file:
-        for line in file:
-            if line.strip() and not line.startswith('#'):
-                yield line.strip()
+    try:
+        with open_file(place) as file:
+            for line in io.TextIOWrapper(file, 'utf-8'):
+                if line.strip() and not line.startswith('#'):
+                    yield line.strip()
+    except FileNotFoundError:
+        raise ValueError(f'list {place} does not exist') from None
 
 
 def _paths_of_parquet(place: str) -> Iterator[str]:
@@ -156,9 +168,8 @@ def _paths_of_parquet(place: str) -> Iterator[str]:
     import pyarrow
     from pyarrow import parquet
 
-    fs, path = url_to_fs(place)
     try:
-        with fs.open(path, 'rb') as handle:
+        with open_file(place) as handle:
             file = parquet.ParquetFile(handle)
             if PATH_COLUMN not in file.schema_arrow.names:
                 raise ValueError(
@@ -176,9 +187,8 @@ def _members(path: str, name: str) -> Iterator[Entry]:
     Raises:
         ValueError: It is not a readable, uncompressed tar.
     """
-    fs, inner = url_to_fs(path)
     try:
-        with fs.open(inner, 'rb') as file, tarfile.open(fileobj=file, mode='r:') as archive:
+        with open_file(path) as file, tarfile.open(fileobj=file, mode='r:') as archive:
             for member in archive:
                 suffix = PurePosixPath(member.name).suffix.lower()
                 if member.isfile() and suffix in PHOTO_SUFFIXES:
@@ -198,15 +208,16 @@ def _ranges(path: str, name: str, seconds: float) -> Iterator[Entry]:
 
     A video that cannot be opened is one range, whose worker says what is wrong with it.
     """
+    av = import_av()
     length = 0.0
     try:
-        with open_container(path) as container:
+        with open_file(path) as file, av.open(file) as container:
             stream = container.streams.video[0]
             if stream.duration:
                 length = float(stream.duration * stream.time_base)
             elif container.duration:
-                length = container.duration / import_av().time_base
-    except (OSError, ValueError, IndexError):  # FFmpeg's errors are of these
+                length = container.duration / av.time_base
+    except (av.FFmpegError, FileNotFoundError, IndexError):
         length = 0.0
     # The header may be a little short; whatever is left belongs to the last range.
     count = max(1, round(length / seconds))

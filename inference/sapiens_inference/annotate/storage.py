@@ -3,20 +3,32 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, TypeVar
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from sapiens_common.files.atomic import sync
+from sapiens_inference.outputs.writers import UNFINISHED
 
 PARTIAL = '.partial'
+WAITS = (1, 2, 4, 8)
+"""Seconds before storage that fails is asked again."""
+BUFFER = 1 << 15
+OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError)
+"""Errors that say something of one file; asking again does not help."""
+
+T = TypeVar('T')
 
 
 class StorageError(Exception):
@@ -28,20 +40,106 @@ def absolute(place: str) -> str:
     return place if '://' in place else os.path.abspath(os.path.expanduser(place))
 
 
+def open_place(place: str) -> tuple[Any, str]:
+    """The file system of a path or address, and the path in it. Listings are not kept: others write there too.
+
+    Raises:
+        ValueError: No such file system, or its package is not installed.
+    """
+    try:
+        return url_to_fs(place, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f'{place}: {error}') from error
+
+
+def errors_of(fs: Any) -> type[Exception]:
+    """What a file system raises when it fails: those on a network have errors of their own types."""
+    return OSError if isinstance(fs, LocalFileSystem) else Exception
+
+
+def patiently(call: Callable[[], T], errors: type[Exception]) -> T:
+    """Ask again after a pause: storage on a network fails now and then.
+
+    Raises:
+        OF_THE_FILE: At once.
+        errors: The last one, if it failed five times.
+    """
+    for wait in WAITS:
+        try:
+            return call()
+        except OF_THE_FILE:
+            raise
+        except errors:
+            time.sleep(wait)
+    return call()
+
+
+class StoredFile(io.RawIOBase):
+    """A file open for reading whose errors are :class:`StorageError`, so that no decoder takes them for damage.
+
+    Args:
+        file: Of fsspec.
+        place: Its path or address.
+        errors: Of its file system.
+    """
+
+    def __init__(self, file: Any, place: str, errors: type[Exception]) -> None:
+        self.file, self.name, self.errors = file, place, errors
+
+    def readinto(self, buffer: Any) -> int:
+        """As of any file; ``read`` comes from here."""
+        with storage_errors(self.name, 'cannot be read', self.errors):
+            content = self.file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of any file."""
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self.file.tell()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+
+@contextmanager
+def open_file(place: str) -> Iterator[BinaryIO]:
+    """Open a file, local or at an address, for reading.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        StorageError: It cannot be read.
+    """
+    fs, path = open_place(place)
+    errors = errors_of(fs)
+    with storage_errors(place, 'cannot be read', errors):
+        file = patiently(lambda: fs.open(path, 'rb'), errors)
+    with file, io.BufferedReader(StoredFile(file, place, errors), BUFFER) as buffered:
+        yield buffered
+
+
 class Storage:
     """A folder.
 
     Args:
         place: Local path, or an address such as ``s3://bucket/folder``. Credentials and endpoints come from
             the environment and fsspec's own configuration.
+
+    Raises:
+        ValueError: fsspec cannot reach such a place.
     """
 
     def __init__(self, place: str) -> None:
         self.place = absolute(place)
-        try:
-            self.fs, self.root = url_to_fs(self.place)
-        except (ImportError, ValueError) as error:
-            raise ValueError(f'{place}: {error}') from error
+        self.fs, self.root = open_place(self.place)
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
     def path(self, name: str) -> str:
@@ -50,8 +148,11 @@ class Storage:
 
     def exists(self, name: str) -> bool:
         """Whether a file is there."""
-        with storage_errors(self.place, 'cannot be read'):
-            return self.fs.exists(self.path(name))
+        try:
+            self._ask(self.fs.info, name, 'cannot be read')
+        except FileNotFoundError:
+            return False
+        return True
 
     def read(self, name: str) -> bytes:
         """Content of a file.
@@ -60,17 +161,14 @@ class Storage:
             FileNotFoundError: It is not there.
             StorageError: It cannot be read.
         """
-        with storage_errors(self.path(name), 'cannot be read'):
-            return self.fs.cat_file(self.path(name))
+        return self._ask(self.fs.cat_file, name, 'cannot be read')
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a sub-folder, sorted; none where it is not there."""
-        with storage_errors(self.place, 'cannot be listed'):
-            try:
-                self.fs.invalidate_cache()
-                found = self.fs.ls(self.path(folder), detail=False)
-            except FileNotFoundError:
-                return []
+        try:
+            found = self._ask(partial(self.fs.ls, detail=False), folder, 'cannot be listed')
+        except FileNotFoundError:
+            return []
         return sorted(str(path).rstrip('/').rsplit('/', 1)[-1] for path in found)
 
     def write(self, name: str, content: bytes) -> None:
@@ -84,11 +182,10 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""
-        with storage_errors(self.path(name), 'cannot be deleted'):
-            try:
-                self.fs.rm_file(self.path(name))
-            except FileNotFoundError:
-                pass
+        try:
+            self._ask(self.fs.rm_file, name, 'cannot be deleted')
+        except FileNotFoundError:
+            pass
 
     @contextmanager
     def aside(self, name: str) -> Iterator[Path]:
@@ -101,10 +198,11 @@ class Storage:
         """
         with storage_errors(self.path(name), 'cannot be written'):
             if not self.is_local:
-                with TemporaryDirectory(prefix='sapiens_annotate_') as folder:
+                mark = f'{UNFINISHED}{platform.node()}_{os.getpid()}_'
+                with TemporaryDirectory(prefix=mark) as folder:
                     path = Path(folder) / 'content'
                     yield path
-                    self.fs.put_file(str(path), self.path(name))
+                    self._ask(partial(self.fs.put_file, str(path)), name, 'cannot be written')
                 return
             target = Path(self.path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -124,15 +222,28 @@ class Storage:
             for path in Path(self.path(folder)).glob(f'.*{PARTIAL}'):
                 path.unlink(missing_ok=True)
 
+    def _ask(self, call: Callable[[str], T], name: str, what: str) -> T:
+        """Call the file system with a path; remote ones more than once."""
+        path, errors = self.path(name), errors_of(self.fs)
+        with storage_errors(path, what, errors):
+            return call(path) if self.is_local else patiently(partial(call, path), errors)
+
 
 @contextmanager
-def storage_errors(place: str, what: str) -> Iterator[None]:
+def storage_errors(place: str, what: str, errors: type[Exception] = OSError) -> Iterator[None]:
     """Errors of a storage under one name, but for a missing file, which its reader judges."""
     try:
         yield
+    except StorageError:
+        raise
     except FileNotFoundError:
         if what == 'cannot be written':
             raise StorageError(f'{place} {what}: its folder is gone') from None
         raise
-    except OSError as error:
-        raise StorageError(f'{place} {what} ({error.strerror or error})') from error
+    except errors as error:
+        raise StorageError(f'{place} {what} ({reason_of(error)})') from error
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, without its number."""
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__

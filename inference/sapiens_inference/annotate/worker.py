@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from tempfile import gettempdir
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from sapiens_inference.engine.plan import make_plan
 from sapiens_inference.inputs.sources import Inputs
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.summary import Stopwatch
+from sapiens_inference.outputs.writers import remove_unfinished
 
 from .attempts import Attempts, GivenUp
 from .labels import image_member, judge, label_members, people_rows
@@ -73,6 +75,9 @@ class Annotator:
         )
         self.settings, self.settings_id, self.tries = settings, settings_id, tries
         self.storage = Storage(output)
+        remove_unfinished(
+            Path(gettempdir())
+        )  # shards for remote storage that killed workers have left
 
     def serve(self, shard: Shard) -> dict[str, Any]:
         """Label a shard; nothing is raised, so that the answer can cross any boundary.

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fsspec.core import url_to_fs
 from mmengine.logging import MMLogger
 
 from sapiens_inference.items import Frame, Video
@@ -25,15 +23,6 @@ def import_av() -> Any:
     except ImportError as error:
         raise ImportError('videos need PyAV: pip install av') from error
     return av
-
-
-@contextmanager
-def open_container(path: str) -> Iterator[Any]:
-    """A video, local or at an address of fsspec, as PyAV's container."""
-    av = import_av()
-    fs, inner = url_to_fs(path)
-    with fs.open(inner, 'rb') as file, av.open(file) as container:
-        yield container
 
 
 def upright(decoded: Any) -> np.ndarray:

@@ -21,6 +21,7 @@ from mmengine.logging import MMLogger
 from sapiens_common.files.text import read_json
 from sapiens_common.visualization import legend
 from sapiens_common.visualization.canvas import Entries
+from sapiens_inference.concurrency import is_alive
 from sapiens_inference.inputs.folders import RESULTS_MARK
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_inference.outputs.results import Result
@@ -249,20 +250,8 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what killed runs of this machine were writing."""
     for path in folder.glob(f'{UNFINISHED}*'):
         found = re.fullmatch(rf'{UNFINISHED}{re.escape(platform.node())}_(\d+)_\w*', path.name)
-        if found is not None and not _is_alive(int(found[1])):
+        if found is not None and not is_alive(int(found[1])):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == 'nt':  # where this would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
 
 
 def _keep_apart(source: Path | None, stem: Path) -> None:

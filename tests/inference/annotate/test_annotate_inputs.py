@@ -7,7 +7,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from annotate_tasks import annotate, final_files, settings_for
+from annotate_tasks import annotate, final_files, settings_for, write_video
 from fsspec.implementations.memory import MemoryFileSystem
 
 from sapiens_inference.annotate.dataset import read_samples
@@ -129,22 +129,6 @@ def test_cut_keeps_ranges_of_videos_apart():
     shards = list(cut([*photos[:3], *ranges, *photos[3:]], 2))
     sizes = [(shard['shard'], len(shard['inputs'])) for shard in shards]
     assert sizes == [(0, 2), (1, 1), (2, 1), (3, 1), (4, 2)]
-
-
-def write_video(path, frames=40, rate=10):
-    """Two squares that move; with B-frames, and a key frame every 15."""
-    import av
-
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', rate=rate, options={'g': '15', 'bf': '2'})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
-        for number in range(frames):
-            image = np.full((48, 64, 3), number * 3, np.uint8)
-            image[5:15, number : number + 8] = (255, 200, 0)
-            image[25:35, 50 - number : 58 - number] = (0, 255, 200)
-            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
 
 
 @pytest.mark.parametrize('seconds', [0.7, 1.5, 10])
