@@ -160,9 +160,10 @@ def film(path, frames):
 
 
 def test_a_video_with_its_timeline(visit, tmp_path):
-    page = visit()
+    page = visit(width=390, height=844)
     frame = run(page, film(tmp_path / 'film.mp4', 5))
     frame.locator('rect.track').first.wait_for()
+    assert frame.locator('rect.track').first.bounding_box()['height'] > 12  # a finger hits it
     frame.locator('rect.track').first.focus()
     frame.locator('rect.track').first.press('Enter')
     assert 'person' in frame.locator('#hint').inner_text()

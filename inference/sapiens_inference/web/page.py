@@ -42,7 +42,7 @@ WELCOME = (
 _SCROLL = """() => { if (innerWidth < 800) document.querySelector('#view').scrollIntoView({ behavior: 'smooth' }) }"""
 EXAMPLES = Path(__file__).parent / 'examples'
 BOX_COLOR = (0, 208, 255)  # BGR
-STYLE = '#status label { display: block } #status progress { width: 100%; height: 12px }'
+STYLE = '#status label { display: block } #status progress { width: 100%; accent-color: #3b82f6 }'
 WHOLE, FOUND, DRAWN = 'whole image', 'person detector', 'drawn by hand'
 _FINDERS = {WHOLE: 'image', FOUND: 'detector'}
 FILES = '/gradio_api/file='
