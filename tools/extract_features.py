@@ -19,7 +19,11 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('input', help='image, folder, .txt list, pattern, or video')
-    parser.add_argument('--checkpoint', required=True, help='MAE, _clean or task checkpoint')
+    parser.add_argument(
+        '--checkpoint',
+        required=True,
+        help='MAE, _clean or task checkpoint: a file or a published name',
+    )
     parser.add_argument('--out', default='features', help='output folder; what is there is kept')
     parser.add_argument('--kind', choices=['map', 'pooled', 'cls'], default='map')
     parser.add_argument(

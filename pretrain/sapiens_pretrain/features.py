@@ -14,6 +14,7 @@ from torch import nn
 from sapiens_common.checkpoint import LoadReport, encoder_state_dict, load_state_dict_strict
 from sapiens_common.models.precision import lower_precision, parse_dtype
 from sapiens_common.sharded_files import read_whole_checkpoint
+from sapiens_common.weights import find_weights
 from sapiens_pretrain.encoders import build_encoder, count_blocks
 
 MEAN = (123.675, 116.28, 103.53)  # RGB, of values 0..255
@@ -40,7 +41,7 @@ class FeatureExtractor:
     last block are normed.
 
     Args:
-        checkpoint: Pretrained (MAE, ``_clean``, sharded) or task checkpoint.
+        checkpoint: Pretrained (MAE, ``_clean``, sharded) or task checkpoint: a file or a published name.
         kind: ``map`` (D, h, w), ``pooled`` (D,), the mean over patches, or ``cls`` (D,).
         layers: Blocks to read, -1 is the last; several are stacked in front: (layers, ...).
         img_size: (height, width) in pixels the images are resized to, aspect ratio not kept; None is
@@ -69,7 +70,9 @@ class FeatureExtractor:
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f'kind {kind!r} is not one of {KINDS}')
-        weights, skipped = encoder_state_dict(read_whole_checkpoint(checkpoint), str(checkpoint))
+        weights, skipped = encoder_state_dict(
+            read_whole_checkpoint(find_weights(checkpoint)), str(checkpoint)
+        )
         has_token = 'cls_token' in weights
         if kind == 'cls' and not has_token:
             raise ValueError(f'checkpoint {checkpoint} has no class token; take kind map or pooled')
