@@ -32,6 +32,7 @@ def main() -> None:
     )
     args, config = parse_run(parser)
     from runs import launch
+    from runs.dist import leave_process_group
 
     launch.set_checkpoint(config, args.checkpoint)
     if args.tta:
@@ -47,6 +48,7 @@ def main() -> None:
     watch_keypoints(runner)
     runner.test()
     write_reports(runner)
+    leave_process_group()
 
 
 if __name__ == '__main__':

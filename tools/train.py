@@ -34,6 +34,7 @@ def main() -> None:
     )
     args, config = parse_run(parser)
     from runs import launch
+    from runs.dist import leave_process_group
 
     if args.amp:
         launch.enable_amp(config, args.amp)
@@ -45,6 +46,7 @@ def main() -> None:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
     launch.build_runner(config).train()
+    leave_process_group()
 
 
 if __name__ == '__main__':

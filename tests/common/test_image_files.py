@@ -196,7 +196,9 @@ def test_floats_from_0_to_1_are_colours(channels):
 
 def test_pixels_that_are_no_colours_are_refused():
     encoded = cv2.imencode('.tif', np.full((20, 30), 70_000, np.int32))[1].tobytes()
-    with pytest.raises(ValueError, match=r"a\.tif cannot be decoded: .* kind 'I', which is no co"):
+    with pytest.raises(
+        ValueError, match=r"a\.tif cannot be decoded: .* kind 'I', which is not a co"
+    ):
         decode_image(encoded, 'a.tif')
 
 

@@ -163,7 +163,8 @@ def test_builds_and_groups(path):
     groups = wrapper.optimizer.param_groups
     grouped = {id(p) for group in groups for p in group['params']}
     assert grouped == {id(p) for p in model.parameters() if p.requires_grad}
-    if config.optim_wrapper.get('paramwise_cfg', {}).get('layer_decay_rate', 1.0) < 1.0:
+    paramwise = config.optim_wrapper.get('paramwise_cfg') or {}
+    if paramwise.get('layer_decay_rate', 1.0) < 1.0:
         scales = [group['lr_scale'] for group in groups]
         assert max(scales) == 1.0
         trained = [p.requires_grad for p in backbone.parameters()]

@@ -53,7 +53,8 @@ def test_python_examples_run(root, desk):
 
 def test_commands_parse(root):
     lines = [line for block in blocks(root, 'bash') for line in block.splitlines()]
-    commands = [shlex.split(line) for line in lines if line.startswith('python tools/demo.py')]
+    lines = [line for line in lines if line.startswith('python tools/demo.py')]
+    commands = [shlex.split(line, comments=True) for line in lines]
     assert len(commands) >= 7
     for command in commands:
         demo.parse_args(command[2:])

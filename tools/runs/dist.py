@@ -27,6 +27,16 @@ def init_process_group(launcher: str) -> None:
     dist.init_process_group('gloo')
 
 
+def leave_process_group() -> None:
+    """Leave the group after a run that succeeded.
+
+    Threads of a group that is still there can abort a process that exits. After an error it stays: leaving
+    waits for other ranks, which may be gone, and the launcher would wait with it.
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def _export_slurm_env() -> None:
     """Translate SLURM's variables to those of torchrun (MASTER_ADDR and MASTER_PORT must be set)."""
     for ours, theirs in (
