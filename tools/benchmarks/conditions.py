@@ -167,13 +167,16 @@ def empty_place(photo: Photo, random: np.random.Generator) -> np.ndarray | None:
 def measure(inferencer: Any, photos: list[Photo]) -> dict[str, Any]:
     """PCK@0.1 of the model and the average pose by kind and by change; scores where nobody is."""
     figures: dict[str, Any] = {'kinds': {}, 'changes': {}}
-    plain = [predict(inferencer, photo) for photo in photos]
+    found = {
+        name: [predict(inferencer, change(photo)) for photo in photos]
+        for name, change in CHANGES.items()
+    }
+    plain = found['as it is']
     for kind, people in sorted(by_kind(photos, plain).items(), key=lambda one: -len(one[1])):
         if any(person.counts for person in people):
             figures['kinds'][kind] = _row(people)
-    for name, change in CHANGES.items():
-        people = [person for photo in photos for person in predict(inferencer, change(photo))]
-        figures['changes'][name] = _row(people)
+    for name, predicted in found.items():
+        figures['changes'][name] = _row([person for own in predicted for person in own])
     random = np.random.default_rng(0)
     empty = [
         Photo(photo.pixels, box, np.zeros((1, 17, 3)))

@@ -19,7 +19,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap
-import numpy as np
 
 METRICS = {'pose': ('PCK', 'PCK@0.1 of the box, %', 100), 'seg': ('mIoU', 'mIoU, %', 1)}
 RECIPES = {'labels': '', 'online': '_distilled', 'offline': '_offline', 'all labels': ''}
@@ -95,9 +94,9 @@ def main() -> int:
                 table.fill(measure, task=task, arm=arm, seed=seed)
     for arm in RECIPES:
         for task, (_, name, scale) in METRICS.items():
-            values = scale * table.values(task=task, arm=arm)
-            spread = np.std(values, ddof=min(1, len(values) - 1))
-            print(f'{arm}: {name} {values.mean():.1f} +- {spread:.1f} of {len(values)}')
+            mean, spread = table.spread(task=task, arm=arm)
+            count = len(table.values(task=task, arm=arm))
+            print(f'{arm}: {name} {scale * mean:.1f} +- {scale * spread:.1f} of {count}')
     return 0
 
 

@@ -126,14 +126,11 @@ class Study:
             print('|---' * (len(counts) + 1) + '|')
             for number, (way, label) in enumerate(labels.items()):
                 key = {'part': 'figures', 'task': task, 'way': way}
-                found = [self.table.values(**key, images=count) for count in counts]
-                if not all(len(values) for values in found):
+                if not all(len(self.table.values(**key, images=count)) for count in counts):
                     continue
                 scale = 100 if task == 'points' else 1
-                mean = np.array([scale * values.mean() for values in found])
-                spread = np.array(
-                    [scale * values.std(ddof=min(1, len(values) - 1)) for values in found]
-                )
+                found = [self.table.spread(**key, images=count) for count in counts]
+                mean, spread = scale * np.transpose(found)
                 cells = [f'{m:.1f} ± {s:.1f}' for m, s in zip(mean, spread, strict=True)]
                 print(f'| {label} | ' + ' | '.join(cells) + ' |')
                 # A little apart, so that bars do not hide each other.

@@ -51,6 +51,11 @@ class Table:
         rows = [r for r in self.rows if all(r[name] == value for name, value in wanted.items())]
         return np.array([float(row['value']) for row in rows])
 
+    def spread(self, **key: Any) -> tuple[float, float]:
+        """Mean and standard deviation of :meth:`values`; of a single run the deviation is 0."""
+        values = self.values(**key)
+        return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)))
+
 
 def train(config: Config, folder: Path, steps: int, seed: int, metric: str) -> Row:
     """Train a recipe for some steps, and evaluate it once at the end.

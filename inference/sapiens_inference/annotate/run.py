@@ -175,10 +175,9 @@ class _Run:
         self.again: list[Shard] = []
         self.busy = 0
         self.deaths_in_a_row = 0
-        self.ready: set[int] = set()  # places that have had a worker
-        self.without_storage: set[int] = (
-            set()
-        )  # whose storage failed since the last shard that was done
+        # Places that have had a worker, and those whose storage failed since the last shard that was done.
+        self.ready: set[int] = set()
+        self.without_storage: set[int] = set()
         self.problem: Exception | None = None
         self.stop = threading.Event()
 

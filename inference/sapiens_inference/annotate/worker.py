@@ -75,9 +75,8 @@ class Annotator:
         )
         self.settings, self.settings_id, self.tries = settings, settings_id, tries
         self.storage = Storage(output)
-        remove_unfinished(
-            Path(gettempdir())
-        )  # shards for remote storage that killed workers have left
+        # Shards for remote storage that killed workers have left.
+        remove_unfinished(Path(gettempdir()))
 
     def serve(self, shard: Shard) -> dict[str, Any]:
         """Label a shard; nothing is raised, so that the answer can cross any boundary.
