@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -160,6 +161,18 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     state_dict = {strip_wrappers(name): value for name, value in content.items()}
     state_dict = {name: value for name, value in state_dict.items() if name not in _BUFFERS}
     return Checkpoint(state_dict, meta, training, left_out)
+
+
+@CheckpointLoader.register_scheme(
+    [r'.*\.safetensors$', r'https?://.*\.safetensors$', 'hf://', r'sapiens2?_[^/]+/\w+$']
+)
+def _read_for_mmengine(weights: str, map_location: Any = None) -> dict[str, Any]:
+    """What mmengine's readers, and with them upstream's ``init_model`` and inferencers, could not open.
+
+    Names become ours: those readers load whatever fits and leave the rest at random with a warning.
+    """
+    content = read_checkpoint(find_weights(weights))
+    return {'state_dict': from_published(content.state_dict), 'meta': content.meta}
 
 
 def load_state_dict_strict(

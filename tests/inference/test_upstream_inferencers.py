@@ -18,10 +18,13 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from safetensors.torch import load_file, save_file
 
+from sapiens_common.checkpoint_names import to_published
 from sapiens_common.layouts.goliath308 import goliath308_metainfo
-from sapiens_common.weights import find_config
+from sapiens_common.weights import find_config, find_weights
 from sapiens_pose.apis import PoseInferencer
 from sapiens_seg.apis import SegInferencer
 from sapiens_seg.vocabularies import resolve_vocabulary
@@ -104,6 +107,27 @@ def test_mmpretrain_extracts_features_of_our_encoder(files):
         expected = extractor.model.backbone(image[None])[-1][0]
     assert found[-1].shape == (192, 4, 3)
     torch.testing.assert_close(found[-1], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_upstreams_readers_take_safetensors_in_published_names(tmp_path):
+    from mmseg.apis import init_model
+
+    config = find_config('sapiens2_tiny/normal_synthetic')
+    weights = init_model(config, device='cpu').state_dict()
+    published = to_published(weights, lambda tensor: tuple(tensor.shape))
+    assert published.keys() != weights.keys()
+    save_file(published, tmp_path / 'model.safetensors')
+    found = init_model(config, str(tmp_path / 'model.safetensors'), device='cpu')
+    torch.testing.assert_close(dict(found.state_dict()), dict(weights), rtol=0, atol=0)
+
+
+def test_upstreams_readers_take_names_of_weights():
+    config = Config.fromfile(find_config('sapiens_tiny/multitask_synthetic'))
+    init_default_scope(config.default_scope)
+    model = MODELS.build(config.model)
+    load_checkpoint(model, 'sapiens_tiny/multitask_synthetic', strict=True)
+    expected = load_file(find_weights('sapiens_tiny/multitask_synthetic'))
+    assert all(torch.equal(model.state_dict()[name], value.float()) for name, value in expected.items())
 
 
 @pytest.mark.parametrize('name', ['sapiens2_0.4b/seg_goliath', 'sapiens_tiny/seg_synthetic'])
