@@ -7,23 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = (
-    'common',
-    'train',
-    'inference',
-    'pretrain',
-    'pose',
-    'seg',
-    'depth_normal',
-    'det',
-    'multitask',
-    'synth',
-)
 
 # None in an installed suite, whose packages are found anyway.
-_paths = [
-    str(ROOT / folder) for folder in FOLDERS if (ROOT / folder / f'sapiens_{folder}').is_dir()
-]
+_paths = sorted(str(package.parents[1]) for package in ROOT.glob('*/sapiens_*/__init__.py'))
 sys.path[:0] = [path for path in _paths if path not in sys.path]
 # Spawned loader workers and torchrun's children read the variable instead.
 _inherited = os.environ.get('PYTHONPATH')

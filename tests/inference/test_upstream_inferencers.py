@@ -127,7 +127,9 @@ def test_upstreams_readers_take_names_of_weights():
     model = MODELS.build(config.model)
     load_checkpoint(model, 'sapiens_tiny/multitask_synthetic', strict=True)
     expected = load_file(find_weights('sapiens_tiny/multitask_synthetic'))
-    assert all(torch.equal(model.state_dict()[name], value.float()) for name, value in expected.items())
+    assert all(
+        torch.equal(model.state_dict()[name], value.float()) for name, value in expected.items()
+    )
 
 
 @pytest.mark.parametrize('name', ['sapiens2_0.4b/seg_goliath', 'sapiens_tiny/seg_synthetic'])

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Imports point one way: multitask -> tasks -> det -> inference -> common -> upstream."""
+"""Imports point one way: multitask -> tasks -> det -> inference -> common -> upstream, as ALLOWED has it."""
 
 import ast
 from graphlib import CycleError, TopologicalSorter
