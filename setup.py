@@ -103,6 +103,10 @@ parquet = ['pyarrow>=14']  # annotations of SAM 3D Body, keypoints that tools/an
 cluster = [
     'ray[data]>=2.30'  # curation and labelling over several machines; one machine needs no extra
 ]
+curation = [
+    'rapidocr>=3.10',  # finds text over photos; the network is in its wheel, Apache-2.0
+    'onnxruntime>=1.18',  # runs it
+]
 s3 = ['s3fs>=2024.2']  # photos and labels on S3; other storage of fsspec has packages of its own
 docs = [
     'mkdocs-material>=9.5',
@@ -170,12 +174,13 @@ setup(
         'export': export,
         'parquet': parquet,
         'cluster': cluster,
+        'curation': curation,
         's3': s3,
         'rerun': rerun,
         'web': web,
         'docs': docs,
         'all': runtime,
-        'test': [*runtime, *cluster, *s3, *rerun, *web, *test],
+        'test': [*runtime, *cluster, *curation, *s3, *rerun, *web, *test],
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',

@@ -12,6 +12,7 @@ from invented_photos import jpeg, photo_like
 from sapiens_pretrain.curation import Curation, MinSize, PersonFilter, Settings
 from sapiens_pretrain.curation import pipeline as pipeline_module
 from sapiens_pretrain.curation.detectors import BoxesFile, ImageDetector
+from sapiens_pretrain.curation.duplicates import DuplicateSearch
 from sapiens_pretrain.curation.engines import Processes
 from sapiens_pretrain.curation.filters import make_filter
 from sapiens_pretrain.curation.photo import Photo, Record
@@ -80,7 +81,7 @@ def settings_for(heap, **options):
     filters = [
         MinSize(300),
         PersonFilter(0.9, 300),
-        *map(make_filter, ('text', 'watermark', 'art')),
+        *map(make_filter, ('watermark', 'art')),
     ]
     boxes = heap.parent / 'boxes.json'
     return Settings(
@@ -155,37 +156,49 @@ def test_ray_gives_the_same(heap, tmp_path, monkeypatch):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     outs = [tmp_path / 'one', tmp_path / 'ray']
     Curation(heap, outs[0], settings_for(heap)).run()
+    # Half of the hashes are a bit away from those of the other half, in another part.
+    values = np.random.default_rng(0).integers(0, 1 << 63, 400, dtype=np.uint64)
+    first, second = np.arange(800, dtype=np.uint64).reshape(2, 400)
+    read = [(values, first), (values ^ np.uint64(1 << 40), second)].__getitem__
+    alone = DuplicateSearch(tmp_path / 'alone', read, 2, 800, per_task=100).run(Processes())
     monkeypatch.setenv('RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO', '0')
-    engine = RayData(workers=1)
+    engine = RayData(workers=2)
     try:
         Curation(heap, outs[1], settings_for(heap)).run(engine)
+        together = DuplicateSearch(tmp_path / 'both', read, 2, 800, per_task=100).run(engine)
     finally:
         engine.ray.shutdown()
     assert everything(outs[0]) == everything(outs[1])
+    assert together.tolist() == alone.tolist() == [[400 + i, i] for i in range(400)]
 
 
-def test_a_killed_run_goes_on(heap, tmp_path, monkeypatch):
+def test_a_run_killed_after_any_task_goes_on(heap, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline_module, 'EXAMINE_CHUNK', 2)
-    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    whole = tmp_path / 'whole'
     Curation(heap, whole, settings_for(heap)).run()
-    calls = []
+    parts, bands, shards = 5, 5, 1
+    for last in (2, parts, parts + 3, parts + 1 + bands):
+        cut, calls = tmp_path / f'cut{last}', []
 
-    def dying(function, tasks):
-        for task in tasks[:2]:
-            calls.append(task)
-            function(task)
-        raise KeyboardInterrupt
+        def until_last(function, tasks, calls=calls, last=last):
+            for task in tasks:
+                if len(calls) == last:
+                    raise KeyboardInterrupt
+                calls.append((function.__name__, task))
+                function(task)
 
-    with pytest.raises(KeyboardInterrupt):
-        Curation(heap, cut, settings_for(heap)).run(dying)
+        with pytest.raises(KeyboardInterrupt):
+            Curation(heap, cut, settings_for(heap)).run(until_last)
+        assert len(calls) == last
 
-    def counting(function, tasks):
-        calls.extend(tasks)
-        Processes()(function, tasks)
+        def counting(function, tasks, calls=calls):
+            calls.extend((function.__name__, task) for task in tasks)
+            Processes()(function, tasks)
 
-    Curation(heap, cut, settings_for(heap)).run(counting)
-    assert calls == [0, 1, 2, 3, 4, 0]  # each part once, then the one shard
-    assert everything(whole) == everything(cut)
+        Curation(heap, cut, settings_for(heap)).run(counting)
+        stages = {'examine': parts, 'sort': 1, 'compare': bands, 'write_shard': shards}
+        assert calls == [(name, task) for name, size in stages.items() for task in range(size)]
+        assert everything(whole) == everything(cut)
 
 
 def test_other_settings_need_another_folder(heap, tmp_path):
@@ -205,7 +218,8 @@ def test_input_must_not_change(heap, tmp_path):
 def test_tools(heap, tmp_path, run_tool):
     out = tmp_path / 'out'
     boxes = ('--boxes', heap.parent / 'boxes.json')
-    text = run_tool('tools/data/curate_humans.py', heap, out, *boxes, '--images-per-shard', 5)
+    options = ('--images-per-shard', 5, '--filters', 'text=0.02', 'art')
+    text = run_tool('tools/data/curate_humans.py', heap, out, *boxes, *options)
     assert text.startswith('2 of 10 images kept')
     assert len(fates(out)) == 8
     text = run_tool('tools/data/pack_shards.py', heap, tmp_path / 'packed', '--images-per-shard', 3)
@@ -235,6 +249,7 @@ def test_wrong_arguments(heap, tmp_path, run_tool):
     for arguments, message in (
         ((tmp_path / 'nowhere', out, *boxes), 'nowhere: expected a folder'),
         ((heap, out, *boxes, '--filters', 'nonsense'), "filter 'nonsense' is not one of"),
+        ((heap, out, *boxes, '--filters', 'art=x'), "filter 'art=x': expected a number after ="),
         ((heap, out, *boxes, '--images-per-shard', 0), 'images_per_shard must be at least 1'),
         ((heap, out, *boxes, '--batch-size', 0), 'detector_batch must be at least 1'),
         ((heap, out, *boxes, '--workers', 0), 'workers must be at least 1'),

@@ -7,15 +7,16 @@ import pytest
 from invented_photos import jpeg, photo_like
 
 from sapiens_pretrain.curation import ScoreFilter
-from sapiens_pretrain.curation.duplicates import DuplicateFinder, difference_hash
+from sapiens_pretrain.curation import filters as filters_module
+from sapiens_pretrain.curation.duplicates import difference_hash
 from sapiens_pretrain.curation.filters import (
-    DEFAULT_SCORERS,
+    SCORERS,
     drawing_score,
     make_filter,
-    text_score,
     watermark_score,
 )
 from sapiens_pretrain.curation.photo import Photo, Record
+from sapiens_pretrain.curation.text import _reader, text_share
 
 
 def text_page(seed):
@@ -46,13 +47,13 @@ def drawing(seed):
 @pytest.mark.parametrize(
     ('name', 'scorer', 'example'),
     [
-        ('text', text_score, text_page),
+        ('text', text_share, text_page),
         ('watermark', watermark_score, marked),
         ('art', drawing_score, drawing),
     ],
 )
 def test_default_scorers_separate_their_examples(name, scorer, example):
-    threshold = DEFAULT_SCORERS[name][1]
+    threshold = SCORERS[name][1]
     photos = [scorer(photo_like(seed)) for seed in range(3)]
     examples = [scorer(example(seed)) for seed in range(3)]
     assert max(photos) < threshold < min(examples), (photos, examples)
@@ -61,19 +62,54 @@ def test_default_scorers_separate_their_examples(name, scorer, example):
 def test_photographs_pass_the_default_scorers(samples):
     for path in sorted((samples / 'coco').glob('*.jpg')):
         image = cv2.imread(str(path))
-        for name, (scorer, threshold) in DEFAULT_SCORERS.items():
+        for name, (scorer, threshold) in SCORERS.items():
             assert scorer(image) < threshold, (path.name, name)
+
+
+def test_text_of_any_direction_and_hand_is_found():
+    page = text_page(0)
+    threshold = SCORERS['text'][1]
+    assert text_share(np.ascontiguousarray(np.rot90(page))) > threshold
+    large = cv2.putText(photo_like(1), 'NEWS', (10, 240), 0, 4.5, (0, 0, 255), 18)
+    script = cv2.FONT_HERSHEY_SCRIPT_COMPLEX
+    written = cv2.putText(photo_like(2), 'with love', (20, 200), script, 2, (0, 0, 0), 3)
+    assert min(text_share(large), text_share(written)) > threshold
+    # A number on a shirt is no reason.
+    number = cv2.putText(photo_like(3), '7', (180, 200), 0, 0.8, (255, 255, 255), 2)
+    assert text_share(number) < threshold
+
+
+def test_the_text_reader_needs_no_network(monkeypatch):
+    def connect(*_):
+        raise AssertionError('a connection was tried')
+
+    monkeypatch.setattr('socket.socket.connect', connect)
+    _reader.cache_clear()
+    assert text_share(text_page(0)) > 0.1
+
+
+def test_the_text_reader_is_an_extra(monkeypatch):
+    monkeypatch.setattr(filters_module, 'find_spec', lambda name: None)
+    with pytest.raises(
+        ImportError, match=r'needs RapidOCR: pip install "sapiens-openmmlab\[curation\]"'
+    ):
+        make_filter('text')
+
+
+def test_thresholds_of_ones_own():
+    assert make_filter('text').threshold == SCORERS['text'][1]
+    assert make_filter('text=0.02').threshold == 0.02
 
 
 def test_flat_images_do_not_break_scorers():
     flat = np.zeros((50, 60, 3), np.uint8)
-    assert [scorer(flat) for scorer, _ in DEFAULT_SCORERS.values()] == [0.0, 0.0, 1.0]
+    assert [scorer(flat) for scorer, _ in SCORERS.values()] == [0.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize('shape', [(1, 1, 3), (1, 40, 3), (40, 1, 3), (2, 2, 3)])
+@pytest.mark.parametrize('shape', [(1, 1, 3), (1, 40, 3), (40, 1, 3), (2, 2, 3), (9, 3000, 3)])
 def test_images_of_a_few_pixels_do_not_break_scorers(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    assert all(0 <= scorer(image) <= 1 for scorer, _ in DEFAULT_SCORERS.values())
+    assert all(0 <= scorer(image) <= 1 for scorer, _ in SCORERS.values())
 
 
 def test_own_filters():
@@ -98,20 +134,3 @@ def test_hash_survives_what_it_should():
     value = difference_hash(image)
     assert all((value ^ difference_hash(other)).bit_count() <= 4 for other in same)
     assert (value ^ difference_hash(photo_like(1))).bit_count() > 12
-
-
-@pytest.mark.parametrize('distance', [0, 1, 4, 7])
-def test_duplicate_finder_equals_brute_force(distance):
-    random = np.random.default_rng(distance)
-    base = [int(v) for v in random.integers(0, 2**63, 40, dtype=np.uint64)]
-    values = base + [v ^ sum(1 << int(b) for b in random.integers(0, 64, 4)) for v in base]
-    finder = DuplicateFinder(distance)
-    earlier = []
-    for number, value in enumerate(values):
-        near = [name for other, name in earlier if (value ^ other).bit_count() <= distance]
-        found = finder.find(value)
-        assert (found is None) == (not near) and (found is None or found in near)
-        finder.add(value, str(number))
-        earlier.append((value, str(number)))
-    with pytest.raises(ValueError, match=r'distance must lie in 0..31 bits, got 40'):
-        DuplicateFinder(40)

@@ -33,8 +33,9 @@ def parse_args() -> argparse.Namespace:
     rest.add_argument(
         '--filters',
         nargs='*',
-        default=['text', 'watermark', 'art'],
-        help='text, watermark, art, or package.module:attribute of your own',
+        default=['text'],
+        help='text, watermark, art (the last two are weak), each with =LARGEST_SCORE if wanted, or '
+        'package.module:attribute of your own',
     )
     run = parser.add_argument_group('run')
     run.add_argument('--workers', type=int, default=1, help='processes, or tasks at a time on Ray')

@@ -2,19 +2,20 @@
 """Small, composable reasons to drop an image.
 
 A filter is any callable ``filter(photo, record) -> reason or None``; filters run in order and the
-first reason counts. The scorers for text, watermarks and drawings are simple image statistics that need
-no weights; their docstrings say what they miss. Better ones are any ``scorer(BGR image) -> float``
-in a :class:`ScoreFilter`.
+first reason counts. The scorers for watermarks and drawings are weak: simple image statistics that need no
+weights; their docstrings say what they miss. Better ones are any ``scorer(BGR image) -> float`` in a :class:`ScoreFilter`.
 """
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
 import numpy as np
 
 from .photo import Photo, Record
+from .text import text_share
 
 Filter = Callable[[Photo, Record], str | None]
 Scorer = Callable[[np.ndarray], float]
@@ -98,32 +99,8 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
 
 
-def text_score(image: np.ndarray) -> float:
-    """Share of the image covered by lines of text.
-
-    Horizontal runs of dense strokes, closed to blocks; a block counts if it is wide, low, and filled.
-    Misses handwriting, vertical and large display text; mistakes fences, stripes and brickwork for text.
-    """
-    grey = _grey(image)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    strokes = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, kernel) > 0.25
-    close = cv2.getStructuringElement(cv2.MORPH_RECT, (11, 1))
-    blocks = cv2.morphologyEx(strokes.astype(np.uint8), cv2.MORPH_CLOSE, close)
-    blocks = cv2.morphologyEx(blocks, cv2.MORPH_OPEN, np.ones((3, 5), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(blocks)
-    width, height = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
-    box = width * height
-    line = (
-        (width > 3 * height)
-        & (height >= 5)
-        & (height <= 40)
-        & (stats[1:, cv2.CC_STAT_AREA] > 0.5 * box)
-    )
-    return float(box[line].sum() / grey.size)
-
-
 def watermark_score(image: np.ndarray) -> float:
-    """How strongly the same pattern repeats over the image, 0 to 1.
+    """How strongly the same pattern repeats over the image, 0 to 1. Weak.
 
     The highest peak of the autocorrelation of the fine detail, away from the centre. Finds tiled,
     translucent marks as stock agencies print them. Misses a single logo; mistakes regular textures
@@ -147,7 +124,7 @@ def watermark_score(image: np.ndarray) -> float:
 
 
 def drawing_score(image: np.ndarray) -> float:
-    """Share of the image that is perfectly flat colour, 0 to 1.
+    """Share of the image that is perfectly flat colour, 0 to 1. Weak.
 
     Drawings, cartoons, logos and screenshots have areas without any noise, photographs hardly. Misses
     paintings and shaded renderings; mistakes over-exposed skies, studio backgrounds and heavy
@@ -158,32 +135,43 @@ def drawing_score(image: np.ndarray) -> float:
     return float(flat.mean())
 
 
-# Thresholds were set on photographs and on drawn examples (tests/pretrain/test_curation.py); look at
-# the manifest's scores of your own images before trusting them.
-DEFAULT_SCORERS: dict[str, tuple[Scorer, float]] = {
-    'text': (text_score, 0.08),
+# Thresholds were set on few photographs (docs/pretraining.md); look at the manifest's scores of your own
+# images before trusting them.
+SCORERS: dict[str, tuple[Scorer, float]] = {
+    'text': (text_share, 0.05),
     'watermark': (watermark_score, 0.35),
     'art': (drawing_score, 0.55),
 }
 
 
 def make_filter(name: str) -> Filter:
-    """A filter by name: one of :data:`DEFAULT_SCORERS`, or ``package.module:attribute`` of your own.
+    """A filter by name: one of :data:`SCORERS`, or ``package.module:attribute`` of your own.
 
-    The attribute is a filter, or a class that makes one without arguments.
+    A scorer's name may be followed by the largest score that is kept, ``text=0.02``. The attribute is a filter, or a class that makes
+    one without arguments.
 
     Raises:
         ValueError: There is no such filter.
+        ImportError: It needs a library that is not installed.
     """
-    if name in DEFAULT_SCORERS:
-        scorer, threshold = DEFAULT_SCORERS[name]
-        return ScoreFilter(name, scorer, threshold)
+    scorer_name, _, wanted = name.partition('=')
+    if scorer_name == 'text' and find_spec('rapidocr') is None:
+        raise ImportError(
+            'the filter "text" needs RapidOCR: pip install "sapiens-openmmlab[curation]", or leave it out '
+            'of --filters'
+        )
+    if scorer_name in SCORERS:
+        scorer, threshold = SCORERS[scorer_name]
+        try:
+            return ScoreFilter(scorer_name, scorer, float(wanted or threshold))
+        except ValueError as error:
+            raise ValueError(f'filter {name!r}: expected a number after =') from error
     module, _, attribute = name.partition(':')
     try:
         found: Any = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
-            f'filter {name!r} is not one of {list(DEFAULT_SCORERS)} and cannot be imported as '
+            f'filter {name!r} is not one of {list(SCORERS)} and cannot be imported as '
             f'"package.module:attribute": {error}'
         ) from error
     return found() if isinstance(found, type) else found

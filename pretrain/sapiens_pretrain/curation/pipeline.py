@@ -2,28 +2,29 @@
 """From a heap of images to shards of people and a manifest that says why each other image is not there.
 
 Three stages, each of independent tasks over fixed ranges of the input, so that the result is the same
-for any engine and number of workers, and a killed run goes on where it was: examine (parallel), find
-duplicates (one pass, in order), write shards (parallel).
+for any engine and number of workers, and a killed run goes on where it was: examine, find duplicates, write
+shards. Between them one process goes through the records in order and keeps none of them in memory.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from mmengine.logging import MMLogger
 
-from sapiens_common.files.atomic import write_text_atomically
+from sapiens_common.files.atomic import write_atomically, write_text_atomically
 from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_pretrain.data.shards import index_path, pack_shard
 from sapiens_pretrain.data.sources import TrainingImages, open_images
 from sapiens_pretrain.run_settings import check_settings
 
-from .duplicates import DuplicateFinder, difference_hash
+from .duplicates import DuplicateSearch, Hashes, difference_hash
 from .engines import Engine, Processes
 from .filters import Filter
 from .photo import Photo, Record
@@ -33,6 +34,7 @@ Detector = Callable[[Sequence[Photo]], Sequence[People]]
 """Maps photos to (boxes xyxy (N, 4) in pixels, scores (N,)) each."""
 
 EXAMINE_CHUNK = 256  # images per task and part file
+HASHED_CHUNKS = 4096  # of them per task that sorts hashes: a million images
 
 
 @dataclass
@@ -122,19 +124,13 @@ class Curation:
         logger.info(f'{len(self.source)} images; {len(todo)} of {len(chunks)} parts to examine')
         if todo:
             engine(self.examine, todo)
-        records = self._read_parts(len(chunks))
-        if self.settings.duplicate_distance is not None:
-            drop_duplicates(records, self.settings.duplicate_distance)
-        kept = [record for record in records if record.kept]
-        size = self.settings.images_per_shard
-        for position, record in enumerate(kept):
-            record.member = f'{position // size:06d}.tar/{position:09d}'
-        lines = [json.dumps(record.to_dict(), sort_keys=True) for record in records]
-        write_text_atomically(self.out / 'manifest.jsonl', '\n'.join(lines) + '\n')
-        shards = [n for n in range(-(-len(kept) // size)) if not self._is_written(n)]
-        if shards:
-            engine(_ShardTask(self, kept), shards)
-        return self._summarise(records)
+        duplicates = self._duplicates(engine, len(chunks))
+        summary = self._write_manifest(self._final_records(chunks, duplicates))
+        shards = range(-(-summary['kept'] // self.settings.images_per_shard))
+        todo = [n for n in shards if not index_path(self.shard_path(n)).is_file()]  # written last
+        if todo:
+            engine(self.write_shard, todo)
+        return summary
 
     def _part(self, chunk: int) -> Path:
         """File with the records of a chunk."""
@@ -144,9 +140,9 @@ class Curation:
         """File of a shard."""
         return self.out / 'shards' / f'{number:06d}.tar'
 
-    def _is_written(self, number: int) -> bool:
-        """Whether a shard is complete: its index is written last."""
-        return index_path(self.shard_path(number)).is_file()
+    def _kept(self, number: int) -> Path:
+        """File with the records of a shard's images."""
+        return self.out / 'parts' / f'shard_{number:06d}.jsonl'
 
     def examine(self, chunk: int) -> None:
         """Look at the images of a chunk and write their records."""
@@ -203,23 +199,78 @@ class Curation:
                 return reason
         return None
 
-    def _read_parts(self, count: int) -> list[Record]:
-        """All records, in input order."""
-        records = []
-        for chunk in range(count):
+    def _records(self, chunks: range) -> Iterator[Record]:
+        """Records of some chunks, in input order."""
+        for chunk in chunks:
             for line in self._part(chunk).read_text(encoding='utf-8').splitlines():
-                records.append(Record(**json.loads(line)))
-        return records
+                yield Record(**json.loads(line))
 
-    def _summarise(self, records: list[Record]) -> dict[str, Any]:
+    def hashes(self, part: int) -> Hashes:
+        """Hashes of the images that the filters keep, of some chunks."""
+        start, chunks = part * HASHED_CHUNKS, -(-self.count // EXAMINE_CHUNK)
+        records = self._records(range(start, min(start + HASHED_CHUNKS, chunks)))
+        kept = [(int(r.hash, 16), r.index) for r in records if r.kept]
+        hashes, positions = np.array(kept, np.uint64).reshape(-1, 2).T
+        return hashes, positions
+
+    def _duplicates(self, engine: Engine, chunks: int) -> np.ndarray:
+        """Images to drop, and what they are near to; see :meth:`DuplicateSearch.run`."""
+        distance = self.settings.duplicate_distance
+        if distance is None:
+            return np.empty((0, 2), np.int64)
+        folder, parts = self.out / 'parts' / 'duplicates', -(-chunks // HASHED_CHUNKS)
+        return DuplicateSearch(folder, self.hashes, parts, self.count, distance).run(engine)
+
+    def _final_records(self, chunks: range, duplicates: np.ndarray) -> Iterator[Record]:
+        """All records, with duplicates dropped and the others given their place in the shards."""
+        names = dict.fromkeys(duplicates[:, 1].tolist(), '')
+        drop = iter([*duplicates.tolist(), (-1, -1)])
+        dropped, near = next(drop)
+        kept = 0
+        for record in self._records(chunks):
+            if record.index in names:
+                names[record.index] = record.name
+            if record.index == dropped:
+                record.drop(f'duplicate: of {names[near]}')
+                dropped, near = next(drop)
+            if record.kept:
+                record.member = f'{kept // self.settings.images_per_shard:06d}.tar/{kept:09d}'
+                kept += 1
+            yield record
+
+    def _write_manifest(self, records: Iterator[Record]) -> dict[str, Any]:
+        """Write the manifest, the list of each shard's images, and the summary."""
+        reasons: Counter[str] = Counter()
+        people: Counter[int] = Counter()
+
+        def write(manifest: BinaryIO) -> None:
+            shard: list[str] = []
+            numbers = count()
+            for record in records:
+                line = json.dumps(record.to_dict(), sort_keys=True) + '\n'
+                manifest.write(line.encode())
+                if not record.kept:
+                    reasons[record.reason.split(':')[0]] += 1
+                    continue
+                people[record.people] += 1
+                shard.append(line)
+                if len(shard) == self.settings.images_per_shard:
+                    write_text_atomically(self._kept(next(numbers)), ''.join(shard))
+                    shard.clear()
+            if shard:
+                write_text_atomically(self._kept(next(numbers)), ''.join(shard))
+
+        write_atomically(self.out / 'manifest.jsonl', write)
+        return self._summarise(reasons, people)
+
+    def _summarise(self, reasons: Counter[str], people: Counter[int]) -> dict[str, Any]:
         """Write the counts and the histogram."""
         from .plots import draw_people_histogram
 
-        reasons = Counter(record.reason.split(':')[0] for record in records if not record.kept)
-        people = Counter(record.people for record in records if record.kept)
+        kept = people.total()
         summary = {
-            'images': len(records),
-            'kept': sum(record.kept for record in records),
+            'images': kept + reasons.total(),
+            'kept': kept,
             'dropped': dict(sorted(reasons.items())),
             'people_per_image': {str(count): people[count] for count in sorted(people)},
             'shards_left_out': [list(bad) for bad in getattr(self.source, 'bad_shards', [])],
@@ -229,40 +280,13 @@ class Curation:
             draw_people_histogram(people, self.out / 'people.png')
         return summary
 
-
-class _ShardTask:
-    """Writes one shard of kept images; what workers are given."""
-
-    def __init__(self, curation: Curation, kept: list[Record]) -> None:
-        self.curation = curation
-        self.kept = kept
-
-    def __call__(self, number: int) -> None:
-        size = self.curation.settings.images_per_shard
-        part = self.kept[number * size : (number + 1) * size]
+    def write_shard(self, number: int) -> None:
+        """Write a shard of kept images."""
         images = []
-        for record in part:
-            name, content = self.curation.source.read(record.index)
+        for line in self._kept(number).read_text(encoding='utf-8').splitlines():
+            record = Record(**json.loads(line))
+            name, content = self.source.read(record.index)
             key = record.member.split('/')[1]
             images.append((key, content, {'name': name, 'people': record.people}))
-        self.curation.shard_path(number).parent.mkdir(exist_ok=True)
-        pack_shard(self.curation.shard_path(number), images)
-
-
-def drop_duplicates(records: list[Record], distance: int) -> None:
-    """Drop, in order, every kept image that is close to an earlier kept one.
-
-    Args:
-        records: Of all images; changed in place.
-        distance: Bits in which the hashes may differ.
-    """
-    finder = DuplicateFinder(distance)
-    for record in records:
-        if not record.kept:
-            continue
-        value = int(record.hash, 16)
-        earlier = finder.find(value)
-        if earlier is None:
-            finder.add(value, record.name)
-        else:
-            record.drop(f'duplicate: of {earlier}')
+        self.shard_path(number).parent.mkdir(exist_ok=True)
+        pack_shard(self.shard_path(number), images)
