@@ -10,4 +10,5 @@ model = dict(
     distillation=dict(
         teacher=dict(model='sapiens_tiny/multitask_synthetic', task='pose'),
         outputs=dict(type='mmpose.KeypointMSELoss'),
-        features=dict(type='sapiens_multitask.PairwiseSimilarityLoss')))
+        # Of weight 1 its gradient would be thirty times that of the heatmaps, whose squares are small.
+        features=dict(type='sapiens_multitask.PairwiseSimilarityLoss', loss_weight=0.02)))

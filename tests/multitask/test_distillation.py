@@ -55,6 +55,20 @@ def batch(task):
     return torch.randn(2, 3, *SIZE), samples
 
 
+def test_features_do_not_drown_the_heatmaps(recipe):
+    """Squares of heatmaps are small; what counts is what a loss does to the encoder."""
+    model = build(recipe('pose')).train()
+    losses = model(*batch('pose'), mode='loss')
+    encoder = list(model.backbone.parameters())
+    steps = {}
+    for name, loss in losses.items():
+        if 'loss' in name:
+            gradients = torch.autograd.grad(loss, encoder, retain_graph=True)
+            steps[name] = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+    features = steps.pop('loss_distill_features')
+    assert 0 < features < 2 * max(steps.values()), steps
+
+
 @pytest.mark.parametrize('task', ['pose', 'seg'])
 def test_the_student_learns_and_the_teacher_does_not(task, recipe):
     config = recipe(task)

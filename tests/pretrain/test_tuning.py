@@ -237,11 +237,13 @@ def test_layer_decay(make):
     [*((SapiensViT, size) for size in ARCH_ZOO), *((Sapiens2ViT, size) for size in SAPIENS2_ZOO)],
 )
 def test_share_of_the_bytes(kind, size, strategies):
+    """Below 2 %; of tiny, whose layers are narrow, with the attention alone, and of Sapiens2's tiny 2.6 %."""
+    tuning = strategies['lora'] | ({'targets': ('attn',)} if size == 'tiny' else {})
     with torch.device('meta'):
-        encoder = kind(arch=size, tuning=strategies['lora'])
+        encoder = kind(arch=size, tuning=tuning)
     every = sum(p.numel() for p in encoder.parameters())
     adapter = sum(value.numel() for n, value in encoder.state_dict().items() if 'lora' in n)
-    assert adapter / (every - adapter) < (0.08 if size == 'tiny' else 0.02)
+    assert adapter / (every - adapter) < (0.03 if (kind, size) == (Sapiens2ViT, 'tiny') else 0.02)
 
 
 @pytest.mark.parametrize(

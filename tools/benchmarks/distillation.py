@@ -7,8 +7,8 @@
     OMP_NUM_THREADS=1 python tools/benchmarks/distillation.py RENDERS OUT
 
 Trains the students of configs/*/cspnext_tiny_synthetic*.py on the labels of some people, with the teacher on the same
-people, and with its labels of all the others. The first start writes OUT/unlabelled.txt, the list for the second command,
-and ends. Writes OUT/distillation.csv; started again, it goes on.
+people, and with its labels of all the others ('all labels' are their true ones). The first start writes
+OUT/unlabelled.txt, the list for the second command, and ends. Writes OUT/distillation.csv; started again, it goes on.
 """
 
 import argparse
@@ -31,9 +31,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('renders', type=Path, metavar='RENDERS')
     parser.add_argument('out', type=Path, metavar='OUT')
-    parser.add_argument('--labelled', type=int, default=100, help='people with labels')
-    parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--steps', type=int, default=400)
+    parser.add_argument(
+        '--arms', nargs='+', choices=RECIPES, default=['labels', 'offline', 'online']
+    )
+    parser.add_argument('--labelled', type=int, default=30, help='people with labels')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--steps', type=int, default=240)
     parser.add_argument('--batch-size', type=int, default=16)
     return parser.parse_args()
 
@@ -88,11 +91,11 @@ def main() -> int:
         return train(config, folder, args.steps, seed, METRICS[task][0])
 
     table = Table(out / 'distillation.csv', ('task', 'arm', 'seed'))
-    for seed in range(args.seeds):
+    for seed in args.seeds:
         for task in METRICS:
-            for arm in RECIPES:
+            for arm in args.arms:
                 table.fill(measure, task=task, arm=arm, seed=seed)
-    for arm in RECIPES:
+    for arm in args.arms:
         for task, (_, name, scale) in METRICS.items():
             mean, spread = table.spread(task=task, arm=arm)
             count = len(table.values(task=task, arm=arm))

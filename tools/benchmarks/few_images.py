@@ -24,6 +24,7 @@ TASKS = {'points': 'PCK@0.05 of the box, %', 'classes': 'mIoU, %'}
 RATES = {
     'full': (0.2, 1.0),
     'lora': (1.0, 4.0),
+    'lora.attn': (4.0,),  # as lora's
     'last_blocks': (0.2, 1.0),
     'bitfit': (1.0, 4.0),
     'frozen': (1.0,),  # no rate counts
@@ -32,6 +33,7 @@ RATES = {
 LABELS = {
     'full': 'all weights',
     'lora': 'LoRA, rank 8',
+    'lora.attn': 'LoRA, rank 8, attention alone',
     'last_blocks': 'last 2 blocks',
     'bitfit': 'biases (BitFit)',
     'frozen': 'head alone',
@@ -49,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tasks', nargs='+', choices=TASKS, default=list(TASKS))
     parser.add_argument('--ways', nargs='+', choices=RATES, default=list(RATES))
     parser.add_argument('--images', nargs='+', type=int, default=[20, 100, 500])
-    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--steps', type=int, default=150)
     parser.add_argument('--batch-size', type=int, default=16)
     return parser.parse_args()
@@ -70,7 +72,7 @@ def main() -> int:
         rates = RATES[way]
         found = [study.run(**key, rate=rate) for rate in rates if len(rates) > 1]
         best[way] = rates[found.index(max(found))] if found else rates[0]
-    for seed in range(args.seeds):
+    for seed in args.seeds:
         for images in args.images:
             for task in args.tasks:
                 for way, rate in best.items():

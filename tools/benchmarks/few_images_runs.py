@@ -52,7 +52,7 @@ class Study:
         Args:
             part: Held-out people to evaluate on, ``choose`` or ``figures``.
             task: ``points`` or ``classes``.
-            way: A strategy, ``full``, or ``scratch``.
+            way: Of :func:`tune`.
             images: Their number.
             rate: Factor of the encoder's learning rate.
             seed: Of the subset and of the run.
@@ -149,14 +149,20 @@ class Study:
 
 
 def tune(config: Config, way: str, rate: float) -> None:
-    """Let a recipe start from the base and train what a way trains, the encoder at ``rate`` times its rate."""
+    """Let a recipe start from the base and train what a way trains, the encoder at ``rate`` times its rate.
+
+    A way is ``scratch``, ``full``, or a strategy; ``lora.attn`` is LoRA of the attention alone.
+    """
     backbone = config.model.backbone
     backbone.type = 'sapiens_pretrain.ConvStemViT'
     if way != 'scratch':
         backbone.init_cfg = dict(type='Pretrained', checkpoint=BASE)
-    strategy = config_root() / f'_base_/strategies/{way}.py'
+    name, _, target = way.partition('.')
+    strategy = config_root() / f'_base_/strategies/{name}.py'
     if strategy.is_file():
         backbone.tuning = Config.fromfile(strategy).tuning
+        if target:
+            backbone.tuning.targets = (target,)
     head = config.optim_wrapper.get('paramwise_cfg', {}).get('custom_keys', {})
     keys = {**head, 'backbone': {'lr_mult': rate}}
     config.optim_wrapper.paramwise_cfg = {'custom_keys': keys}

@@ -35,13 +35,17 @@ class Table:
         for row in self.rows:
             if all(row[name] == value for name, value in wanted.items()):
                 return row
-        row = {name: str(value) for name, value in {**key, **measure(**key)}.items()}
+        found = {**key, **measure(**key)}
+        columns = [*self.keys, *(name for name in found if name not in self.keys)]
+        row = {name: str(found[name]) for name in columns}
         self.rows.append(row)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open('w', encoding='utf-8', newline='') as file:
-            writer = csv.DictWriter(file, list(row))
-            writer.writeheader()
-            writer.writerows(self.rows)
+        # Appended, so that several processes can fill one table.
+        with self.path.open('a', encoding='utf-8', newline='') as file:
+            writer = csv.DictWriter(file, columns)
+            if not file.tell():
+                writer.writeheader()
+            writer.writerow(row)
         print(', '.join(f'{name} {value}' for name, value in row.items()), flush=True)
         return row
 

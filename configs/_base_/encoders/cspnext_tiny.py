@@ -1,4 +1,4 @@
-# Encoder card: the CSPNeXt of RTMPose-t (Jiang et al., 2023), from mmpose, from scratch: 1.3 M parameters, stride 32.
+# Encoder card: the CSPNeXt of RTMPose-t (Jiang et al., 2023), from mmpose, from scratch: 2.3 M parameters, stride 32.
 channels = 384  # of its output
 encoder = dict(
     type='mmpose.CSPNeXt',
