@@ -4,7 +4,7 @@
 
 ``python tools/benchmark.py all --json figures.json`` takes less than ten minutes on two CPU cores.
 On a GPU: ``python tools/benchmark.py encoder --device cuda --sizes 0.3b 0.6b 1b 2b --batches 1 4 16 64
---compile``, and the same options for ``inference`` and ``train``.
+--compile``, and the same options for ``inference`` and ``train``; sizes of Sapiens2 are ``sapiens2_1b``.
 ``python tools/benchmark.py cpu`` holds all ways to run a model on a CPU side by side.
 """
 
@@ -29,7 +29,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='also write the figures here')
     parser.add_argument('--device', default='cpu', help='cpu (default) or cuda')
     parser.add_argument('--repeats', type=int, default=7, help='timed rounds (default 7)')
-    parser.add_argument('--sizes', nargs='+', default=[], help='encoder sizes (tiny, 0.3b, ...)')
+    parser.add_argument(
+        '--sizes', nargs='+', default=[], help='tiny, 0.3b, ..., sapiens2_0.4b, ...'
+    )
     parser.add_argument('--batches', nargs='+', type=int, default=[], help='batch sizes of models')
     parser.add_argument(
         '--compile',

@@ -17,9 +17,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from sapiens_inference.engine.models import build_model
 from sapiens_pose.apis import PoseInferencer
 
+from .models import recipe
 from .people import write_photos
 
-_CONFIGS = Path(__file__).resolve().parents[2] / 'configs/pose'
 _BASELINE = "mmpose's inference_topdown, float32"
 _WORKERS = 4
 # (photos, people per photo)
@@ -40,9 +40,9 @@ def run(settings: Settings) -> Stage:
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for size in ('tiny',) if settings.quick else sizes:
+        for size in settings.sizes or ('tiny',) if settings.quick else sizes:
             # A large model takes half a minute per person on a CPU.
-            slow = not settings.on_gpu and size != 'tiny'
+            slow = not settings.on_gpu and not size.endswith('tiny')
             crowds = ((2, 2),) if settings.quick else ((1, 1),) if slow else _CROWDS
             for batch in settings.batches or (16,):
                 for photos, people in crowds:
@@ -81,7 +81,7 @@ def _measure(
     stage: Stage, size: str, batch: int, photos: dict[str, np.ndarray], settings: Settings
 ) -> None:
     """Add the comparison of one size and batch size, and what the engine says of its waiting."""
-    config = Config.fromfile(_CONFIGS / f'sapiens_{size}_goliath.py')
+    config = Config.fromfile(recipe('pose', size))
     config.model.test_cfg.flip_test = False
     torch.manual_seed(0)
     model = build_model(config)
@@ -92,7 +92,7 @@ def _measure(
             _BASELINE: _per_image(model, config, photos, settings)
         }
         waiting: dict[str, list[float]] = {}
-        slow = not settings.on_gpu and size != 'tiny'
+        slow = not settings.on_gpu and not size.endswith('tiny')
         for dtype in ('bfloat16',) if slow else ('float32', 'bfloat16'):
             infer = PoseInferencer(
                 config,

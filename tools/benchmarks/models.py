@@ -2,6 +2,7 @@
 """Models as stages need them, and the plain attention they are held against."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,10 +10,13 @@ from benchmarks.harness import Settings
 from torch import Tensor, nn
 
 from sapiens_common.models.precision import lower_precision
+from sapiens_pretrain.models import Sapiens2ViT
 from sapiens_pretrain.models.vit import Attention, SapiensViT
 
 INPUT_SIZE = (1024, 768)
 """(height, width) in pixels of the published models."""
+_CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+_DATA = ('goliath', 'folder', 'humans300m', 'humans1b', 'synthetic')
 
 
 class PlainAttention(Attention):
@@ -37,17 +41,30 @@ def without_sdpa(model: nn.Module) -> nn.Module:
     return twin
 
 
+def is_second(size: str) -> bool:
+    """Whether a size is of Sapiens2: ``sapiens2_1b``; ``1b`` is of Sapiens."""
+    return size.startswith('sapiens2_')
+
+
+def recipe(task: str, size: str) -> Path | None:
+    """The config of a task and size; None if there is none."""
+    name = size if is_second(size) else f'sapiens_{size}'
+    files = (_CONFIGS / f'{task}/{name}_{data}.py' for data in _DATA)
+    return next((file for file in files if file.is_file()), None)
+
+
 def input_size(size: str, quick: bool) -> tuple[int, int]:
     """(height, width) an encoder size is used at."""
     if quick:
         return 64, 48
-    return (256, 192) if size == 'tiny' else INPUT_SIZE
+    return (256, 192) if size.endswith('tiny') else INPUT_SIZE
 
 
-def encoder(size: str, settings: Settings, device: str | None = None, **kwargs: Any) -> SapiensViT:
+def encoder(size: str, settings: Settings, device: str | None = None, **kwargs: Any) -> nn.Module:
     """An encoder with the weights its layers are made with, in evaluation mode."""
+    made = Sapiens2ViT if is_second(size) else SapiensViT
     with torch.device(device or settings.device):
-        model = SapiensViT(arch=size, img_size=input_size(size, settings.quick), **kwargs)
+        model = made(arch=size, img_size=input_size(size, settings.quick), **kwargs)
     return model.eval()
 
 

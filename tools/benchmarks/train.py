@@ -3,7 +3,6 @@
 
 import gc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,13 +18,13 @@ from sapiens_inference.outputs.export import head_of
 from sapiens_pose.models import PoseHead
 
 from . import batches
+from .models import recipe
 
-_CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 _TASKS: dict[str, tuple[str, Callable[[int, tuple[int, int]], batches.Batch]]] = {
-    'pose': ('pose/sapiens_{}_goliath.py', batches.pose_batch),
-    'seg': ('seg/sapiens_{}_goliath.py', batches.seg_batch),
-    'depth': ('depth/sapiens_{}_folder.py', batches.depth_batch),
-    'mae': ('pretrain/sapiens_{}_humans300m.py', batches.mae_batch),
+    'pose': ('pose', batches.pose_batch),
+    'seg': ('seg', batches.seg_batch),
+    'depth': ('depth', batches.depth_batch),
+    'mae': ('pretrain', batches.mae_batch),
 }
 _REFERENCE = "mmpose's head and AdamW, float32"
 
@@ -42,13 +41,14 @@ def run(settings: Settings) -> Stage:
         'train', 'Steps on made-up batches: forward, backward, clipping, optimizer; random weights.'
     )
     sizes = settings.sizes or (('1b',) if settings.on_gpu else ('tiny',))
+    tasks = ('pose',) if settings.quick else tuple(_TASKS)
     batch = settings.batches or ((2, 8) if settings.on_gpu else (8,))
     for size in sizes:
-        for task in ('pose',) if settings.quick else _TASKS:
+        for task in (task for task in tasks if recipe(_TASKS[task][0], size)):
             for count in (1,) if settings.quick else batch:
                 stage.comparisons.append(_measure(task, size, count, settings))
                 gc.collect()
-        if settings.on_gpu and size != 'tiny':
+        if settings.on_gpu and not size.endswith('tiny'):
             for found in stage.comparisons:
                 best = max(case.peak_share or 0 for case in found.cases)
                 what = f'{found.job}, batch {found.items}: share of the bf16 peak'
@@ -63,18 +63,18 @@ def run(settings: Settings) -> Stage:
 
 def _measure(task: str, size: str, batch: int, settings: Settings) -> Any:
     """All ways of a step of one task."""
-    file, make_batch = _TASKS[task]
-    config = Config.fromfile(_CONFIGS / file.format(size))
+    folder, make_batch = _TASKS[task]
+    config = Config.fromfile(recipe(folder, size))
     dtypes = ('bfloat16',) if settings.on_gpu else ('float32', 'bfloat16')
     image = _image_size(config)
     data = make_batch(batch, image)
     ways: dict[str, Callable[[], float]] = {}
-    if task == 'pose' and not (settings.on_gpu and size in ('1b', '2b') and batch > 4):
+    if task == 'pose' and not (settings.on_gpu and size.endswith(('1b', '2b', '5b')) and batch > 4):
         ways[_REFERENCE] = _reference_step(config, batch, image, settings)
     for dtype in dtypes:
         for with_cp in (False,) if settings.quick else (False, True):
             name = f'{dtype}, blocks recomputed' if with_cp else dtype
-            ways[name] = _step(config, data, dtype, with_cp, settings)
+            ways[name] = training_step(config, data, dtype, with_cp, settings)
     return compare(
         f'{task} {size}, {image[0]} x {image[1]}',
         ways,
@@ -130,7 +130,7 @@ def _trainer(model: Any, data: batches.Batch, wrapper: Any) -> Callable[[], floa
     return step
 
 
-def _step(
+def training_step(
     config: Config, data: batches.Batch, dtype: str, with_cp: bool, settings: Settings
 ) -> Callable[[], float]:
     """This suite's step."""
