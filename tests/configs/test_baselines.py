@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks import equal_time
 from invented_data import invent_data
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from runs import launch
+
+from sapiens_train.fit import check_fit
 
 NAMES = ['hrnet_w48', 'vitpose_b', 'rtmpose_m', 'rtmw_l', 'dwpose_l_m', 'dwpose_m_m']
 
@@ -52,6 +55,32 @@ def test_pose_baselines_train(root, tmp_path, name):
     assert len(losses) == 2 and np.isfinite(losses).all()
 
 
+TINY = [(task, name) for task, names in equal_time.ARCHITECTURES.items() for name in names]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('task', 'name'), [row for row in TINY if row[0] != 'depth'])
+def test_tiny_baselines_train(root, tmp_path, task, name):
+    invent_data(tmp_path / 'data')
+    config = launch.load_config(
+        str(root / f'configs/{task}/baselines/{name}_synthetic.py'),
+        None,
+        'none',
+        {'data_root': str(tmp_path / 'data')},
+    )
+    config.train_dataloader.batch_size = 2
+    runner = equal_time.run(config, tmp_path / 'work', seconds=1e-3, rate=1, seed=0)
+    assert runner.iter == 1
+    losses, _ = runner.message_hub.get_scalar('train/loss').data
+    assert np.isfinite(losses).all()
+
+
+def test_the_list_of_tiny_baselines_is_complete(root):
+    paths = root.glob('configs/*/baselines/*_synthetic.py')
+    there = {(path.parts[-3], path.stem.removesuffix('_synthetic')) for path in paths}
+    assert there == set(TINY)
+
+
 @pytest.mark.parametrize(
     ('task', 'name', 'arch', 'widths'),
     [
@@ -73,6 +102,7 @@ def test_dense_baselines_learn_a_map(root, task, name, arch, widths):
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.decode_head.init_weights()
+    check_fit(model, config, training=False)
     channels = {'depth': 1, 'normal': 3}[task]
     truth = torch.rand(channels, side, side) * 0.3 + 0.2
     sample = SegDataSample(metainfo={'ori_shape': (side, side), 'img_shape': (side, side)})

@@ -40,6 +40,8 @@ NAME = re.compile(
     r'(sapiens_(tiny|0\.3b|0\.6b|1b|2b)_[a-z0-9_]+|sapiens2_(tiny|0\.1b|0\.4b|0\.8b|1b|5b)_[a-z0-9_]+'
     r'|rtmdet_[a-z0-9_-]+|\w+_(r101|b5|swin_l)_goliath|(mae|dinov2)_vit_b_synthhuman'
     r'|(hrnet_w48|vitpose_[blh]|rtmpose_[ml]|rtmw_l|dwpose_[lm]_m)_goliath'
+    r'|(hrnet_w24|vitpose_tiny|rtmpose_tiny|fcn_r18|deeplabv3plus_r18|segformer_b0|mask2former_swin_w32)_synthetic'
+    r'|(swin_w32|convnext_atto|vit_tiny_dpt)_synthetic'
     r'|(swin_b|convnext_b|dinov2_vit_b_dpt)_synthhuman|cspnext_tiny_synthetic(_distilled|_offline)?)\.py'
 )
 

@@ -12,6 +12,7 @@ from analysis import analyze_logs, compare_runs, get_flops, run_logs, visualize_
 from invented_data import invent_data
 from mmengine.config import Config
 
+from sapiens_depth_normal import evaluation
 from sapiens_inference.engine.models import build_model
 
 
@@ -53,9 +54,14 @@ def test_curves_of_a_resumed_run(runs):
 def test_bad_logs_are_named(tmp_path):
     with pytest.raises(ValueError, match=r'no vis_data/scalars.json'):
         run_logs.read_curves(tmp_path)
-    (tmp_path / 'scalars.json').write_text('{"loss": \n{"loss": 1, "step": 1}\n')
-    with pytest.raises(ValueError, match=r'scalars.json:1: expected a JSON object'):
-        run_logs.read_curves(tmp_path)
+    for line in ('{"loss": ', '5'):
+        (tmp_path / 'scalars.json').write_text(f'{line}\n{{"loss": 1, "step": 1}}\n')
+        with pytest.raises(ValueError, match=r'scalars.json:1: expected a JSON object'):
+            run_logs.read_curves(tmp_path)
+    with pytest.raises(ValueError, match=r'elsewhere does not exist; expected the work directory'):
+        run_logs.read_curves(tmp_path / 'elsewhere')
+    with pytest.raises(ValueError, match='a run is named twice'):
+        run_logs.run_names([str(tmp_path), f'{tmp_path}/.'])
 
 
 def test_the_curves_are_drawn(runs, tmp_path, run_tool):
@@ -74,7 +80,24 @@ def test_runs_side_by_side(runs):
     )
     assert rows['loss'] == ['2 (best 2 at 2)', '1.5 (best 1 at 1)']
     assert rows['coco/AP'] == ['0.4 (best 0.4 at 2)', '']
-    assert compare_runs.is_less_better('depth/rmse') and not compare_runs.is_less_better('coco/AP')
+
+
+def test_a_run_that_was_not_a_number_and_one_without_config(runs, tmp_path, run_tool):
+    folder = tmp_path / 'c/1/vis_data'
+    folder.mkdir(parents=True)
+    lines = '{"loss": NaN, "step": 1}\n{"loss": 2.5, "step": 2}\n'
+    (folder / 'scalars.json').write_text(lines)
+    printed = run_tool('tools/analysis/compare_runs.py', *runs, tmp_path / 'c')
+    assert '| optim.lr | 0.1 | 0.2 |\n' in printed and 'c: no config in it' in printed
+    assert '2.5 (best 2.5 at 2)' in printed
+
+
+@pytest.mark.parametrize('kind', evaluation.__all__)
+def test_which_figures_are_better_when_less(kind):
+    for column in getattr(evaluation, kind)().columns:
+        wanted = column.better == 'lower'
+        assert compare_runs.is_less_better(f'x/aligned_{column.key}') == wanted, column
+    assert not compare_runs.is_less_better('coco/AP') and not compare_runs.is_less_better('mIoU')
 
 
 def test_print_config(root, run_tool):
@@ -126,6 +149,42 @@ def small(root, tmp_path):
     return make
 
 
+def test_operations_where_levels_share_weights(root):
+    """RTMDet's levels have one set of convolutions, and MMSegmentation's SegFormer is not built on meta."""
+    for recipe, shape in (
+        ('det/rtmdet_tiny_person', (64, 64)),
+        ('seg/baselines/segformer_b0_synthetic', (128, 96)),
+    ):
+        config = Config.fromfile(str(root / f'configs/{recipe}.py'))
+        rows = get_flops.count(get_flops.build_on_meta(config), shape, depth=1)
+        assert rows[0][1] == sum(operations for _, operations, _ in rows[1:]) > 0
+    with pytest.raises(ValueError, match='does not run on one image of 64 x 64 alone'):
+        config = Config.fromfile(str(root / 'configs/pose/baselines/rtmpose_tiny_synthetic.py'))
+        get_flops.count(get_flops.build_on_meta(config), (64, 64), depth=1)
+
+
+def test_schedule_of_a_config_by_its_name(tmp_path, run_tool):
+    command = ['tools/analysis/visualize_scheduler.py', 'pose/sapiens_tiny_coco.py']
+    out = tmp_path / 'lr.png'
+    printed = run_tool(*command, '--out', out, '--cfg-options', 'optim_wrapper.optimizer.lr=0.25')
+    assert 'highest 0.25' in printed and cv2.imread(str(out)).std() > 5
+
+
+@pytest.mark.parametrize('mode', ['original', 'pipeline'])
+def test_browse_images_without_labels(tmp_path, run_tool, mode):
+    (tmp_path / 'photos').mkdir()
+    photo = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'photos/a.png'), photo)
+    options = ['--cfg-options', f'train_dataloader.dataset.images={tmp_path}/photos']
+    config, out = 'pretrain/sapiens_tiny_synthetic.py', tmp_path / 'out'
+    run_tool('tools/analysis/browse_dataset.py', config, '--mode', mode, '--out', out, *options)
+    picture = cv2.imread(str(out / '000000.png'))
+    if mode == 'original':
+        np.testing.assert_array_equal(picture, photo)
+    else:
+        assert picture.shape[1] > 2 * photo.shape[1]  # the file and the crop, side by side
+
+
 @pytest.mark.slow
 def test_pose_errors(small, tmp_path, run_tool):
     config, checkpoint, data = small('pose/sapiens_tiny_synthetic.py')
@@ -151,6 +210,14 @@ def test_confusion_matrix(small, tmp_path, run_tool):
         table = np.array([row[1:] for row in list(csv.reader(file))[1:]], int)
     assert table.shape == (28, 28) and table.sum() > 0
     assert cv2.imread(str(out / 'confusion.png')) is not None
+
+
+@pytest.mark.slow
+def test_confusion_matrix_of_a_task_without_classes(small, tmp_path, run_tool):
+    config, checkpoint, data = small('pose/sapiens_tiny_synthetic.py')
+    options = ['--work-dir', tmp_path / 'work', '--cfg-options', data]
+    with pytest.raises(SystemExit, match='does not test classes of pixels'):
+        run_tool('tools/analysis/confusion_matrix.py', config, checkpoint, *options)
 
 
 @pytest.mark.slow

@@ -2,11 +2,12 @@
 """Studies of short trainings: what they measure on, and that they go on where they stopped."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from benchmarks import few_images_data
+from benchmarks import equal_time, few_images_data
 from benchmarks.studies import Table
 
 from sapiens_common.layouts.goliath308 import load_goliath308
@@ -86,3 +87,24 @@ def test_a_table_goes_on_where_it_stopped(tmp_path):
     assert calls == [('full', rate, seed) for seed in range(3) for rate in (0.5, 1.0)]
     assert table.values(way='full', rate=1.0).tolist() == [10, 11, 12]
     assert len(table.values(way='lora')) == 0
+
+
+def test_training_ends_with_the_budget(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(equal_time.time, 'process_time', lambda: clock[0])
+    groups = [{'lr': 1.0}, {'lr': 0.1}]
+    runner = SimpleNamespace(
+        optim_wrapper=SimpleNamespace(param_groups=groups), train_loop=SimpleNamespace()
+    )
+    hook = equal_time.ProcessorBudget(seconds=10)
+    hook.before_train(runner)
+    rates, stops = [], []
+    for clock[0] in (100.0, 100.5, 101.0, 105.5, 109.9, 110.5):
+        hook.before_train_iter(runner, 0)
+        hook.after_train_iter(runner)
+        rates.append(groups[0]['lr'])
+        stops.append(runner.train_loop.stop_training)
+        assert groups[1]['lr'] == pytest.approx(0.1 * rates[-1])
+    np.testing.assert_allclose(rates[:4], [0.01, 0.5, 1.0, 0.5])
+    assert 0 < rates[4] < 1e-3 and rates[5] == 0
+    assert stops == [False] * 5 + [True]

@@ -21,9 +21,11 @@ def image_of(results: dict[str, Any]) -> Any:
     import cv2
     import numpy as np
 
-    from sapiens_common.files.images import read_image
+    from sapiens_common.files.images import decode_image, read_image
 
     image = results.get('img')
+    if image is None and 'encoded' in results:  # a file of pretraining
+        image = decode_image(results['encoded'], results['img_path'])
     if image is None:
         return None
     if not isinstance(image, np.ndarray):  # still encoded: the crop decodes what it needs
@@ -44,8 +46,10 @@ def stages(dataset: Any, index: int) -> list[tuple[str, Any]]:
     """(name of the transform, picture) after each transform that changes the picture."""
     import numpy as np
 
-    results = dataset.get_data_info(index)
-    shown: list[tuple[str, Any]] = []
+    read = getattr(dataset, 'read', dataset.get_data_info)
+    results = read(index)
+    picture = image_of(results)
+    shown = [] if picture is None else [('file', picture)]
     for transform in dataset.pipeline.transforms:
         results = transform(results)
         if results is None:

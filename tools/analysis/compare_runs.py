@@ -15,19 +15,23 @@ import _bootstrap
 from analysis.run_logs import read_curves, run_names
 
 # Metrics of which less is better; of all others more is.
-LESS_IS_BETTER = (
-    'loss',
-    'error',
-    'rmse',
-    'mae',
-    'absrel',
-    'angle',
-    'sad',
-    'mse',
-    'mad',
-    'mean',
-    'median',
-)
+LESS_IS_BETTER = {
+    *(
+        'loss',
+        'error',
+        'angle',
+        'mean',
+        'median',
+        'rmse',
+        'mae',
+        'mse',
+        'mad',
+        'sad',
+        'rel',
+        'absrel',
+    ),
+    *('l1', 'l2', 'gradient', 'connectivity'),
+}
 NOT_METRICS = ('lr', 'base_lr', 'time', 'data_time', 'memory', 'grad_norm')
 
 
@@ -56,7 +60,7 @@ def read_config(run: str) -> dict[str, Any]:
 def is_less_better(name: str) -> bool:
     """Whether a smaller value of a metric is the better one."""
     words = name.lower().replace('/', '_').replace('.', '_').split('_')
-    return any(word in words for word in LESS_IS_BETTER)
+    return not LESS_IS_BETTER.isdisjoint(words)
 
 
 def table(rows: list[list[str]], header: list[str]) -> str:
@@ -78,6 +82,8 @@ def config_rows(configs: list[dict[str, Any]]) -> list[list[str]]:
 
 def metric_rows(runs: list[dict]) -> list[list[str]]:
     """Last value of every metric, and the best with its step."""
+    import numpy as np
+
     names = sorted({name for curves in runs for name in curves} - set(NOT_METRICS))
     rows = []
     for name in names:
@@ -87,7 +93,8 @@ def metric_rows(runs: list[dict]) -> list[list[str]]:
                 cells.append('')
                 continue
             steps, values = curves[name]
-            best = values.argmin() if is_less_better(name) else values.argmax()
+            signed = -values if is_less_better(name) else values
+            best = np.where(np.isnan(values), -np.inf, signed).argmax()
             cells.append(f'{values[-1]:.5g} (best {values[best]:.5g} at {steps[best]})')
         rows.append([name, *cells])
     return rows
@@ -101,11 +108,17 @@ def main() -> None:
     parser.add_argument('runs', nargs='+', metavar='RUN')
     args = parser.parse_args()
     names = run_names(args.runs)
-    rows = config_rows([read_config(run) for run in args.runs])
+    values = metric_rows([read_curves(run) for run in args.runs])
+    configs = {name: read_config(run) for name, run in zip(names, args.runs, strict=True)}
+    known = [name for name, config in configs.items() if config]
+    rows = config_rows([configs[name] for name in known])
     print('## Settings that differ\n')
-    print(table(rows, ['setting', *names]) if rows else 'none')
+    print(table(rows, ['setting', *known]) if rows else 'none')
+    for name in names:
+        if name not in known:
+            print(f'\n{name}: no config in it')
     print('\n## Values\n')
-    print(table(metric_rows([read_curves(run) for run in args.runs]), ['value', *names]))
+    print(table(values, ['value', *names]))
 
 
 if __name__ == '__main__':

@@ -72,7 +72,9 @@ def main() -> None:
 
     launch.set_checkpoint(config, args.checkpoint)
     runner = launch.build_runner(config)
-    names = list(runner.test_loop.dataloader.dataset.metainfo['classes'])
+    names = list(runner.test_loop.dataloader.dataset.metainfo.get('classes', ()))
+    if not names:
+        raise ValueError(f'{args.config} does not test classes of pixels')
     metric = make_metric(len(names))
     runner.test_loop.evaluator.metrics = [metric]
     metric.dataset_meta = runner.test_loop.dataloader.dataset.metainfo

@@ -2,7 +2,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Operations and parameters: ``python tools/analysis/get_flops.py CONFIG [--shape 1024 768]``.
 
-Counted by torch on the meta device, so that any size fits any machine. A multiply-add is two operations.
+Counted by torch on the meta device, so that any size fits any machine. A multiply-add is two operations. Of a pretraining
+model the encoder is counted, on all patches.
 """
 
 import argparse
@@ -12,18 +13,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap
+from _run_arguments import OptionsAction
 
 
 def build_on_meta(config: Any) -> Any:
-    """The model of a config without memory."""
+    """The model of a config without memory, where its library can build one so."""
     import torch
     from mmengine.registry import init_default_scope
 
     from sapiens_inference.engine.models import build_model
 
     init_default_scope(config.get('default_scope') or 'mmengine')
-    with torch.device('meta'):
-        return build_model(config).eval()
+    try:
+        with torch.device('meta'):
+            return build_model(config).eval()
+    except RuntimeError:  # some of upstream's encoders compute their drop rates on the device
+        return build_model(config).eval().to('meta')
 
 
 def input_shape(config: Any) -> tuple[int, int]:
@@ -41,7 +46,11 @@ def input_shape(config: Any) -> tuple[int, int]:
 
 
 def count(model: Any, shape: tuple[int, int], depth: int) -> list[tuple[str, int, int]]:
-    """Rows of module name, operations for one image, parameters; the first row is the whole model."""
+    """Rows of module name, operations for one image, parameters; the first row is the whole model.
+
+    Raises:
+        ValueError: The model does not take images of this shape, or needs more than an image.
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -50,16 +59,21 @@ def count(model: Any, shape: tuple[int, int], depth: int) -> list[tuple[str, int
     counter = FlopCounterMode(display=False, depth=None)
     image = torch.empty(1, 3, *shape, device='meta')
     # The counter does not know the fused kernel of the CPU; the plain one is its matrix products.
-    with torch.no_grad(), plain_attention(), counter:
-        model(image, None, mode='tensor')
-    counts = counter.get_flop_counts()
     root = type(model).__name__
+    try:
+        with torch.no_grad(), plain_attention(), counter:
+            model(image, None, mode='tensor')
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'{root} does not run on one image of {shape[0]} x {shape[1]} alone: {error}'
+        ) from error
+    counts = counter.get_flop_counts()
 
     def operations_of(name: str, module: Any) -> int:
         # A module whose forward was called directly, or that is a list, was not counted itself.
         counted = sum(counts.get(f'{root}.{name}', {}).values())
         inside = (operations_of(f'{name}.{key}', child) for key, child in module.named_children())
-        return max(counted, sum(inside))
+        return counted or sum(inside)
 
     rows = [(root, counter.get_total_flops(), _parameters(model))]
     for name, module in model.named_modules():
@@ -83,10 +97,11 @@ def main() -> None:
     parser.add_argument(
         '--depth', type=int, default=2, help='levels of modules to list (default 2)'
     )
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     args = parser.parse_args()
-    from mmengine.config import Config
+    from runs.launch import load_config
 
-    config = Config.fromfile(args.config)
+    config = load_config(args.config, None, 'none', args.cfg_options)
     shape = tuple(args.shape) if args.shape else input_shape(config)
     rows = count(build_on_meta(config), shape, args.depth)
     total = rows[0][1]

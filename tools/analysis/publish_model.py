@@ -3,7 +3,7 @@
 """A checkpoint to hand on: ``python tools/analysis/publish_model.py CHECKPOINT OUT_FOLDER``.
 
 Keeps weights alone (no optimizer, no log), as .safetensors named ``<name>-<first 8 digits of its SHA-256>``,
-with the config and metrics that the checkpoint carries beside it.
+with the config that the checkpoint carries beside it.
 """
 
 import argparse

@@ -21,9 +21,11 @@ def find_logs(run: str | Path) -> list[Path]:
     """Scalar files of a run, oldest first: a resumed run has one per start.
 
     Raises:
-        ValueError: There are none.
+        ValueError: The path does not exist, or holds none.
     """
     path = Path(run)
+    if not path.exists():
+        raise ValueError(f'{run} does not exist; expected the work directory of a run')
     if path.is_file():
         return [path]
     found = sorted(path.glob('*/vis_data/scalars.json')) or sorted(path.rglob('scalars.json'))
@@ -48,12 +50,12 @@ def read_curves(run: str | Path) -> dict[str, Curve]:
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
-            except json.JSONDecodeError as error:
+            except json.JSONDecodeError:
                 if number == len(lines):
                     continue
-                raise ValueError(
-                    f'{path}:{number}: expected a JSON object, got {line!r:.60}'
-                ) from error
+                entry = None
+            if not isinstance(entry, dict):
+                raise ValueError(f'{path}:{number}: expected a JSON object, got {line!r:.60}')
             step = entry.get('step', entry.get('iter'))
             if step is None:
                 continue
@@ -68,7 +70,13 @@ def read_curves(run: str | Path) -> dict[str, Curve]:
 
 
 def run_names(runs: list[str]) -> list[str]:
-    """A short name for each run: its last folders, as many as tell the runs apart."""
+    """A short name for each run: its last folders, as many as tell the runs apart.
+
+    Raises:
+        ValueError: A run is named twice.
+    """
+    if len({Path(run).resolve() for run in runs}) < len(runs):
+        raise ValueError(f'a run is named twice: {", ".join(runs)}')
     parts = [Path(run).resolve().with_suffix('').parts for run in runs]
     for count in range(1, 1 + max(map(len, parts))):
         names = ['/'.join(path[-count:]) for path in parts]

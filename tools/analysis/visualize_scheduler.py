@@ -12,6 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import _bootstrap
+from _run_arguments import OptionsAction
 
 
 def trace(config: Any, per_epoch: int) -> dict[str, list[float]]:
@@ -60,14 +61,16 @@ def main() -> None:
     parser.add_argument('config')
     parser.add_argument('--iterations-per-epoch', type=int, default=100)
     parser.add_argument('--out', default='schedule.png', metavar='FILE.png')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     import matplotlib
 
     matplotlib.use('Agg')
     from matplotlib import pyplot
-    from mmengine.config import Config
+    from runs.launch import load_config
 
-    values = trace(Config.fromfile(args.config), args.iterations_per_epoch)
+    config = load_config(args.config, None, 'none', args.cfg_options)
+    values = trace(config, args.iterations_per_epoch)
     figure, panels = pyplot.subplots(
         len(values), 1, figsize=(8, 3 * len(values)), squeeze=False, layout='constrained'
     )

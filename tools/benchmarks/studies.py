@@ -12,6 +12,7 @@ from mmengine.config import Config
 from runs import launch
 
 Row = dict[str, Any]
+NEVER = 10**9  # steps
 
 
 class Table:
@@ -61,10 +62,28 @@ class Table:
         return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)))
 
 
+def prepare(config: Config, folder: Path, seed: int) -> None:
+    """Change a recipe for a short run that writes nothing but the log and loads its batches in this process.
+
+    Args:
+        config: Of ``runs.launch.load_config``; changed.
+        folder: Work directory.
+        seed: Of weights, order and augmentations.
+    """
+    config.work_dir = str(folder)
+    config.experiment_name = folder.name
+    config.randomness = {'seed': seed}
+    config.default_hooks.checkpoint = None
+    config.log_processor = {'by_epoch': False}
+    config.train_cfg = {'type': 'IterBasedTrainLoop', 'val_interval': NEVER}
+    config.train_dataloader.sampler = {'type': 'InfiniteSampler', 'shuffle': True}
+    for name in ('train_dataloader', 'val_dataloader'):
+        if config.get(name):
+            config[name].update(num_workers=0, persistent_workers=False)
+
+
 def train(config: Config, folder: Path, steps: int, seed: int, metric: str) -> Row:
     """Train a recipe for some steps, and evaluate it once at the end.
-
-    Nothing but the log is written; batches are loaded in this process.
 
     Args:
         config: Of ``runs.launch.load_config``; changed.
@@ -77,17 +96,9 @@ def train(config: Config, folder: Path, steps: int, seed: int, metric: str) -> R
         ``value`` of the metric; ``trained``, parameters with gradients; ``seconds`` of processor time of training.
     """
     warmup = steps // 10
-    config.work_dir = str(folder)
-    config.experiment_name = folder.name
-    config.randomness = {'seed': seed}
-    config.default_hooks.checkpoint = None
+    prepare(config, folder, seed)
     config.default_hooks.logger = {'type': 'LoggerHook', 'interval': max(steps // 4, 1)}
-    config.log_processor = {'by_epoch': False}
-    config.train_cfg = {
-        'type': 'IterBasedTrainLoop',
-        'max_iters': steps,
-        'val_interval': steps + 1,
-    }
+    config.train_cfg.max_iters = steps
     config.param_scheduler = [
         {'type': 'LinearLR', 'start_factor': 0.1, 'end': warmup, 'by_epoch': False},
         {
@@ -98,9 +109,6 @@ def train(config: Config, folder: Path, steps: int, seed: int, metric: str) -> R
             'by_epoch': False,
         },
     ]
-    config.train_dataloader.sampler = {'type': 'InfiniteSampler', 'shuffle': True}
-    for loader in (config.train_dataloader, config.val_dataloader):
-        loader.update(num_workers=0, persistent_workers=False)
     launch.enable_amp(config, 'auto')
     runner = launch.build_runner(config)
     start = time.process_time()

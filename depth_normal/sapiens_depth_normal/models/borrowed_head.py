@@ -29,6 +29,7 @@ class BorrowedHead(MapHead):
         self.head = MODELS.build(
             {**head, 'num_classes': classes, 'out_channels': classes, 'threshold': 0.0}
         )
+        self.in_channels = self.head.in_channels  # what the encoder is compared with
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Map the encoder's outputs (B, C, h, w) to raw maps (B, T, H, W)."""

@@ -42,9 +42,13 @@ class ImageSet(Dataset):
         """What messages call a sample."""
         return {'img_path': self.source.name(index)}
 
-    def __getitem__(self, index: int) -> Any:
+    def read(self, index: int) -> dict[str, Any]:
+        """What the first transform gets."""
         name, encoded = self.source.read(index)
-        return self.pipeline({'img_path': name, 'encoded': encoded})
+        return {'img_path': name, 'encoded': encoded}
+
+    def __getitem__(self, index: int) -> Any:
+        return self.pipeline(self.read(index))
 
 
 @DATA_SAMPLERS.register_module()
