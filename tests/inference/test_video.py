@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sapiens_inference.inputs.sources import open_inputs
+from sapiens_inference.inputs.video import import_av
 
 
 @pytest.fixture
@@ -241,3 +242,8 @@ def iter_with_files(task, inputs, out_dir):
     from sapiens_inference.engine.run import open_run
 
     return open_run([task], inputs, out_dir).run()
+
+
+def test_decoders_do_not_log_through_python():
+    av.logging.set_level(av.logging.ERROR)  # as torchvision of torch 2.6 does when it is imported
+    assert import_av().logging.get_level() is None

@@ -22,6 +22,9 @@ def import_av() -> Any:
         import av
     except ImportError as error:
         raise ImportError('videos need PyAV: pip install av') from error
+    # torchvision of torch 2.6 and before has FFmpeg log through Python. A thread of a decoder that logs
+    # while Python closes the decoder waits for the interpreter, and the interpreter for the thread.
+    av.logging.set_level(None)
     return av
 
 
