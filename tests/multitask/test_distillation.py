@@ -69,6 +69,51 @@ def test_features_do_not_drown_the_heatmaps(recipe):
     assert 0 < features < 2 * max(steps.values()), steps
 
 
+STUDENTS = {
+    'mmpretrain.ConvNeXt': (
+        dict(arch=dict(depths=[1] * 4, channels=[8, 8, 16, 24]), gap_before_final_norm=False),
+        24,
+    ),
+    'sapiens_pretrain.SapiensViT': (
+        dict(
+            arch=dict(embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=64),
+            img_size=SIZE,
+        ),
+        32,
+    ),
+}
+
+
+@pytest.mark.parametrize('encoder', STUDENTS)
+def test_students_of_upstream_and_ours(encoder, recipe):
+    config = recipe('seg')
+    options, channels = STUDENTS[encoder]
+    config.model.backbone = dict(type=encoder, **options)
+    config.model.decode_head.in_channels = channels
+    model = build(config).train()
+    losses = model(*batch('seg'), mode='loss')
+    sum(value for name, value in losses.items() if 'distill' in name).backward()
+    first = next(p for p in model.backbone.parameters() if p.requires_grad and p.ndim > 1)
+    assert first.grad.any()
+
+
+@pytest.mark.parametrize('task', ['depth', 'normal'])
+def test_regressors(task, recipe):
+    inputs, _ = batch('seg')
+    samples = []
+    for _ in inputs:
+        sample = SegDataSample(metainfo={'img_shape': SIZE, 'ori_shape': SIZE})
+        sample.gt_depth_map = PixelData(data=torch.rand(1, *SIZE) + 0.1)
+        sample.gt_normal_map = PixelData(
+            data=torch.nn.functional.normalize(torch.randn(3, *SIZE), dim=0)
+        )
+        sample.gt_mask = PixelData(data=torch.ones(1, *SIZE, dtype=torch.uint8))
+        samples.append(sample)
+    losses = build(recipe(task)).train()(inputs, samples, mode='loss')
+    assert {'loss_distill_features', 'loss_distill_output'} < set(losses)
+    assert all(value > 0 for name, value in losses.items() if 'distill' in name)
+
+
 @pytest.mark.parametrize('task', ['pose', 'seg'])
 def test_the_student_learns_and_the_teacher_does_not(task, recipe):
     config = recipe(task)
