@@ -20,7 +20,7 @@ from sapiens_inference.inputs.video import import_av, upright
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_inference.outputs.summary import Stopwatch
 
-from .sources import Entry, describe
+from .sources import Entry, describe, stored_video
 from .storage import (
     OF_THE_FILE,
     StorageError,
@@ -135,6 +135,9 @@ class Reader:
             except FileNotFoundError:
                 self.missing.append(entry['path'])
                 item.fail(f'{entry["path"]} does not exist any more')
+            except PermissionError as error:
+                self.missing.append(entry['path'])
+                item.fail(f'{entry["path"]} may not be read ({reason_of(error)})')
             except ValueError as error:
                 # What was read so far is good; the rest of the range is lost.
                 item.fail(f'{describe(entry)}: reading stopped after {number} frames ({error})')
@@ -192,7 +195,7 @@ def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
     av = import_av()
     path, low, high = entry['path'], entry['start'], entry['stop']
     try:
-        with open_file(path) as file, av.open(file) as container:
+        with stored_video(path) as container:
             if not container.streams.video:
                 raise ValueError('the file has no video stream')
             stream = container.streams.video[0]

@@ -8,6 +8,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +24,14 @@ from sapiens_inference.inputs.folders import (
 from sapiens_inference.inputs.photos import PHOTO_SUFFIXES
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES, import_av
 
-from .storage import absolute, errors_of, open_file, open_place, storage_errors
+from .storage import (
+    StorageError,
+    absolute,
+    errors_of,
+    open_file,
+    open_place,
+    storage_errors,
+)
 
 Entry = dict[str, Any]
 """An input: its ``name`` (relative, without suffix) and ``path``. A photo in a tar shard has also ``member``, ``offset`` and ``bytes``;
@@ -203,6 +211,29 @@ def _members(path: str, name: str) -> Iterator[Entry]:
         raise ValueError(f'shard {path} is not a readable, uncompressed tar: {error}') from error
 
 
+@contextmanager
+def stored_video(path: str) -> Iterator[Any]:
+    """A container of PyAV.
+
+    Raises:
+        FileNotFoundError, PermissionError: It is not there, or may not be read.
+        StorageError: It cannot be read.
+        av.FFmpegError, ValueError: It is not a video.
+    """
+    av = import_av()
+    try:
+        with open_file(path) as file:
+            if not file.read(1):  # PyAV fails on it with an error of the file system
+                raise ValueError('the file is empty')
+            file.seek(0)
+            with av.open(file) as container:
+                yield container
+    except StorageError as error:
+        if isinstance(error.__cause__, PermissionError):  # as of a photo, the file's fault
+            raise error.__cause__ from None
+        raise
+
+
 def _ranges(path: str, name: str, seconds: float) -> Iterator[Entry]:
     """Ranges of a video, cut by time: the header says how long it is, so nothing else is read.
 
@@ -211,13 +242,13 @@ def _ranges(path: str, name: str, seconds: float) -> Iterator[Entry]:
     av = import_av()
     length = 0.0
     try:
-        with open_file(path) as file, av.open(file) as container:
+        with stored_video(path) as container:
             stream = container.streams.video[0]
             if stream.duration:
                 length = float(stream.duration * stream.time_base)
             elif container.duration:
                 length = container.duration / av.time_base
-    except (av.FFmpegError, FileNotFoundError, IndexError):
+    except (av.FFmpegError, ValueError, IndexError, FileNotFoundError, PermissionError):
         length = 0.0
     # The header may be a little short; whatever is left belongs to the last range.
     count = max(1, round(length / seconds))

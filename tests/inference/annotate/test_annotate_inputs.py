@@ -10,11 +10,13 @@ import pytest
 from annotate_tasks import annotate, final_files, settings_for, write_video
 from fsspec.implementations.memory import MemoryFileSystem
 
+from sapiens_inference.annotate import storage as storage_module
 from sapiens_inference.annotate.dataset import read_samples
 from sapiens_inference.annotate.plan import cut
-from sapiens_inference.annotate.reading import read_range
+from sapiens_inference.annotate.reading import Reader, read_range
 from sapiens_inference.annotate.sources import Listing, describe
 from sapiens_inference.inputs.video import open_video, read_video
+from sapiens_inference.outputs.summary import Stopwatch
 
 arrow = pytest.importorskip('pyarrow', reason='the tables are parquet files', exc_type=ImportError)
 from pyarrow import parquet  # noqa: E402
@@ -85,6 +87,30 @@ def test_unreadable_inputs_are_set_aside(photos, tmp_path):
     (aside,) = shard['aside']
     assert aside['input'] == str(photos / '0005.png')
     assert 'no known image format' in aside['reason']
+
+
+def test_videos_that_cannot_be_opened_are_set_aside(photos, tmp_path, monkeypatch):
+    """Listing opens videos too: what is wrong with one is not the fault of the plan."""
+    for name, content in (('a_empty', b''), ('b_text', b'no video'), ('c_forbidden', b'secret')):
+        (photos / f'{name}.mp4').write_bytes(content)
+    (photos / 'd_folder.mp4').mkdir()
+    opened = storage_module.LocalFileSystem.open
+
+    def guarded(self, path, *args, **kwargs):
+        if 'c_forbidden' in str(path):
+            raise PermissionError(13, 'Permission denied')
+        return opened(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(storage_module.LocalFileSystem, 'open', guarded)
+    found = entries(photos)
+    names = [entry['name'] for entry in found if 'part' in entry]
+    assert names == ['a_empty', 'b_text', 'c_forbidden'] and len(found) == 23
+    reasons = []
+    for entry in found[20:]:
+        (item,) = Reader([entry], 1, Stopwatch())
+        reasons.append(item.error)
+    assert 'the file is empty' in reasons[0] and 'Invalid data found' in reasons[1]
+    assert 'may not be read (Permission denied)' in reasons[2]
 
 
 def test_too_many_bad_inputs_stop_the_run(photos, tmp_path):
