@@ -106,6 +106,7 @@ cluster = [
 curation = [
     'rapidocr>=3.10',  # finds text over photos; the network is in its wheel, Apache-2.0
     'onnxruntime>=1.18',  # runs it
+    'opencv-python-headless<5',  # RapidOCR takes any; 5 warps with other rounding (docs/parity.md)
 ]
 s3 = ['s3fs>=2024.2']  # photos and labels on S3; other storage of fsspec has packages of its own
 docs = [

@@ -139,6 +139,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, ImportError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    run = None
     try:
         run = Run(args.input, args.output, settings)
         if run.left_out:
@@ -156,7 +157,9 @@ def main(argv: list[str] | None = None) -> int:
             engine = local_engine(options, workers)
         report = run.run(engine, args.max_bad_share, args.timeout, args.quiet)
     except (ValueError, ImportError, StorageError) as error:
-        print(f'error: {error}\nthe same command continues the run', file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
+        if run is not None or isinstance(error, StorageError):  # else the folder was refused
+            print('the same command continues the run', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('stopped; the same command continues the run', file=sys.stderr)

@@ -27,3 +27,15 @@ def test_weights_in_the_box_are_hashed():
 def test_every_task_needs_weights(tmp_path):
     with pytest.raises(ValueError, match='names no checkpoint for pose; add pose=FILE'):
         settings('--tasks', 'seg', 'pose', '--weights', 'seg=a.pth')
+
+
+def test_a_folder_of_other_settings_is_refused_without_the_advice_to_try_again(tmp_path, capsys):
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos/a.jpg').write_bytes(b'never read')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/settings.json').write_text('{"per_shard": 1}')
+    command = [str(tmp_path / 'photos'), str(tmp_path / 'out'), '--device', 'cpu']
+    assert annotate.main(command) == 2
+    said = capsys.readouterr().err
+    assert 'was begun with other settings' in said and 'per_shard: 1 there, 256 here' in said
+    assert 'same command' not in said
