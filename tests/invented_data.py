@@ -12,9 +12,9 @@ PEOPLE = 6
 
 
 def invent_data(folder):
-    """A data set of noise in all layouts: pictures, masks, labels, depth, normals, 308 keypoints."""
+    """A data set of noise in all layouts: pictures, masks, alphas, labels, depth, normals, 308 keypoints."""
     rng = np.random.default_rng(0)
-    for name in ('images', 'masks', 'segmentations', 'depths', 'normals', 'annotations'):
+    for name in ('images', 'masks', 'alphas', 'segmentations', 'depths', 'normals', 'annotations'):
         (folder / name).mkdir(parents=True)
     images, annotations = [], []
     for index in range(PEOPLE):
@@ -24,6 +24,7 @@ def invent_data(folder):
         mask[8:56, 8:40] = 255
         cv2.imwrite(str(folder / f'images/{name}.jpg'), image)
         cv2.imwrite(str(folder / f'masks/{name}.png'), mask)
+        cv2.imwrite(str(folder / f'alphas/{name}.png'), cv2.blur(mask, (3, 3)))
         labels = rng.integers(0, 28, (64, 48), dtype=np.uint8)
         cv2.imwrite(str(folder / f'segmentations/{name}.png'), labels)
         np.save(folder / f'depths/{name}.npy', rng.uniform(1, 2, (64, 48)).astype(np.float32))

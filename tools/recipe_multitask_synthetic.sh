@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Reproduce the weights that travel with the suite, sapiens_tiny/multitask_synthetic: render, train, write.
 #   bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]     OUT/sapiens_tiny_multitask_synthetic.safetensors
-# COUNT=3000 and EASY=600 images, FIRST=3250 and SECOND=625 iterations can be set. docs/model_card.md says what to expect.
+# COUNT=3000 and EASY=600 images, FIRST=3250, SECOND=625 and THIRD=300 iterations can be set. docs/model_card.md says what to expect.
 set -euo pipefail
 
 out=$(realpath -m "${1:?usage: bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]}")
@@ -24,9 +24,10 @@ train() { # CONFIG NAME ITERATIONS OPTION...: continues a run that was stopped
     bash tools/dist_train.sh "configs/multitask/$1.py" "$processes" --work-dir "$out/$2" --resume --amp \
         --cfg-options data_root="$out/data" easy_root="$out/easy" max_iters="$3" randomness.seed=0 "${@:4}"
 }
-# Keypoints alone, then all tasks, on upright people, most others, and the easy ones.
+# Keypoints alone, then all tasks but mattes, then these alone; on upright people, most others, and the easy ones.
 train sapiens_tiny_synthetic_pose pose "${FIRST:-3250}"
 train sapiens_tiny_synthetic_box multitask "${SECOND:-625}" first_stage="$(cat "$out/pose/last_checkpoint")"
+train sapiens_tiny_synthetic_alpha alpha "${THIRD:-300}" first_stage="$(cat "$out/multitask/last_checkpoint")"
 
-"$python" tools/convert/checkpoint.py "$(cat "$out/multitask/last_checkpoint")" \
+"$python" tools/convert/checkpoint.py "$(cat "$out/alpha/last_checkpoint")" \
     "$out/sapiens_tiny_multitask_synthetic.safetensors" --half

@@ -1,4 +1,4 @@
-# Pose, body parts, depth and normals from one pass of CSPNeXt-tiny, with the model in the box as teacher.
+# Pose, body parts, depth, normals and mattes from one pass of CSPNeXt-tiny, with the model in the box as teacher.
 #   python tools/data/render_humans.py --preset photos --count 900 --out data/synthetic
 #   bash tools/dist_train.sh configs/multitask/cspnext_tiny_synthetic_distilled.py 2
 # Hardware: two CPU cores. Time: not measured.
@@ -13,12 +13,16 @@ model = dict(
         pose=dict(head=head),
         seg=dict(decode_head=head),
         depth=dict(decode_head=head),
-        normal=dict(decode_head=head)),
+        normal=dict(decode_head=head),
+        matting=dict(
+            decode_head=dict(
+                in_channels=_base_.channels, upsample_out_channels=(64, 64, 32, 32)))),
     distillation=dict(
         teacher=dict(model='sapiens_tiny/multitask_synthetic'),
         outputs=dict(
             pose=dict(type='mmpose.KeypointMSELoss', loss_weight=100.0),
             seg=dict(type='sapiens_multitask.SoftLabelLoss'),
             depth=dict(type='mmpose.L1Loss'),
-            normal=dict(type='mmpose.L1Loss')),
+            normal=dict(type='mmpose.L1Loss'),
+            matting=dict(type='mmpose.L1Loss')),
         features=dict(type='sapiens_multitask.PairwiseSimilarityLoss')))

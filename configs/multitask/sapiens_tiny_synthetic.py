@@ -1,4 +1,4 @@
-# Pose, body parts, depth and normals from one pass of the encoder, on crops of rendered people.
+# Pose, body parts, depth, normals and mattes from one pass of the encoder, on crops of rendered people.
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic.py 2 --amp --cfg-options first_stage=FILE
 # after sapiens_tiny_synthetic_pose.py, from its checkpoint; tools/recipe_multitask_synthetic.sh runs it all.
 # Hardware: two CPU cores. Time: half an hour.
@@ -14,4 +14,5 @@ model = dict(
         pose=dict(head=dict(in_channels=_base_.embed_dims)),
         seg=dict(decode_head=dict(in_channels=_base_.embed_dims)),
         depth=dict(decode_head=dict(in_channels=_base_.embed_dims)),
-        normal=dict(decode_head=dict(in_channels=_base_.embed_dims))))
+        normal=dict(decode_head=dict(in_channels=_base_.embed_dims)),
+        matting=dict(decode_head=dict(in_channels=_base_.embed_dims))))

@@ -1,6 +1,6 @@
-# What the weights in the box were trained with, second stage: all tasks, easy people more often than hard ones.
+# What the weights in the box were trained with, second stage: all tasks but mattes, easy people more often than hard ones.
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_box.py 1 --amp --cfg-options first_stage=FILE
-# after sapiens_tiny_synthetic_pose.py; tools/recipe_multitask_synthetic.sh renders what it takes, and runs both.
+# after sapiens_tiny_synthetic_pose.py; tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
 # Hardware: one CPU core. Time: twenty minutes.
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic.py']
@@ -8,9 +8,11 @@ data_root = 'data/synthetic'  # people as photographs show them; --cfg-options d
 easy_root = 'data/quickstart'  # the quick start's people, upright and facing
 lr = 1e-3
 
+model = dict(trained=['pose', 'seg', 'depth', 'normal'])
+load = dict(_base_.load, siblings=['mask', 'depth', 'normal', 'segmentation'])
 window = dict(_base_.window, scale=(0.85, 1.2), half_prob=0.05, max_angle=20)
 depth = dict(type='sapiens_depth_normal.NormalizeDepth')
-train_pipeline = [_base_.load, window, _base_.weigh, depth, _base_.colours, _base_.pack]
+train_pipeline = [load, window, _base_.weigh, depth, _base_.colours, _base_.pack]
 people = dict(_base_.people, pipeline=train_pipeline)
 upright = dict(people, data_root=data_root, ann_file='annotations/upright.json')
 most = dict(people, data_root=data_root, ann_file='annotations/most.json')

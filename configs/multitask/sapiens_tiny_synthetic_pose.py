@@ -1,16 +1,13 @@
 # What the weights in the box were trained with, first stage: body, feet and hands alone, three times the people per second.
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_pose.py 1 --amp
-# tools/recipe_multitask_synthetic.sh renders what it takes, and runs both stages.
+# tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
 # Hardware: one CPU core. Time: half an hour.
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic_box.py']
 
 max_iters = 3250
 warmup = 200
-_base_.model.tasks.pose.head.trained = 70  # those off the face
-model = dict(
-    loss_weights=dict(_delete_=True, pose=1.0),
-    tasks=dict(_delete_=True, pose=_base_.model.tasks.pose))
+model = dict(trained=['pose'], tasks=dict(pose=dict(head=dict(trained=70))))  # those off the face
 
 load = dict(type='sapiens_depth_normal.LoadMaps', siblings=[])
 train_pipeline = [load, _base_.window, _base_.weigh, _base_.colours, _base_.pack]

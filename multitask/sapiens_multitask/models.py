@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """One encoder, several tasks: whole task models whose backbone hands out features already computed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.model import BaseModel, BaseModule, ModuleDict
@@ -47,12 +48,14 @@ class MultitaskModel(BaseModel):
         backbone: Config of the encoder.
         tasks: Config of a model per task name.
         loss_weights: Factor of each task's losses; tasks not named count once.
+        trained: Tasks whose losses are taken; the heads of the others stay as ``init_cfg`` loads them, to the bit. None:
+            all. The encoder learns from these alone, unless its ``frozen_stages`` say otherwise.
         data_preprocessor: Config of the preprocessing, for all tasks.
         init_cfg: As mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: A task has a backbone of its own, a weight is for no task, or mmpose's or mmseg's
-            ``init_model`` builds the model.
+        ValueError: A task has a backbone of its own, a weight or ``trained`` is for no task, or mmpose's or
+            mmseg's ``init_model`` builds the model.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class MultitaskModel(BaseModel):
         backbone: dict,
         tasks: dict[str, dict],
         loss_weights: dict[str, float] | None = None,
+        trained: Sequence[str] | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
         **upstream: Any,
@@ -77,10 +81,21 @@ class MultitaskModel(BaseModel):
             raise ValueError(
                 f"tasks {own}: set backbone=dict(type='sapiens_multitask.SharedFeatures')"
             )
-        unknown = set(loss_weights or {}) - set(tasks)
-        if unknown:
-            raise ValueError(f'loss_weights of {sorted(unknown)}, but the tasks are {list(tasks)}')
+        for title, given in (('loss_weights', loss_weights), ('trained', trained)):
+            unknown = set(given or ()) - set(tasks)
+            if unknown:
+                raise ValueError(f'{title} of {sorted(unknown)}, but the tasks are {list(tasks)}')
         self.loss_weights = {name: (loss_weights or {}).get(name, 1.0) for name in tasks}
+        self.trained = tuple(tasks if trained is None else trained)
+        for name, task in self.tasks.items():
+            task.requires_grad_(name in self.trained)
+
+    def train(self, mode: bool = True) -> 'MultitaskModel':
+        """Set training mode; heads that are not trained keep the statistics of their norms too."""
+        super().train(mode)
+        for name, task in self.tasks.items():
+            task.train(mode and name in self.trained)
+        return self
 
     def forward(
         self,
@@ -94,7 +109,7 @@ class MultitaskModel(BaseModel):
             inputs: Images.
             data_samples: One per image with what the tasks need: labels for ``loss``, ``ori_shape`` and
                 what else their predictions want for ``predict``.
-            mode: ``loss``: dict of scalars, keys ``<task>.<name>``; ``predict``: the samples with all tasks'
+            mode: ``loss``: dict of scalars, keys ``<task>.<name>``, of the tasks that are trained; ``predict``: the samples with all tasks'
                 predictions; ``tensor``: raw outputs by task name.
         """
         if mode == 'predict' and data_samples is None:
@@ -103,6 +118,8 @@ class MultitaskModel(BaseModel):
         features = self.backbone(inputs)
         results: dict[str, Any] = {}
         for name, task in self.tasks.items():
+            if mode == 'loss' and name not in self.trained:
+                continue
             task.backbone.hold(features)
             found = task(inputs, data_samples, mode=mode)
             task.backbone.hold(None)

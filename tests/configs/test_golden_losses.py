@@ -55,14 +55,14 @@ class KeepLosses(Hook):
 
 
 def invent(folder):
-    """The invented data of all tasks, with what only Sapiens2's tasks read: albedo, alpha and cameras."""
+    """The invented data of all tasks, with what only Sapiens2's tasks read, albedo and cameras, and alphas of noise."""
     invent_data(folder)
     rng = np.random.default_rng(1)
     (folder / 'cameras').mkdir()
     for image in (folder / 'images').iterdir():
         (folder / f'cameras/{image.stem}.txt').write_text('60 0 24  0 60 32  0 0 1')
     for kind, channels in (('albedos', 3), ('alphas', 1)):
-        (folder / kind).mkdir()
+        (folder / kind).mkdir(exist_ok=True)
         for image in sorted((folder / 'images').iterdir()):
             values = cv2.resize(rng.integers(0, 256, (8, 6, channels), np.uint8), (48, 64))
             cv2.imwrite(str(folder / kind / f'{image.stem}.png'), values)

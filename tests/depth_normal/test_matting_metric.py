@@ -123,9 +123,8 @@ def test_the_foreground_counts_where_it_is_known():
     pred = truth.copy()
     pred[0] += 0.3
     pred[:, 0] = 1  # the first row's foreground is unknown
-    known = np.ones((1, H, W))
-    known[:, 0] = 0
-    maps = {'pred_matting_map': pred, 'gt_matting_map': truth, 'gt_mask': known}
+    truth[3, 1:] = 1
+    maps = {'pred_matting_map': pred, 'gt_matting_map': truth}
     item = {key: {'data': torch.from_numpy(np.float32(v))} for key, v in maps.items()}
     metric = MattingForegroundMetric()
     metric.process({}, [item])

@@ -183,10 +183,12 @@ def test_golden_total_of_the_pointmap_head(golden):
 
 
 def matte(seed=0):
-    """Prediction, target (B, 4, H, W) in 0..1 and the mask of known foregrounds."""
+    """Prediction, target (B, 4, H, W) in 0..1 and the mask of known foregrounds: alpha 0 or 1."""
     random = torch.Generator().manual_seed(seed)
     pred, target = torch.rand(2, 2, 4, 32, 24, generator=random)
-    return pred, target, torch.rand(2, 1, 32, 24, generator=random) > 0.4
+    known = torch.rand(2, 1, 32, 24, generator=random) > 0.4
+    target[:, 3:] = torch.where(known, target[:, 3:].round(), target[:, 3:])
+    return pred, target, known
 
 
 def planes_of(pred, target, mask, part):
@@ -264,7 +266,7 @@ def test_gradients_are_finite(name, case):
     if channels == 3 or 'foreground' in name:
         target = torch.where(mask, target, torch.nan)
     if channels == 4:  # alpha is known everywhere
-        target[:, 3:] = matte()[1][:, 3:]
+        target[:, 3:] = torch.where(mask, matte()[1][:, 3:], 0.5)
         if case == 'perfect':
             pred = torch.where(target.isnan(), 0.5, target)
     pred = pred.clone().requires_grad_()

@@ -226,7 +226,10 @@ def test_matting_target():
     red = results['img'][20, 20, 2] / 255
     np.testing.assert_allclose(matte[20, 20], [red / 4, *matte[20, 20, 1:3], 0.25], atol=1e-6)
     assert (matte[:10] == 0).all() and (matte[30, 20, 3] == 1).all()
-    assert results['mask'][20, 20] == 0 and results['mask'].sum() == 60 * 40 - 1
+    small = MattingTarget().transform({'img': results['img'], 'gt_alpha_map': np.ones((30, 20))})
+    assert small['gt_matting_map'].shape == (30, 20, 4) and small['mask'].all()
+    first = results['img'][:2, :2, ::-1].mean(axis=(0, 1)) / 255
+    np.testing.assert_allclose(small['gt_matting_map'][0, 0], [*first, 1], atol=0.003)
     assert MattingTarget().transform({'img': results['img']}).keys() == {'img'}  # to predict
 
 

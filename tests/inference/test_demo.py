@@ -50,10 +50,19 @@ def test_without_weights_the_model_in_the_box_runs(photo, tmp_path):
     out = tmp_path / 'out'
     options = ['--out', str(out), '--device', 'cpu', '--quiet']
     assert demo.main(['all', str(tmp_path / 'a.png'), *options]) == 0
-    for file in ('pose/a.json', 'seg/a.png', 'depth/a.npy', 'normal/a.npy'):
+    for file in ('pose/a.json', 'seg/a.png', 'depth/a.npy', 'normal/a.npy', 'matting/a.png'):
         assert (out / file).is_file()
     summary = json.loads((out / 'summary.json').read_text())
     assert summary['models']['multitask']['model'] == 'sapiens_tiny/multitask_synthetic'
+
+
+def test_one_task_of_the_model_in_the_box(photo, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
+    out = tmp_path / 'out'
+    options = ['--out', str(out), '--device', 'cpu', '--quiet', '--boxes', 'image']
+    assert demo.main(['matting', str(tmp_path / 'a.png'), *options]) == 0
+    assert cv2.imread(str(out / 'matting/a.png'), cv2.IMREAD_UNCHANGED).shape[2] == 4
+    assert not (out / 'pose').exists()
 
 
 def test_the_model_in_the_box_has_no_albedo(tmp_path, capsys):

@@ -59,6 +59,7 @@ def sample_of():
             gt_depth_map=random.random((80, 50)).astype(np.float32),
             gt_normal_map=normal / np.linalg.norm(normal, axis=-1, keepdims=True),
             gt_seg_map=random.integers(0, 28, (80, 50)).astype(np.uint8),
+            gt_alpha_map=random.random((80, 50)).astype(np.float32).round(),
             swap_pairs=BODY_PART_SWAP_PAIRS,
             keypoints=points,
             keypoints_visible=np.ones((1, 308), np.float32),

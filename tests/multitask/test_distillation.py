@@ -191,9 +191,10 @@ def test_several_tasks(recipe):
             data=torch.nn.functional.normalize(torch.randn(3, *SIZE), dim=0)
         )
         sample.gt_mask = PixelData(data=torch.ones(1, *SIZE, dtype=torch.uint8))
+        sample.gt_matting_map = PixelData(data=torch.rand(4, *SIZE).round())
     losses = model(inputs, samples, mode='loss')
     named = {name for name in losses if 'distill' in name}
-    tasks = ('features', 'pose', 'seg', 'depth', 'normal')
+    tasks = ('features', 'pose', 'seg', 'depth', 'normal', 'matting')
     assert named == {f'loss_distill_{name}' for name in tasks}
     assert {'pose.loss_kpt', 'seg.decode.loss_ce'} <= set(losses)
     config.model.distillation.outputs = dict(albedo=dict(type='mmpose.L1Loss'))

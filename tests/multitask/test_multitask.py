@@ -5,12 +5,12 @@ import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
-from sapiens_depth_normal.transforms import RandomWarp, ResizeImage
+from sapiens_depth_normal.transforms import MattingTarget, RandomWarp, ResizeImage
 from sapiens_depth_normal.transforms.warp import Warp
 from sapiens_multitask.models import MultitaskModel
 from sapiens_multitask.transforms import PackMultitask
 
-TASKS = ('pose', 'seg', 'depth', 'normal')
+TASKS = ('pose', 'seg', 'depth', 'normal', 'matting')
 SIZE = (64, 48)
 
 
@@ -22,7 +22,9 @@ def batch(model, *samples, training=True):
 
 def test_losses_of_all_tasks_with_weights(sample_of, model):
     warp = RandomWarp(SIZE)
-    samples = [warp.apply(sample_of(i), Warp(0, 0, 50, 80, flip=bool(i))) for i in range(2)]
+    samples = [
+        MattingTarget()(warp.apply(sample_of(i), Warp(0, 0, 50, 80, flip=bool(i)))) for i in range(2)
+    ]
     model.train()
     losses = model(**batch(model, *samples), mode='loss')
     names = {name.split('.')[0] for name in losses}
@@ -37,6 +39,27 @@ def test_losses_of_all_tasks_with_weights(sample_of, model):
     model.loss_weights['depth'] /= 3
     name = 'depth.decode.loss_silog'
     torch.testing.assert_close(again[name], 3 * losses[name], rtol=1e-4, atol=0)
+
+
+def test_one_task_is_taught_and_nothing_else_changes(sample_of, config):
+    tasks = {name: config.model.tasks[name] for name in ('seg', 'matting')}
+    for task in tasks.values():  # a norm of the whole batch, whose statistics must stay too
+        task.decode_head.norm_cfg = dict(type='BN')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        backbone = dict(config.model.backbone, frozen_stages=6)
+        model = MultitaskModel(
+            backbone, tasks, trained=['matting'], data_preprocessor=config.model.data_preprocessor
+        )
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)
+    model.train()
+    sample = MattingTarget()(RandomWarp(SIZE).apply(sample_of(), Warp(0, 0, 50, 80)))
+    losses = model(**batch(model, sample), mode='loss')
+    assert {name.split('.')[0] for name in losses} == {'matting'}
+    sum(losses.values()).backward()
+    optimizer.step()
+    changed = {name for name, value in model.state_dict().items() if (value != before[name]).any()}
+    assert changed and all(name.startswith('tasks.matting.') for name in changed)
 
 
 def test_one_pass_equals_single_models(sample_of, model, config, monkeypatch):
@@ -71,6 +94,8 @@ def test_errors(config):
         tasks = {'depth': config.model.tasks.depth}
         with pytest.raises(ValueError, match=r"loss_weights of \['albedo'\], but the tasks are"):
             MultitaskModel(config.model.backbone, tasks, {'albedo': 1})
+        with pytest.raises(ValueError, match=r"trained of \['albedo'\], but the tasks are \['depth'\]"):
+            MultitaskModel(config.model.backbone, tasks, trained=['albedo'])
         with pytest.raises(ValueError, match='takes no train_cfg; upstream'):
             MultitaskModel(config.model.backbone, tasks, train_cfg=None)
         model = MultitaskModel(config.model.backbone, tasks)

@@ -20,7 +20,7 @@ from sapiens_inference.tasks import TASKS as TASK_TABLE
 from sapiens_inference.tasks import TaskInfo
 from sapiens_multitask.apis import MultitaskInferencer
 
-TASKS = ('pose', 'seg', 'depth', 'normal')
+TASKS = ('pose', 'seg', 'depth', 'normal', 'matting')
 BOXES = np.array([[2, 2, 20, 40], [25, 30, 48, 78]], np.float32)
 
 
@@ -38,6 +38,7 @@ def test_command(sample_of, weights, config, tmp_path, capsys):
         'depth/a.npy',
         'depth/a.png',
         'normal/a.npy',
+        'matting/a.png',
     }
     summary = json.loads((tmp_path / 'out/summary.json').read_text())
     assert 'relative, without unit' in summary['models']['multitask']['output']
@@ -96,8 +97,10 @@ def test_the_default_precision_is_what_the_hardware_has(weights, config, monkeyp
     heads = {
         name: task.head if name == 'pose' else task.decode_head
         for name, task in model.tasks.items()
+        if name != 'matting'
     }
     layers = {name: head.deconv_layers[0] for name, head in heads.items()}
+    layers['matting'] = model.tasks.matting.decode_head.conv_layers[0]
     layers['encoder'] = model.backbone.layers[0].attn.qkv
     assert {name: layer.weight.dtype for name, layer in layers.items()} == dict.fromkeys(
         layers, expected
@@ -130,7 +133,7 @@ def test_what_a_model_does_not_have_is_refused(weights, config, model, tmp_path)
     small.model = {**config.model, 'tasks': {'seg': config.model.tasks.seg}}
     with pytest.raises(ValueError, match='a multitask model for seg; it has no depth'):
         TASK_TABLE['depth'].load()(small, weights, device='cpu')
-    with pytest.raises(ValueError, match='speed: no option of seg, pose, depth, normal'):
+    with pytest.raises(ValueError, match='speed: no option of seg, pose, depth, normal, matting'):
         MultitaskInferencer(config, weights, device='cpu', speed=3)
     single = Config({**config._cfg_dict, 'model': {**config.model.tasks.seg}})
     single.model.backbone = config.model.backbone
@@ -153,6 +156,8 @@ def test_the_model_in_the_box_sees_a_rendered_person():
     found = result['seg'].labels > 0
     filled = person.sum() / (w * h)  # overlap of the whole box
     assert (found & person).sum() / (found | person).sum() > filled
+    alpha, own = sample['alpha'] / 255, result['matting'].alpha
+    assert abs(own - alpha).mean() < 0.5 * abs(alpha.mean() - alpha).mean()  # the mean alpha
     truth = sample['normal'][person]
     cosine = (result['normal'].normal[person] * truth).sum(-1)
     assert cosine.mean() > truth[:, 2].mean()  # better than the normal that faces the camera

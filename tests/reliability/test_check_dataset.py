@@ -23,7 +23,7 @@ KINDS = {
     'seg': ('images', 'segmentations'),
     'depth': ('images', 'masks', 'depths'),
     'normal': ('images', 'masks', 'normals'),
-    'multitask': ('images', 'masks', 'depths', 'normals', 'segmentations'),
+    'multitask': ('images', 'masks', 'alphas', 'depths', 'normals', 'segmentations'),
     'mae': ('images',),
 }
 

@@ -2,7 +2,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """How well a pose or multitask model does on photographs, beside what costs nothing.
 
-Keypoints and foreground on the people of a COCO file, whose boxes are given; depth and normals on SynthHuman:
+Keypoints and foreground on the people of a COCO file, whose boxes are given; depth, normals and alpha on SynthHuman:
 
     python tools/benchmarks/real.py sapiens_tiny/multitask_synthetic --annotations COCO.json --images DIR
     python tools/benchmarks/real.py CONFIG CHECKPOINT --annotations COCO.json --images DIR --json figures.json
@@ -93,7 +93,7 @@ def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
     paths = [str(Path(args.images) / image['file_name']) for image in images]
     results = inferencer(paths, boxes=boxes, batch_size=args.batch_size, **box_options(inferencer))
     people: list[Person] = []
-    model, filled = Overlap(), Overlap()
+    overlaps: dict[str, Overlap] = {}
     for image, own, result in zip(images, boxes, results, strict=True):
         if not result.ok:
             raise ValueError(f'{image["file_name"]}: {result.error}')
@@ -105,17 +105,21 @@ def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
             people.append(Person(np.array(box, float), truth, found.astype(float), annotation))
         shape = image['height'], image['width']
         masks = [person_mask(annotation, *shape) for annotation in annotations]
-        if result.person_mask() is not None and all(mask is not None for mask in masks):
+        if all(mask is not None for mask in masks):
             inside = np.zeros(shape, bool)
             for x1, y1, x2, y2 in own:
                 inside[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = True
             truth_mask = np.logical_or.reduce(masks)
-            model.add(result.person_mask(), truth_mask, inside)
-            filled.add(inside, truth_mask, inside)
-    return _people_figures(people, (model, filled))
+            found_by = {'iou': result.person_mask(), 'filled_boxes_iou': inside}
+            if 'matting' in result.by_task():
+                found_by['alpha_iou'] = result.by_task()['matting'].person_mask()
+            for name, mask in found_by.items():
+                if mask is not None:
+                    overlaps.setdefault(name, Overlap()).add(mask, truth_mask, inside)
+    return _people_figures(people, overlaps)
 
 
-def _people_figures(people: list, overlaps: tuple) -> dict[str, Any]:
+def _people_figures(people: list, overlaps: dict[str, Any]) -> dict[str, Any]:
     from benchmarks.photo_metrics import average_precision, mean_pose, pck
 
     means = [type(p)(p.box, p.points, mean_pose(p.box), p.annotation) for p in people]
@@ -125,26 +129,32 @@ def _people_figures(people: list, overlaps: tuple) -> dict[str, Any]:
         **{key: value for key, value in trivial.items() if key.startswith('pck')},
         'ap': average_precision(means),
     }
-    if overlaps[0].either:
-        figures['foreground'] = {'iou': overlaps[0].iou, 'filled_boxes_iou': overlaps[1].iou}
+    if 'iou' in overlaps:
+        figures['foreground'] = {name: overlap.iou for name, overlap in overlaps.items()}
     return figures
 
 
 def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
-    """Depth and normals on SynthHuman samples, each person in the box of its mask."""
+    """Depth, normals and alpha on SynthHuman samples, each person in the box of its mask."""
     import torch
     from mmengine.registry import DefaultScope
 
     from sapiens_depth_normal.datasets import SynthHumanDataset
-    from sapiens_depth_normal.evaluation import HumanDepthMetric, HumanNormalMetric
+    from sapiens_depth_normal.evaluation import (
+        AlphaMatteMetric,
+        HumanDepthMetric,
+        HumanNormalMetric,
+    )
 
     with DefaultScope.overwrite_default_scope('mmseg'):
         data = SynthHumanDataset(
-            targets=['depth', 'normal'],
+            targets=['depth', 'normal', 'alpha'],
             data_root=args.synthhuman,
             pipeline=[{'type': 'sapiens_depth_normal.LoadMaps'}],
         )
-    metrics = {'depth': HumanDepthMetric(), 'normal': HumanNormalMetric()}
+    metrics: dict[str, Any] = {'depth': HumanDepthMetric(), 'normal': HumanNormalMetric()}
+    if 'matting' in inferencer.tasks:
+        metrics['matting'] = AlphaMatteMetric()
     for item in data:
         mask = item['mask'] > 0
         rows, columns = np.nonzero(mask)
@@ -154,7 +164,10 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(f'{item["img_path"]}: {result.error}')
         sample = {'img_path': item['img_path'], 'framing': item.get('framing', 'all')}
         sample['gt_mask'] = {'data': torch.from_numpy(mask[None])}
-        for name in metrics:
+        if 'matting' in metrics:
+            alpha = {'gt_alpha_map': item['gt_alpha_map'], 'pred_matting_map': result['matting'].alpha}
+            sample |= {key: {'data': torch.from_numpy(one[None])} for key, one in alpha.items()}
+        for name in ('depth', 'normal'):
             truth = np.atleast_3d(item[f'gt_{name}_map']).transpose(2, 0, 1)
             found = np.atleast_3d(getattr(result.by_task()[name], name)).transpose(2, 0, 1)
             # Off the crop nothing is predicted; the mask does not ask for it.
@@ -193,14 +206,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def print_maps(figures: dict[str, dict[str, float]]) -> None:
-    """The main figures of depth and normals; the file has all."""
-    depth, normal = figures['depth'], figures['normal']
+    """The main figures of depth, normals and alpha; the file has all."""
+    values = {key: value for found in figures.values() for key, value in found.items()}
     for title, ours, trivial in (
         ('depth RMSE, fitted [m]', 'depth/aligned_rmse', 'depth/mean_depth/aligned_rmse'),
         ('normals, mean [deg]', 'normal/mean', 'normal/camera_facing/mean'),
+        ('alpha SAD [1000]', 'matting/whole_sad', 'matting/mean_alpha/whole_sad'),
     ):
-        values = {**depth, **normal}
-        print(f'{title:24} {values[ours]:8.3f}, trivial {values[trivial]:8.3f}')
+        if ours in values:
+            print(f'{title:24} {values[ours]:8.3f}, trivial {values[trivial]:8.3f}')
 
 
 def print_people(figures: dict[str, Any]) -> None:
@@ -214,7 +228,8 @@ def print_people(figures: dict[str, Any]) -> None:
         print(f'{name:16}' + ''.join(f'{value:8.3f}' for value in values.values()))
     if 'foreground' in figures:
         overlap = figures['foreground']
-        print(f'foreground IoU in the boxes {overlap["iou"]:.3f}, boxes filled '
+        alpha = f' (by alpha {overlap["alpha_iou"]:.3f})' if 'alpha_iou' in overlap else ''
+        print(f'foreground IoU in the boxes {overlap["iou"]:.3f}{alpha}, boxes filled '
               f'{overlap["filled_boxes_iou"]:.3f}')  # fmt: skip
 
 

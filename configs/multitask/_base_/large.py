@@ -28,12 +28,15 @@ model = dict(
                 deconv_out_channels=(384, 384, 384, 384), conv_out_channels=(384, 384))),
         normal=dict(
             decode_head=dict(
-                deconv_out_channels=(768, 768, 768), conv_out_channels=(768, 768, 768)))))
+                deconv_out_channels=(768, 768, 768), conv_out_channels=(768, 768, 768))),
+        matting=dict(
+            decode_head=dict(
+                upsample_out_channels=(768, 512, 256, 128), conv_out_channels=(64, 32, 16)))))
 
 window = dict(_base_.window, size=size)
 train_pipeline = [
     _base_.load, window, _base_.weigh, dict(type='sapiens_depth_normal.NormalizeDepth'),
-    _base_.colours, _base_.pack
+    _base_.colours, _base_.matte, _base_.pack
 ]
 test_pipeline = [
     _base_.load,

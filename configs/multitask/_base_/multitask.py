@@ -1,4 +1,4 @@
-# One encoder, four heads, trained on rendered people who carry the labels of all tasks.
+# One encoder, five heads, trained on rendered people who carry the labels of all tasks.
 _base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
 default_scope = 'mmseg'
 visualizer = dict(type='sapiens_depth_normal.MapVisualizer')
@@ -11,10 +11,11 @@ lr = 5e-4
 train_ann_file = 'annotations/person_keypoints_train.json'
 size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
 # Pose is what the encoder is for; the maps come along.
-loss_weights = dict(pose=1.0, seg=1.0, depth=0.5, normal=0.5)
+loss_weights = dict(pose=1.0, seg=1.0, depth=0.5, normal=0.5, matting=0.5)
 
 # ---- what follows from it ----
 shared = dict(type='sapiens_multitask.SharedFeatures')
+kinds = ['L1', 'Gradient', 'Laplacian']
 thin = dict(deconv_out_channels=(64, 32, 32), conv_out_channels=(32, ))
 model = dict(
     type='sapiens_multitask.MultitaskModel',
@@ -70,11 +71,24 @@ model = dict(
                 loss_decode=[
                     dict(type='sapiens_depth_normal.CosineLoss'),
                     dict(type='sapiens_depth_normal.PixelL1Loss')],
-                **thin))))
+                **thin)),
+        matting=dict(
+            type='sapiens_depth_normal.DenseRegressor',
+            backbone=shared,
+            decode_head=dict(
+                type='sapiens_depth_normal.PixelShuffleHead',
+                target='matting',
+                upsample_out_channels=(64, 32, 32),
+                conv_out_channels=(32, ),
+                loss_decode=[
+                    dict(type=f'sapiens_depth_normal.Matting{kind}Loss', part=part)
+                    for kind in kinds for part in ('alpha', 'foreground')]))))
+del kinds
 
 # The keypoint data set gives image and points; the other labels lie beside its images.
 load = dict(
-    type='sapiens_depth_normal.LoadMaps', siblings=['mask', 'depth', 'normal', 'segmentation'])
+    type='sapiens_depth_normal.LoadMaps',
+    siblings=['mask', 'depth', 'normal', 'segmentation', 'alpha'])
 window = dict(
     type='sapiens_multitask.RandomPersonWarp',
     size=size,
@@ -85,9 +99,10 @@ window = dict(
     max_angle=25)
 weigh = dict(type='sapiens_multitask.WeighKeypoints', body=9.0, foot=2.0, face=0.5)
 colours = dict(type='sapiens_common.ColourDistortion')
+matte = dict(type='sapiens_depth_normal.MattingTarget')
 pack = dict(type='sapiens_multitask.PackMultitask')
 train_pipeline = [
-    load, window, weigh, dict(type='sapiens_depth_normal.NormalizeDepth'), colours, pack
+    load, window, weigh, dict(type='sapiens_depth_normal.NormalizeDepth'), colours, matte, pack
 ]
 test_pipeline = [
     load,
@@ -123,7 +138,8 @@ val_evaluator = [
     keypoint_metric,
     dict(type='sapiens_multitask.BodyPartIoUMetric'),
     dict(type='sapiens_depth_normal.HumanDepthMetric'),
-    dict(type='sapiens_depth_normal.HumanNormalMetric')]
+    dict(type='sapiens_depth_normal.HumanNormalMetric'),
+    dict(type='sapiens_depth_normal.AlphaMatteMetric')]
 test_evaluator = val_evaluator
 
 # The maps' decoders begin from scratch, the encoder and the keypoints' decoder from the first stage.

@@ -5,7 +5,7 @@ loss_weights = dict(depth=1.0, normal=1.0, matting=1.0)
 parts = dict(
     _base_.parts,
     normalize=dict(type='sapiens_depth_normal.NormalizeDepth'),
-    matte=dict(type='sapiens_depth_normal.MattingTarget', keep_mask=True))
+    matte=dict(type='sapiens_depth_normal.MattingTarget'))
 steps = ['load', 'warp', 'normalize', 'distort', 'matte', 'degrade', 'pack']
 train_pipeline = [parts[name] for name in steps]
 

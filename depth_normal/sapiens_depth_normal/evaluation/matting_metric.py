@@ -8,7 +8,7 @@ import numpy as np
 
 from sapiens_depth_normal.registry import METRICS
 
-from .framings import MODEL, Column, FramingMetric, Measured, read_field, read_mask
+from .framings import MODEL, Column, FramingMetric, Measured, read_field
 from .matting_errors import alpha_errors, summarize_errors
 from .pooled import mean_of, sums_of
 
@@ -104,7 +104,7 @@ class AlphaMatteMetric(FramingMetric):
 class MattingForegroundMetric(FramingMetric):
     """Mean absolute error of the foreground's colours, multiplied by alpha, over the pixels of a set.
 
-    Only pixels whose foreground is known count (``gt_mask``, which ``MattingTarget`` makes: alpha 0 or 1).
+    Only pixels whose foreground is known count: true alpha 0 or 1.
     The trivial prediction is the mean true colour of each image everywhere.
 
     Needs ``pred_matting_map`` and ``gt_matting_map`` (4, H, W), red, green, blue, alpha in [0, 1], at one size.
@@ -122,8 +122,9 @@ class MattingForegroundMetric(FramingMetric):
             ValueError: A map is missing or of another size, or no pixel's foreground is known.
         """
         pred = read_field(sample, 'pred_matting_map')[:3].astype(np.float64)
-        known = read_mask(sample, pred.shape[1:])
-        truth = read_field(sample, 'gt_matting_map')[:3, known].astype(np.float64)
+        matte = read_field(sample, 'gt_matting_map')
+        known = (matte[3] == 0) | (matte[3] == 1)
+        truth = matte[:3, known].astype(np.float64)
         constant = truth.mean(axis=1, keepdims=True)
         return {
             '': {

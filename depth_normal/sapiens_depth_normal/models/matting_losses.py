@@ -1,8 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Losses of mattes: each is taken of alpha and, under another name, of the foreground colours.
 
-Predictions and targets are (B, 4, H, W): red, green, blue multiplied by alpha, then alpha; all 0..1. The
-mask (B, 1, H, W) says where the foreground colour is known; alpha is known everywhere.
+Predictions and targets are (B, 4, H, W): red, green, blue multiplied by alpha, then alpha; all 0..1. Alpha is known
+everywhere, the foreground's colour where alpha is 0 or 1. The mask, of other tasks, is not read.
 """
 
 from typing import Any
@@ -43,10 +43,10 @@ class MattingLoss(MaskedLoss):
 
     def forward(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Weighted loss of mattes (B, 4, H, W)."""
+        alpha = target[:, 3:]
         if self.part == 'alpha':
-            everywhere = torch.ones_like(mask)
-            return super().forward(pred[:, 3:], target[:, 3:], everywhere)
-        return super().forward(pred[:, :3], target[:, :3], mask)
+            return super().forward(pred[:, 3:], alpha, torch.ones_like(mask))
+        return super().forward(pred[:, :3], target[:, :3], (alpha == 0) | (alpha == 1))
 
 
 @MODELS.register_module()

@@ -102,25 +102,19 @@ class MattingTarget(BaseTransform):
     A photo shows the colour of the foreground where alpha is 1, and it is 0 where alpha is 0; in between it is
     mixed with the background, and unknown. A photo to predict has no alpha and stays as it is.
 
-    Required keys: ``img`` uint8 BGR (H, W, 3), ``gt_alpha_map`` float32 (H, W) in [0, 1].
-    Added keys: ``gt_matting_map`` float32 (H, W, 4), red, green, blue, alpha in [0, 1]; ``mask`` uint8 (H, W), 1
-    where the foreground is known.
-
-    Args:
-        keep_mask: Leave the sample's mask as it is, for models that learn depth or normals on the person too;
-            the colours of the background, which are 0, are then not learned.
+    Required keys: ``img`` uint8 BGR (H, W, 3), ``gt_alpha_map`` float32 (h, w) in [0, 1], as large or smaller.
+    Added keys: ``gt_matting_map`` float32 (h, w, 4), red, green, blue, alpha in [0, 1]; ``mask`` uint8 (h, w) of 1,
+    if the sample has none: mattes are learned everywhere.
     """
-
-    def __init__(self, keep_mask: bool = False) -> None:
-        self.keep_mask = keep_mask
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Make one target."""
         if 'gt_alpha_map' not in results:
             return results
-        alpha = results['gt_alpha_map']
-        colours = results['img'][..., ::-1].astype(np.float32) / 255
+        alpha, image = results['gt_alpha_map'], results['img']
+        if image.shape[:2] != alpha.shape:
+            image = cv2.resize(image, alpha.shape[::-1], interpolation=cv2.INTER_AREA)
+        colours = image[..., ::-1].astype(np.float32) / 255
         results['gt_matting_map'] = np.dstack([colours * alpha[..., None], alpha])
-        if not self.keep_mask:
-            results['mask'] = ((alpha == 0) | (alpha == 1)).astype(np.uint8)
+        results.setdefault('mask', np.ones(alpha.shape, np.uint8))
         return results
