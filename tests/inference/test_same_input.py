@@ -87,7 +87,7 @@ def test_the_input_tensor_is_the_same(task, suffix, small_config, small_model, p
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
 def test_the_input_tensor_of_a_multitask_model_is_the_same(suffix, photo, tmp_path):
-    path = write_data(tmp_path, photo(4, *SIZE), ['seg', 'depth', 'normal'], suffix)
+    path = write_data(tmp_path, photo(4, *SIZE), ['seg', 'depth', 'normal', 'matting'], suffix)
     inferencer = MultitaskInferencer('sapiens_tiny/multitask_synthetic', device='cpu')
     config = Config.fromfile(str(find_config('sapiens_tiny/multitask_synthetic')))
     x, y, width, height = BOX
