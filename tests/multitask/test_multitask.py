@@ -23,7 +23,8 @@ def batch(model, *samples, training=True):
 def test_losses_of_all_tasks_with_weights(sample_of, model):
     warp = RandomWarp(SIZE)
     samples = [
-        MattingTarget()(warp.apply(sample_of(i), Warp(0, 0, 50, 80, flip=bool(i)))) for i in range(2)
+        MattingTarget()(warp.apply(sample_of(i), Warp(0, 0, 50, 80, flip=bool(i))))
+        for i in range(2)
     ]
     model.train()
     losses = model(**batch(model, *samples), mode='loss')
@@ -94,7 +95,9 @@ def test_errors(config):
         tasks = {'depth': config.model.tasks.depth}
         with pytest.raises(ValueError, match=r"loss_weights of \['albedo'\], but the tasks are"):
             MultitaskModel(config.model.backbone, tasks, {'albedo': 1})
-        with pytest.raises(ValueError, match=r"trained of \['albedo'\], but the tasks are \['depth'\]"):
+        with pytest.raises(
+            ValueError, match=r"trained of \['albedo'\], but the tasks are \['depth'\]"
+        ):
             MultitaskModel(config.model.backbone, tasks, trained=['albedo'])
         with pytest.raises(ValueError, match='takes no train_cfg; upstream'):
             MultitaskModel(config.model.backbone, tasks, train_cfg=None)

@@ -165,7 +165,10 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
         sample = {'img_path': item['img_path'], 'framing': item.get('framing', 'all')}
         sample['gt_mask'] = {'data': torch.from_numpy(mask[None])}
         if 'matting' in metrics:
-            alpha = {'gt_alpha_map': item['gt_alpha_map'], 'pred_matting_map': result['matting'].alpha}
+            alpha = {
+                'gt_alpha_map': item['gt_alpha_map'],
+                'pred_matting_map': result['matting'].alpha,
+            }
             sample |= {key: {'data': torch.from_numpy(one[None])} for key, one in alpha.items()}
         for name in ('depth', 'normal'):
             truth = np.atleast_3d(item[f'gt_{name}_map']).transpose(2, 0, 1)
