@@ -104,9 +104,8 @@ class DuplicateSearch:
     def sort(self, part: int) -> None:
         """Write the hashes of a part, sorted by each band, which is turned to the top of the hash."""
         hashes, positions = self.read(part)
-        for band in reversed(
-            range(self.distance + 1)
-        ):  # the first one's file says that all are there
+        # The first band's file comes last: where it is, all are.
+        for band in reversed(range(self.distance + 1)):
             turned = _turn(hashes, self.edges[band])
             order = np.argsort(turned, kind='stable')
             table = np.stack([turned[order], positions[order]])
@@ -123,9 +122,8 @@ class DuplicateSearch:
             stop = np.searchsorted(table[0], np.uint64((place + 1) * size - 1), side='right')
             slices.append(np.array(table[:, start:stop]))
         hashes, positions = np.concatenate(slices, axis=1)
-        order = np.argsort(
-            hashes, kind='stable'
-        )  # parts are in order, so the first of equals is first
+        # Parts are in order, so of equal hashes the first image comes first.
+        order = np.argsort(hashes, kind='stable')
         hashes, positions = hashes[order], positions[order]
         is_first = np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]
         firsts = positions[is_first]
