@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from torch import distributed as dist
 
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,15 @@ def _own_default_scope():
     DefaultScope._instance_dict.clear()
     yield
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """A process group of one rank in this process."""
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope='session')

@@ -6,6 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 from benchmarks import real
 from benchmarks.photo_metrics import (
     JOINTS,
@@ -18,6 +19,8 @@ from benchmarks.photo_metrics import (
     pck,
     person_mask,
 )
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 
 BOX = np.array([10.0, 20.0, 50.0, 120.0])  # longer side 100
 
@@ -92,15 +95,49 @@ def test_something_to_measure_on_is_needed(arguments, capsys):
     assert 'give --annotations with --images, or --synthhuman' in capsys.readouterr().err
 
 
-def test_the_whole_tool(root, tmp_path):
-    import torch
-    from mmengine.config import Config
-    from mmengine.registry import MODELS, DefaultScope
+@pytest.fixture
+def random_model(root, tmp_path):
+    """`random_model(config)`: paths of a shipped config and of random weights for it."""
 
-    config = Config.fromfile(root / 'configs/multitask/sapiens_tiny_synthetic.py')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(config.model)
-    torch.save({'state_dict': model.state_dict()}, tmp_path / 'm.pth')
+    def make(name):
+        path = root / f'configs/{name}.py'
+        config = Config.fromfile(path)
+        with DefaultScope.overwrite_default_scope(config.default_scope):
+            model = MODELS.build(config.model)
+        torch.save({'state_dict': model.state_dict()}, tmp_path / 'm.pth')
+        return [str(path), str(tmp_path / 'm.pth'), '--device', 'cpu']
+
+    return make
+
+
+def test_maps_of_several_tasks_on_real_samples(root, tmp_path, random_model, capsys):
+    folder = tmp_path / 'synthhuman'
+    folder.mkdir()
+    for path in (root / 'tests/data/synthhuman').glob('*_0002192.*'):
+        (folder / path.name).symlink_to(path)
+    arguments = random_model('multitask/sapiens_tiny_maps_synthetic')
+    arguments += ['--synthhuman', str(folder), '--json', str(tmp_path / 'out.json')]
+    assert real.main(arguments) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((tmp_path / 'out.json').read_text())['synthhuman']
+    assert list(found) == ['depth', 'normal', 'matting']
+    assert 'depth RMSE' in printed and 'normals, median' in printed and 'alpha MSE' in printed
+    alpha = cv2.imread(str(folder / 'alpha_0002192.png'), cv2.IMREAD_GRAYSCALE) / 255
+    trivial = found['matting']['matting/mean_alpha/whole_mse']
+    assert trivial == pytest.approx(alpha.var(), rel=1e-5)
+    assert 0 < found['matting']['matting/whole_mse'] < 1
+
+
+def test_maps_of_one_task(root, random_model, capsys):
+    folder = str(root / 'tests/data/synthhuman')
+    assert real.main([*random_model('normal/sapiens_tiny_synthetic'), '--synthhuman', folder]) == 0
+    printed = capsys.readouterr().out
+    assert 'normals, mean' in printed and 'depth RMSE' not in printed and 'alpha' not in printed
+    with pytest.raises(ValueError, match='predicts pose; --synthhuman has depth, normals and mat'):
+        real.main([*random_model('pose/sapiens_tiny_synthetic'), '--synthhuman', folder])
+
+
+def test_the_whole_tool(root, tmp_path, random_model):
     cv2.imwrite(str(tmp_path / 'a.jpg'), np.full((150, 80, 3), 90, np.uint8))
     annotation = {
         'id': 1, 'image_id': 7, 'category_id': 1, 'iscrowd': 0, 'bbox': [10, 20, 40, 100], 'area': 2000,
@@ -110,9 +147,9 @@ def test_the_whole_tool(root, tmp_path):
     image = {'id': 7, 'file_name': 'a.jpg', 'height': 150, 'width': 80}
     data = {'images': [image], 'annotations': [annotation]}
     (tmp_path / 'coco.json').write_text(json.dumps(data))
-    arguments = [str(root / 'configs/multitask/sapiens_tiny_synthetic.py'), str(tmp_path / 'm.pth')]
+    arguments = random_model('multitask/sapiens_tiny_synthetic')
     arguments += ['--annotations', str(tmp_path / 'coco.json'), '--images', str(tmp_path)]
-    arguments += ['--json', str(tmp_path / 'out.json'), '--device', 'cpu']
+    arguments += ['--json', str(tmp_path / 'out.json')]
     assert real.main(arguments) == 0
     found = json.loads((tmp_path / 'out.json').read_text())
     assert {'pck@0.05', 'pck@0.1', 'pck@0.2', 'ap', 'joints', 'average_pose', 'foreground'} <= set(

@@ -4,6 +4,8 @@
 import cv2
 import numpy as np
 import pytest
+from old_torch import needs_fsdp2
+from short_training import heads_without_gradient, train
 
 from sapiens_depth_normal.datasets import P3MDataset
 from sapiens_depth_normal.transforms import LoadMaps, PackMaps, RandomWarp, ResizeImage
@@ -84,3 +86,25 @@ def test_errors(folder):
     (folder / 'train/mask').rename(folder / 'train/alpha')
     with pytest.raises(ValueError, match='no folder of alpha files: expected .*train/mask'):
         P3MDataset(data_root=str(folder), part='train')
+
+
+@pytest.mark.slow
+@needs_fsdp2
+def test_the_recipe_trains_some_steps_and_is_judged_on_both_parts(root, folder, tmp_path, alone):
+    options = {
+        'data_root': str(folder),
+        'size': (64, 48),
+        'iterations': 4,
+        'param_scheduler': [],
+        'train_cfg.val_interval': 4,
+        'default_hooks.checkpoint.interval': 4,
+        'default_hooks.logger.interval': 1,
+    }
+    recipe = root / 'configs/matting/sapiens2_1b_p3m.py'
+    runner = train(recipe, tmp_path / 'work', (64, 48), options)
+    losses, _ = runner.message_hub.get_scalar('train/loss').data
+    assert len(losses) == 4 and np.isfinite(losses).all()
+    assert not heads_without_gradient(runner)
+    blurred = runner.message_hub.get_scalar('val/matting/P3M-500-P/whole_sad').current()
+    as_they_are = runner.test()['matting/P3M-500-NP/unknown_sad']
+    assert np.isfinite(blurred) and np.isfinite(as_they_are)

@@ -10,6 +10,7 @@ pa = pytest.importorskip(
     'pyarrow', reason='these annotations are parquet files', exc_type=ImportError
 )
 import pyarrow.parquet as pq  # noqa: E402
+from short_training import heads_without_gradient, train  # noqa: E402
 
 from sapiens_pose.datasets import NameMatchedDataset, Sam3dBodyDataset  # noqa: E402
 from sapiens_pose.layouts import keypoint_names  # noqa: E402
@@ -253,3 +254,29 @@ def test_files_that_are_no_parquet(tmp_path, photos):
         read(folder, photos)
     with pytest.raises(ValueError, match='bbox_file is not supported'):
         read(folder, photos, bbox_file='boxes.json', test_mode=True)
+
+
+@pytest.mark.slow
+def test_the_recipe_trains_some_steps(root, tmp_path, photos):
+    data = tmp_path / 'sam3d_body'
+    write(data / 'coco_train', rows(8))
+    (data / 'images').mkdir()
+    photos.rename(data / 'images/train2014')
+    options = {
+        'data_root': str(data),
+        'codec.input_size': (48, 64),
+        'codec.heatmap_size': (12, 16),
+        'codec.sigma': 1,
+        'train_cfg.max_epochs': 1,
+        'param_scheduler': [],
+        'default_hooks.logger.interval': 1,
+    }
+    recipe = root / 'configs/pose/sapiens_0.3b_sam3d_body.py'
+    runner = train(recipe, tmp_path / 'work', (64, 48), options)
+    losses, _ = runner.message_hub.get_scalar('train/loss').data
+    assert len(losses) == 4 and np.isfinite(losses).all()
+    assert not heads_without_gradient(runner)
+    # The other 238 points have no target: their channels are left as they were.
+    last = runner.model.head.final_layer.weight
+    moved = runner.optim_wrapper.optimizer.state[last]['exp_avg'].flatten(1).any(dim=1)
+    assert moved[:70].all() and not moved[70:].any()

@@ -8,7 +8,6 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from PIL import Image
-from torch import distributed as dist
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,15 +42,6 @@ def _fast(monkeypatch, _few_threads):
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     # Durability against power failures cannot be tested here, and costs a lot on a busy disk.
     monkeypatch.setattr('os.fsync', lambda handle: None)
-
-
-@pytest.fixture
-def alone(tmp_path, monkeypatch):
-    """A process group of one rank in this process."""
-    monkeypatch.setenv('LOCAL_RANK', '0')
-    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope='session')

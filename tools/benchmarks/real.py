@@ -1,12 +1,12 @@
 #!/usr/bin/env python
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""How well a pose or multitask model does on photographs, beside what costs nothing.
+"""How well a model does on photographs, beside what costs nothing.
 
-Keypoints and foreground on the people of a COCO file, whose boxes are given; depth, normals and alpha on SynthHuman:
+Keypoints and foreground on the people of a COCO file, whose boxes are given; depth, normals and mattes on SynthHuman:
 
     python tools/benchmarks/real.py sapiens_tiny/multitask_synthetic --annotations COCO.json --images DIR
     python tools/benchmarks/real.py CONFIG CHECKPOINT --annotations COCO.json --images DIR --json figures.json
-    python tools/benchmarks/real.py NAME --synthhuman DIR
+    python tools/benchmarks/real.py CONFIG CHECKPOINT --synthhuman DIR
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _bootstrap
 
+TRUTH = {'depth': 'depth', 'normal': 'normal', 'matting': 'alpha'}
+"""What SynthHuman has for a task, which is also the name of the array of the task's result."""
+
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('model', help='name or config of a pose or multitask model')
+    parser.add_argument('model', help='name or config of a model of any of these tasks')
     parser.add_argument('weights', nargs='?', help='checkpoint; default: the published one')
     parser.add_argument('--annotations', help='COCO file with 17 keypoints per person')
     parser.add_argument('--images', help='folder of its images')
@@ -48,12 +51,12 @@ def build(args: argparse.Namespace) -> Any:
     from mmengine.config import Config
 
     from sapiens_common.weights import find_config
+    from sapiens_inference.outputs.deployment import task_of
+    from sapiens_inference.tasks import MULTITASK, find_task
 
-    if 'tasks' in Config.fromfile(find_config(args.model)).model:
-        from sapiens_multitask.apis import MultitaskInferencer as Inferencer
-    else:
-        from sapiens_pose.apis import PoseInferencer as Inferencer
-    return Inferencer(args.model, args.weights, device=args.device, dtype='float32')
+    config = Config.fromfile(find_config(args.model))
+    task = MULTITASK if 'tasks' in config.model else find_task(task_of(config))
+    return task.load()(args.model, args.weights, device=args.device, dtype='float32')
 
 
 def to_coco(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -135,7 +138,12 @@ def _people_figures(people: list, overlaps: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
-    """Depth, normals and alpha on SynthHuman samples, each person in the box of its mask."""
+    """Those of depth, normals and mattes that the model has, on SynthHuman samples, each person in the box
+    of its mask.
+
+    Raises:
+        ValueError: The model has none of them.
+    """
     import torch
     from mmengine.registry import DefaultScope
 
@@ -146,15 +154,26 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
         HumanNormalMetric,
     )
 
+    tasks = {part.task for part in inferencer.parts()}
+    metrics = {
+        name: metric()
+        for name, metric in (
+            ('depth', HumanDepthMetric),
+            ('normal', HumanNormalMetric),
+            ('matting', AlphaMatteMetric),
+        )
+        if name in tasks
+    }
+    if not metrics:
+        raise ValueError(
+            f'{args.model} predicts {", ".join(sorted(tasks))}; --synthhuman has depth, normals and mattes'
+        )
     with DefaultScope.overwrite_default_scope('mmseg'):
         data = SynthHumanDataset(
             targets=['depth', 'normal', 'alpha'],
             data_root=args.synthhuman,
             pipeline=[{'type': 'sapiens_depth_normal.LoadMaps'}],
         )
-    metrics: dict[str, Any] = {'depth': HumanDepthMetric(), 'normal': HumanNormalMetric()}
-    if 'matting' in inferencer.tasks:
-        metrics['matting'] = AlphaMatteMetric()
     for item in data:
         mask = item['mask'] > 0
         rows, columns = np.nonzero(mask)
@@ -162,20 +181,17 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
         (result,) = inferencer([item['img']], boxes=[[box]], crops=True)
         if not result.ok:
             raise ValueError(f'{item["img_path"]}: {result.error}')
-        sample = {'img_path': item['img_path'], 'framing': item.get('framing', 'all')}
-        sample['gt_mask'] = {'data': torch.from_numpy(mask[None])}
-        if 'matting' in metrics:
-            alpha = {
-                'gt_alpha_map': item['gt_alpha_map'],
-                'pred_matting_map': result['matting'].alpha,
-            }
-            sample |= {key: {'data': torch.from_numpy(one[None])} for key, one in alpha.items()}
-        for name in ('depth', 'normal'):
-            truth = np.atleast_3d(item[f'gt_{name}_map']).transpose(2, 0, 1)
-            found = np.atleast_3d(getattr(result.by_task()[name], name)).transpose(2, 0, 1)
-            # Off the crop nothing is predicted; the mask does not ask for it.
-            sample[f'gt_{name}_map'] = {'data': torch.from_numpy(np.ascontiguousarray(truth))}
-            sample[f'pred_{name}_map'] = {'data': torch.from_numpy(np.nan_to_num(found))}
+        fields = {'gt_mask': mask}
+        for name in metrics:
+            found = result.by_task()[name]
+            fields[f'gt_{TRUTH[name]}_map'] = item[f'gt_{TRUTH[name]}_map']
+            # Nothing is predicted off the crop, where the mask does not ask for it and alpha is 0.
+            fields[f'pred_{name}_map'] = np.nan_to_num(getattr(found, TRUTH[name]))
+        sample: dict[str, Any] = {
+            name: {'data': torch.from_numpy(np.atleast_3d(values).transpose(2, 0, 1).copy())}
+            for name, values in fields.items()
+        }
+        sample.update(img_path=item['img_path'], framing=item.get('framing', 'all'))
         for metric in metrics.values():
             metric.process({}, [sample])
     return {name: dict(metric.evaluate(len(data))) for name, metric in metrics.items()}
@@ -209,15 +225,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def print_maps(figures: dict[str, dict[str, float]]) -> None:
-    """The main figures of depth, normals and alpha; the file has all."""
+    """The main figures of depth, normals and mattes; the file has all."""
     values = {key: value for found in figures.values() for key, value in found.items()}
     for title, ours, trivial in (
         ('depth RMSE, fitted [m]', 'depth/aligned_rmse', 'depth/mean_depth/aligned_rmse'),
+        ('depth AbsRel, fitted', 'depth/aligned_abs_rel', 'depth/mean_depth/aligned_abs_rel'),
         ('normals, mean [deg]', 'normal/mean', 'normal/camera_facing/mean'),
+        ('normals, median [deg]', 'normal/median', 'normal/camera_facing/median'),
         ('alpha SAD [1000]', 'matting/whole_sad', 'matting/mean_alpha/whole_sad'),
+        ('alpha MSE', 'matting/whole_mse', 'matting/mean_alpha/whole_mse'),
     ):
         if ours in values:
-            print(f'{title:24} {values[ours]:8.3f}, trivial {values[trivial]:8.3f}')
+            print(f'{title:24} {values[ours]:8.4f}, trivial {values[trivial]:8.4f}')
 
 
 def print_people(figures: dict[str, Any]) -> None:

@@ -58,7 +58,10 @@ def check_fit(model: nn.Module, config: Config, training: bool = True) -> None:
 
 def _map_size(head: nn.Module, channels: int, features: Size) -> Size:
     """(height, width) of what a head makes of a feature map; nothing is computed for it."""
-    weights = {name: value.to('meta') for name, value in head.state_dict().items()}
+    weights = {
+        name: torch.empty(value.shape, dtype=value.dtype, device='meta')  # whole, of split ones too
+        for name, value in head.state_dict().items()
+    }
     image = torch.empty(1, channels, *features, device='meta')
     with torch.no_grad():
         height, width = functional_call(head, weights, ((image,),)).shape[-2:]

@@ -7,6 +7,7 @@ A checkpoint is a folder ``<name>.shards``, which every rank writes its part of,
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import nn
 from sapiens_common.checkpoint import read_checkpoint
 from sapiens_common.checkpoint_names import from_published
 from sapiens_common.files.atomic import PARTIAL_SUFFIX
+from sapiens_common.models.precision import autocast_forward
 from sapiens_common.sharded_files import SHARDS, require_fsdp2, shards_of
 
 from .checkpoint_files import save_checkpoint_file
@@ -46,7 +48,7 @@ class ShardedRunner(SapiensRunner):
     """``SapiensRunner`` for models that do not fit one GPU with their optimizer state.
 
     The config's ``sharding`` says how: ``blocks``, names of module lists whose items are gathered one
-    at a time; ``param_dtype``, in which parameters travel and compute (None: as stored);
+    at a time; ``param_dtype``, in which those of encoder and neck travel and compute (None: as stored);
     ``reshard_after_forward``, whether they are dropped again before the backward pass (less memory,
     more traffic). Gradients are reduced in fp32.
     """
@@ -188,15 +190,14 @@ def shard_model(
     Raises:
         ValueError: ``blocks`` names no module list of the model.
     """
-    mesh = init_device_mesh(torch.device(get_device()).type, (dist.get_world_size(),))
+    device = torch.device(get_device())
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    options = {'mesh': mesh, 'reshard_after_forward': reshard_after_forward}
     # Autocast decides what is computed in which precision; inputs stay as they are, as the targets
     # of masked pretraining are made from them.
-    policy = MixedPrecisionPolicy(
-        param_dtype=getattr(torch, param_dtype) if param_dtype else None,
-        reduce_dtype=torch.float32,
-        cast_forward_inputs=False,
-    )
-    options = {'mesh': mesh, 'mp_policy': policy, 'reshard_after_forward': reshard_after_forward}
+    whole = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
+    dtype = getattr(torch, param_dtype) if param_dtype else None
+    low = replace(whole, param_dtype=dtype)
     for name in blocks:
         items = dict(model.named_modules()).get(name)
         if not isinstance(items, nn.ModuleList):
@@ -205,12 +206,16 @@ def shard_model(
                 "name such as 'backbone.layers'"
             )
         for item in items:
-            fully_shard(item, **options)
-    for child in model.children():
-        # Each part gathers its own parameters, so that it can also be called alone.
-        if any(True for _ in child.parameters()):
-            fully_shard(child, **options)
-    fully_shard(model, **options)
+            fully_shard(item, mp_policy=low, **options)
+    for name in ('backbone', 'neck'):
+        # These gather their own parameters, so that they can also be called alone. Heads are entered by
+        # methods of theirs (`loss`, `predict`), which gather nothing: the whole model gathers for them.
+        part = getattr(model, name, None)
+        if isinstance(part, nn.Module):
+            if dtype is not None:  # evaluation has no autocast of its own
+                autocast_forward(part, dtype, device)
+            fully_shard(part, mp_policy=low, **options)
+    fully_shard(model, mp_policy=whole, **options)
 
 
 def _remove_orphans(folder: Path) -> None:

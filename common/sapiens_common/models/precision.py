@@ -140,8 +140,6 @@ def lower_precision(model: nn.Module, dtype: torch.dtype, device: torch.device) 
     stay in float32 as autocast decides, and so does all post-processing: heatmap decoding and the
     resizing of dense maps lose visible accuracy in 16 bits.
 
-    What overflows in float16 (it ends at 65504) raises a ValueError in the forward pass.
-
     Args:
         model: Changed in place, for inference only.
         dtype: float16 or bfloat16; float32 changes nothing.
@@ -153,24 +151,37 @@ def lower_precision(model: nn.Module, dtype: torch.dtype, device: torch.device) 
         for layer in module.modules():
             if isinstance(layer, CASTABLE):
                 layer.to(dtype)
-        contexts: list[torch.autocast] = []
+        autocast_forward(module, dtype, device)
 
-        def enter(_module: nn.Module, _args: Any, contexts: list = contexts) -> None:
-            contexts.append(torch.autocast(device.type, dtype))
-            contexts[-1].__enter__()
 
-        def leave(module: nn.Module, _args: Any, output: Any, contexts: list = contexts) -> Any:
-            contexts.pop().__exit__(None, None, None)
-            output = _to_float(output)
-            if dtype == torch.float16 and not _is_finite(output):
-                raise ValueError(
-                    f"float16 overflowed in {type(module).__name__}; use dtype='bfloat16' or 'float32'"
-                )
-            return output
+def autocast_forward(module: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+    """Let a module compute under autocast wherever it is called, and hand float32 on.
 
-        module.register_forward_pre_hook(enter)
-        # Called after an error too, so that an out-of-memory retry does not run in a stale context.
-        module.register_forward_hook(leave, always_call=True)
+    What overflows in float16 (it ends at 65504) raises a ValueError in the forward pass.
+
+    Args:
+        module: Gets hooks.
+        dtype: float16 or bfloat16.
+        device: Where it runs.
+    """
+    contexts: list[torch.autocast] = []
+
+    def enter(_module: nn.Module, _args: Any) -> None:
+        contexts.append(torch.autocast(device.type, dtype))
+        contexts[-1].__enter__()
+
+    def leave(module: nn.Module, _args: Any, output: Any) -> Any:
+        contexts.pop().__exit__(None, None, None)
+        output = _to_float(output)
+        if dtype == torch.float16 and not _is_finite(output):
+            raise ValueError(
+                f"float16 overflowed in {type(module).__name__}; use dtype='bfloat16' or 'float32'"
+            )
+        return output
+
+    module.register_forward_pre_hook(enter)
+    # Called after an error too, so that an out-of-memory retry does not run in a stale context.
+    module.register_forward_hook(leave, always_call=True)
 
 
 def _to_float(output: Any) -> Any:
