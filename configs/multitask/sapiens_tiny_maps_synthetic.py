@@ -4,8 +4,8 @@
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_maps_synthetic.py 2
 #   python tools/test.py configs/multitask/sapiens_tiny_maps_synthetic.py CHECKPOINT --cfg-options \
 #       test_dataloader.dataset.data_root=tests/data/synthhuman
-# Hardware: two CPU cores. Time: not measured.
-# Expected: after 400 steps, on those two samples: depth RMSE 0.032 m, normals 43.9 degrees, alpha SAD 93 (docs/public_data.md).
+# Hardware: two CPU cores. Time: five minutes of one core.
+# Expected: on those two samples: depth RMSE 0.033 m, normals 44.1 degrees, alpha SAD 89 (docs/public_data.md).
 _base_ = ['sapiens_tiny_synthhuman.py']
 data_root = 'data/synthetic'
 max_iters = 600  # a short run; longer ones are better

@@ -92,6 +92,18 @@ def test_partial_alpha_has_no_depth(folder):
     assert sample['mask'].sum() == ((alpha > 0) & (depth < 65504)).sum()
 
 
+@pytest.mark.parametrize('kind', ['rgb', 'alpha', 'depth', 'normal'])
+def test_a_file_that_is_cut_off_is_named(folder, tmp_path, kind):
+    for path in folder.glob('*_0002192.*'):
+        shutil.copy(path, tmp_path)
+    (path,) = tmp_path.glob(f'{kind}_*')
+    content = path.read_bytes()
+    for share in (0, 0.02, 0.6, 0.999):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(ValueError, match=f'{re.escape(str(path))}.*(cannot|damaged|empty)'):
+            load(tmp_path, '0002192')
+
+
 def test_arguments_go_before_the_format_of_the_set(folder):
     assert load(folder, '0002192', depth_unit=1.0)['gt_depth_map'].max() > 100
     with pytest.raises(

@@ -1,6 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 import numpy as np
 import pytest
+from mmpose.datasets import datasets
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from sapiens_common.layouts.goliath308 import drop_teeth, group_ids, load_goliath308
 from sapiens_pose.datasets import NameMatchedDataset
@@ -51,6 +53,22 @@ def test_mapping_is_that_of_the_shared_table():
     ]
     pairs = match_names(keypoint_names('goliath'), keypoint_names('coco_wholebody'))
     assert sorted(pairs) == sorted(table)
+
+
+@pytest.mark.parametrize(
+    ('name', 'count'), [('HalpeDataset', 54), ('UBody2dDataset', 53), ('HumanArt21Dataset', 17)]
+)
+def test_sets_that_mmpose_reads_share_names(name, count):
+    # docs/public_data.md states these counts.
+    info = parse_pose_metainfo(getattr(datasets, name).METAINFO)
+    names = list(info['keypoint_id2name'].values())
+    assert len(match_names(names, keypoint_names('goliath'))) == count
+
+
+def test_lapa_shares_no_name():
+    info = parse_pose_metainfo(datasets.LapaDataset.METAINFO)
+    with pytest.raises(ValueError, match='no keypoint name is shared'):
+        match_names(list(info['keypoint_id2name'].values()), keypoint_names('goliath'))
 
 
 def test_344_to_308_drops_the_teeth():

@@ -27,12 +27,17 @@ def read_exr(path: Path, layers: tuple[str, ...]) -> np.ndarray:
     try:
         with OpenEXR.File(str(path), header_only=True) as file:
             low, high = file.header()['dataWindow']
-        if np.prod(np.subtract(high, low, dtype=float) + 1) > MAX_PIXELS:
-            raise ValueError(f'{path} claims the pixels {low} to {high}, more than {MAX_PIXELS}')
-        with OpenEXR.File(str(path), separate_channels=True) as file:
-            channels = {name: channel.pixels for name, channel in file.channels().items()}
     except (RuntimeError, OSError) as error:
         raise ValueError(f'{path} cannot be read: {error}') from error
+    if np.prod(np.subtract(high, low, dtype=float) + 1) > MAX_PIXELS:
+        raise ValueError(f'{path} claims the pixels {low} to {high}, more than {MAX_PIXELS}')
+    try:
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            channels = {name: channel.pixels for name, channel in file.channels().items()}
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ValueError(
+            f'{path} cannot be read, its pixels are cut off or damaged ({error}); get the file again'
+        ) from error
     found = choose_channels(list(channels), layers)
     if not found:
         raise ValueError(
