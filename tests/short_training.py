@@ -7,13 +7,10 @@ import torch.distributed as dist
 from runs import launch
 
 LAYERS = dict(embed_dims=48, num_layers=2, num_heads=3, feedforward_channels=96)
-PYRAMID = [24, 48, 96, 192]
-ENCODERS = {  # settings of a thin encoder, and the width that its heads then get
-    'SapiensViT': (LAYERS, 48),
-    'Sapiens2ViT': (dict(LAYERS, num_tokenizer_layers=1), 48),
-    'VisionTransformer': (LAYERS, 48),
-    'SwinTransformer': (dict(embed_dims=24, depths=[1] * 4, num_heads=[1, 2, 4, 8]), PYRAMID),
-    'ConvNeXt': (dict(depths=[1] * 4, channels=PYRAMID), PYRAMID),
+ARCHS = {
+    'SapiensViT': LAYERS,
+    'Sapiens2ViT': dict(LAYERS, num_tokenizer_layers=1),
+    'VisionTransformer': LAYERS,
 }
 
 
@@ -21,19 +18,10 @@ def make_thin(model, size):
     """Give a model's config a thin encoder for an input of a size (height, width), and thin heads; in place."""
     backbone = model.backbone
     backbone.pop('init_cfg', None)  # would be a download
-    backbone.arch, width = ENCODERS[backbone.type.rpartition('.')[2]]
-    if 'img_size' in backbone:
-        backbone.img_size = size
+    backbone.update(arch=ARCHS[backbone.type.rpartition('.')[2]], img_size=size)
     tasks = model.get('tasks', {'': model}).values()
     for head in [task.get('decode_head') or task.head for task in tasks]:
-        if 'head' in head:  # of mmseg
-            head = head.head
-            head.channels = 16
-        if head.get('type') == 'mmseg.DPTHead':  # one map of each of four blocks
-            backbone.arch = dict(LAYERS, num_layers=12)
-            head.update(embed_dims=48, post_process_channels=[8] * 4)
-            width = [48] * 4
-        head.in_channels = width
+        head.in_channels = LAYERS['embed_dims']
         for name in ('deconv', 'conv', 'upsample'):
             key = f'{name}_out_channels'
             if key in head:

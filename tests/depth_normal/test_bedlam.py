@@ -1,9 +1,12 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """BEDLAM's layouts, as its render tools write them: frames by sequence, masks per person and part."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
+from short_training import heads_without_gradient, train
 
 from sapiens_depth_normal.datasets import BedlamDataset
 from sapiens_depth_normal.transforms import LoadMaps
@@ -87,3 +90,21 @@ def test_errors(first):
     write(first / 'png/seq_000000/seq_000000_0000.jpg', np.zeros((H, W, 3), np.uint8))
     with pytest.raises(ValueError, match=r'seq_000000_0000\.png are the same frame'):
         BedlamDataset(data_root=str(first), targets=['depth'])
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_docs_trains_some_steps(root, tmp_path, first):
+    text = (root / 'docs/public_data.md').read_text().partition('## BEDLAM')[2]
+    text = text.partition('```python\n')[2].partition('```')[0]
+    up = os.path.relpath(root, tmp_path)  # options reach bases that are named relatively
+    for old, new in (('/path/to', up), ('/data/bedlam/SCENE', first)):
+        assert old in text
+        text = text.replace(old, str(new))
+    text += 'val_dataloader = val_evaluator = val_cfg = None\n'
+    text += 'default_hooks = dict(checkpoint=dict(save_best=None, rule=None))\n'
+    (tmp_path / 'recipe.py').write_text(text)
+    options = {'size': (64, 48), 'epochs': 3, 'param_scheduler': []}
+    runner = train(tmp_path / 'recipe.py', tmp_path / 'work', (64, 48), options)
+    losses, _ = runner.message_hub.get_scalar('train/loss').data
+    assert len(losses) == 3 and np.isfinite(losses).all()
+    assert not heads_without_gradient(runner)
