@@ -7,7 +7,7 @@ from packaging.version import Version
 
 VERSION = Version(torch.__version__).release[:2]
 
-needs_counting = pytest.mark.skipif(VERSION < (2, 4), reason='counting memory needs torch 2.4')
+needs_counting = pytest.mark.skipif(VERSION < (2, 4), reason='counting needs torch 2.4')
 needs_export = pytest.mark.skipif(VERSION < (2, 4), reason='torch_export needs torch 2.4')
 needs_float16 = pytest.mark.skipif(VERSION < (2, 3), reason='float16 on a CPU needs torch 2.3')
 needs_fsdp2 = pytest.mark.skipif(VERSION < (2, 6), reason='FSDP2 needs torch 2.6')

@@ -106,6 +106,7 @@ def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
     assert not path.exists()
 
 
+@needs_onnx
 def test_a_model_in_16_bits_is_refused(small_model, tmp_path):
     with pytest.raises(ValueError, match="computes in 16 bits; load it with dtype='float32'"):
         export_model(small_model('depth').bfloat16(), tmp_path / 'x.onnx', 'onnx', SIZE)
@@ -217,6 +218,7 @@ def test_the_convert_tools(small_model, small_config, tmp_path, root):
     assert (tmp_path / 'x.pt2').is_file()
 
 
+@needs_onnx
 def test_sapiens2_goes_to_onnx_with_positions_in_float32(
     small_model, small_config, tmp_path, root, capsys
 ):

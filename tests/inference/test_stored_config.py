@@ -19,8 +19,8 @@ def test_the_config_that_a_checkpoint_carries(small_config, small_model, tmp_pat
     carried = {'state_dict': model.state_dict(), 'meta': {'cfg': config.pretty_text}}
     torch.save(carried, tmp_path / 'seg.pth')
     said = []
-    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', said.append)
-    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', said.append)
+    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+    monkeypatch.setattr(MMLogger, 'info', lambda logger, text: said.append(text))
     found = config_of(tmp_path / 'seg.pth', 'seg')
     assert found.model.backbone.img_size == (128, 96)
     assert found._cfg_dict == Config.fromstring(config.pretty_text, '.py')._cfg_dict

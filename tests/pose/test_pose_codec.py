@@ -121,7 +121,9 @@ def test_a_subset_of_keypoints_is_decoded_alone(rng):
     codec = BatchedUDPHeatmap((768, 1024), (192, 256), sigma=6)
     points, scores = codec.batch_decode(maps)
     some, some_scores = codec.batch_decode(maps, keypoint_indices=[5, 2])
-    np.testing.assert_array_equal(some[0], points[0][:, [5, 2]])
+    np.testing.assert_allclose(
+        some[0], points[0][:, [5, 2]], rtol=1e-6
+    )  # torch 2.1 rounds by shape
     np.testing.assert_array_equal(some_scores[0], scores[0][:, [5, 2]])
 
 

@@ -4,6 +4,7 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
+from old_torch import VERSION
 from torch import nn
 from torch.nn import functional as F
 
@@ -270,7 +271,9 @@ def test_attention_under_autocast_on_a_cpu(training):
     q, k, v = (torch.randn(1, heads, 5, 8, requires_grad=training) for heads in (4, 2, 2))
     with torch.autocast('cpu', torch.bfloat16):
         found = attend(q, k, v)
-    assert found.dtype == (torch.float32 if training else torch.bfloat16)
+    # Before torch 2.4 autocast leaves attention on a CPU alone.
+    exact = training or VERSION < (2, 4)
+    assert found.dtype == (torch.float32 if exact else torch.bfloat16)
     torch.testing.assert_close(found.float(), attend(q, k, v), rtol=0, atol=2e-2)
 
 

@@ -4,10 +4,12 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
+from old_torch import needs_fsdp2
 
 from sapiens_common.sharded_files import read_whole_checkpoint
 
 
+@needs_fsdp2
 def test_killed_and_resumed(alone, tmp_path, pictures, mae_job):
     config = mae_job.make_config(tmp_path, pictures)
     plain = MODELS.build(config.model)

@@ -11,6 +11,7 @@ import torch
 from analysis import analyze_logs, compare_runs, get_flops, run_logs, visualize_scheduler
 from invented_data import invent_data
 from mmengine.config import Config
+from old_torch import needs_counting
 
 from sapiens_depth_normal import evaluation
 from sapiens_inference.engine.models import build_model
@@ -109,6 +110,7 @@ def test_print_config(root, run_tool):
         run_tool(*command, '--key', 'model.nothing')
 
 
+@needs_counting
 def test_operations_of_a_known_model(root):
     config = Config.fromfile(str(root / 'configs/pose/sapiens_tiny_synthetic.py'))
     shape = get_flops.input_shape(config)
@@ -149,6 +151,7 @@ def small(root, tmp_path):
     return make
 
 
+@needs_counting
 def test_operations_where_levels_share_weights(root):
     """RTMDet's levels have one set of convolutions, and MMSegmentation's SegFormer is not built on meta."""
     for recipe, shape in (
