@@ -2,7 +2,7 @@
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/pointmap/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
-# Expected: 0.41 m after 8 of the 16 epochs, a plane at the usual distance 0.46, on the 60 people held out (docs/sapiens2.md).
+# Expected: 0.42 m after 8 of the 16 epochs, a plane at the median distance 0.43, on the 60 people held out (docs/sapiens2.md).
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_render_people.py', '../normal/_base_/sapiens2_tiny.py'
 ]
@@ -20,6 +20,11 @@ model = dict(
         grid_size=(8, 6),
         scale_conv_out_channels=(64, 32),
         scale_linear_out_channels=(64, 32),
+        # From scratch the normals of neighbouring points are noise, and the focal length hardly shows in a picture: at
+        # their published weights both keep the others from being learned (docs/sapiens2.md).
+        loss_decode=[
+            dict(loss, loss_weight=0.4) if 'Scale' in loss.type else loss
+            for loss in _base_.pointmap_losses if 'Normal' not in loss.type],
         **_base_.thin_head))
 parts = dict(
     flip=dict(_base_.parts.flip, prob=0.5),
@@ -37,10 +42,14 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, framing='annotations', pipeline=test_pipeline),
     **_base_.tiny_val_loader)
 test_dataloader = val_dataloader
-optim_wrapper = dict(_base_.tiny_optim)
+optim_wrapper = dict(
+    _base_.tiny_optim,
+    optimizer=dict(lr=1e-3, weight_decay=0.05),
+    paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=3.0))))
 param_scheduler = _base_.tiny_scheduler
 train_cfg = _base_.tiny_cfg
 default_hooks = dict(checkpoint=_base_.tiny_checkpoint, logger=dict(interval=10))
 log_processor = dict(by_epoch=True)
-val_evaluator = dict(canonical_focal=focal)
+# The trivial prediction: the median distance and scale of the people trained on.
+val_evaluator = dict(canonical_focal=focal, usual=(1.35, 0.72))
 test_evaluator = val_evaluator

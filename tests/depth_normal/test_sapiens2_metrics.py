@@ -160,6 +160,21 @@ def test_pointmap_protocols():
     np.testing.assert_allclose(found['plane/metric_l2_mean'], distance.mean(), rtol=1e-5)
 
 
+def test_a_plane_that_knows_neither_distance_nor_camera():
+    """It is judged as a model that says the same for every image."""
+    item = person(pred_scale=24.0)
+    rows, columns = np.indices(SIZE)
+    focal = np.array([20.0, 21.0]) * 32 / 40  # a scale of 24 is 32 pixels where 40 are true
+    rays = [(columns - 8.5) / focal[0], (rows - 11.5) / focal[1], np.ones(SIZE)]
+    item['pred_point_map'] = pack(p=1.8 * np.float32(rays))['p']
+    found = evaluate(HumanPointmapMetric(usual=(1.8, 24.0)), [item])
+    for protocol in ('metric', 'scaled', 'canonical'):
+        for key in ('l2_mean', 'x_mae', 'z_mae', 'normal_mae'):
+            key = f'{protocol}_{key}'
+            assert found[key] == pytest.approx(found[f'plane/{key}'], rel=1e-5), key
+    assert found['metric_l2_mean'] > 0.2
+
+
 def test_sets_are_pooled_by_pixels():
     samples = [person(0, 1.1), person(1, 1.3)]
     samples[1]['gt_mask']['data'][:, :12] = 0

@@ -31,7 +31,8 @@ class HumanPointmapMetric(FramingMetric):
     person for a surface at the camera.
     In the other two, normals count where their window lies within the person.
 
-    The trivial prediction is a plane at the mean true depth of each image's person, seen by the true camera.
+    The trivial prediction is a plane: at the mean true depth of each image's person, seen by the true camera, which
+    no model knows; or, with ``usual``, the same points for every image, as a model has to guess them.
 
     Needs ``pred_point_map`` (3, H, W) in metres (x right, y down, z forward), ``gt_depth_map`` in metres and
     ``gt_mask``, all at one size; ``intrinsics`` (3, 3) of that size, and for ``canonical`` ``pred_scale`` and
@@ -40,6 +41,8 @@ class HumanPointmapMetric(FramingMetric):
     Args:
         canonical_focal: Canonical focal length in pixels.
         protocols: Which of the three.
+        usual: Depth in metres of the trivial plane, and the scale (canonical focal length over that of the network's
+            input) of the camera that sees it; such as the medians of the training people.
         collect_device: Where ranks exchange results.
         prefix: What the keys start with.
     """
@@ -67,11 +70,13 @@ class HumanPointmapMetric(FramingMetric):
         self,
         canonical_focal: float = 768.0,
         protocols: tuple[str, ...] | list[str] = ('metric', 'scaled', 'canonical'),
+        usual: tuple[float, float] | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix)
         self.canonical_focal = canonical_focal
+        self.usual = usual
         self.titles = {protocol: self.TITLES[protocol] for protocol in protocols}
 
     def measure(self, sample: dict) -> Measured:
@@ -86,9 +91,14 @@ class HumanPointmapMetric(FramingMetric):
         where = sample.get('img_path', 'a sample')
         if not (np.isfinite(pred).all() and np.isfinite(depth).all()):
             raise ValueError(f'{where}: pred or truth is not finite on the mask; has it diverged?')
-        camera = np.asarray(_read_camera(sample, 'intrinsics'))
+        camera = np.array(_read_camera(sample, 'intrinsics'), float)
         truth = _points(depth, camera)
-        plane = _points(np.full_like(depth, depth[mask].mean()), camera)
+        distance, seen_by = depth[mask].mean(), camera
+        if self.usual is not None:
+            distance, scale = self.usual
+            seen_by = camera.copy()
+            seen_by[:2, :2] *= self._scale(sample) / scale
+        plane = _points(np.full_like(depth, distance), seen_by)
         found: dict[str, dict[str, Sums]] = {}
         for protocol in self.titles:
             rows = {MODEL: pred, self.baseline: plane}
@@ -97,8 +107,10 @@ class HumanPointmapMetric(FramingMetric):
                 unit = {row: _factor(points, truth, mask) for row, points in rows.items()}
             true_unit = 1.0
             if protocol == 'canonical':
-                true_unit = self.canonical_focal / _read_camera(sample, 'input_intrinsics')[0][0]
+                true_unit = self._scale(sample)
                 unit = {MODEL: sample['pred_scale'], self.baseline: true_unit}
+                if self.usual is not None:
+                    unit[self.baseline] = self.usual[1]
             found[protocol] = {
                 row: point_errors(
                     points * unit[row], truth * true_unit, mask, whole=protocol == 'canonical'
@@ -106,6 +118,10 @@ class HumanPointmapMetric(FramingMetric):
                 for row, points in rows.items()
             }
         return found
+
+    def _scale(self, sample: dict) -> float:
+        """True scale of an image: canonical focal length over that of the network's input."""
+        return self.canonical_focal / _read_camera(sample, 'input_intrinsics')[0][0]
 
     def summarize(self, found: list[Any]) -> dict[str, float]:
         """Figures over the pixels of several images."""
