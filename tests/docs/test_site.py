@@ -22,8 +22,18 @@ def test_the_site_builds(root, tmp_path):
     assert (tmp_path / 'site/pose/index.html').is_file()
 
 
-def test_links_of_the_readme_lead_somewhere(root):
-    for path in [root / 'README.md', *root.glob('*/README.md')]:
-        for link in re.findall(r'\]\(([^)#]+?)(?:#[^)]*)?\)', path.read_text(encoding='utf-8')):
+def anchors_of(page):
+    """The anchors of a page's headings, as MkDocs and GitHub make them."""
+    headings = re.findall(r'^#+ (.*)$', page.read_text(encoding='utf-8'), re.MULTILINE)
+    return {
+        re.sub(r'[^\w -]', '', heading.lower()).strip().replace(' ', '-') for heading in headings
+    }
+
+
+def test_links_outside_of_the_site_lead_somewhere(root):
+    pages = [root / 'README.md', root / 'CONTRIBUTING.md', *root.glob('*/README.md')]
+    for page in pages:
+        for link, anchor in re.findall(r'\]\(([^)#]+?)(?:#([^)]*))?\)', page.read_text('utf-8')):
             if not link.startswith('http'):
-                assert (path.parent / link).exists(), f'{path}: {link}'
+                assert (page.parent / link).exists(), f'{page}: {link}'
+                assert not anchor or anchor in anchors_of(page.parent / link), f'{page}: {anchor}'

@@ -93,6 +93,15 @@ def run(config: Any, folder: Path, seconds: float, rate: float, seed: int) -> Ru
     return runner
 
 
+def report(table: Any, metrics: list[str]) -> None:
+    """Print the figures of a task as a Markdown table."""
+    columns = ['name', 'parameters', 'rate', 'steps', *metrics]
+    print('\n| ' + ' | '.join(columns) + ' |\n' + '|---' * len(columns) + '|')
+    for row in table.rows:
+        if row['part'] == 'figures':
+            print('| ' + ' | '.join(row[column] for column in columns) + ' |')
+
+
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -158,6 +167,7 @@ def main() -> int:
                 for rate in RATES
             }
             table.fill(measure, **key, rate=max(found, key=found.__getitem__), part='figures')
+        report(table, METRICS[task][1])
     return 0
 
 
