@@ -2,7 +2,7 @@
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/matting/sapiens2_tiny_synthetic.py 2 --amp
 # Hardware: two CPU cores. Time: not measured.
-# Expected: SAD 7.5 after 8 of the 16 epochs, where the mean alpha has 18.9, on the 60 people held out (docs/sapiens2.md).
+# Expected: SAD 6.2 after 8 of the 16 epochs, where the mean alpha has 18.9, on the 60 people held out (docs/sapiens2.md).
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_p3m.py', '../normal/_base_/sapiens2_tiny.py'
 ]
