@@ -88,7 +88,7 @@ def test_fused_optimizers_on_a_cpu_without(monkeypatch):
     compat.drop_fused()
     config = {'optimizer': {'type': 'SGD', 'lr': 0.1, 'fused': True}}
     built = DefaultOptimWrapperConstructor(config)(torch.nn.Linear(1, 1))
-    assert not built.optimizer.defaults['fused']
+    assert not built.optimizer.defaults.get('fused')
 
 
 def _not_found(name):

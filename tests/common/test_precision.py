@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from old_torch import needs_float16
 from torch import nn
 from torch._dynamo.testing import CompileCounter
 
@@ -64,7 +65,9 @@ def test_auto(hardware, said, device, flags, capability, training, expected):
     [
         ('bf16', CPU, ['avx2'], (8, 0), 'bfloat16 is slow here: this CPU has no instructions'),
         ('bfloat16', GPU, [], (7, 5), 'bfloat16 is slow here: device cuda'),
-        ('float16', CPU, ['avx512_bf16'], (8, 0), 'float16 on a CPU'),
+        pytest.param(
+            *('float16', CPU, ['avx512_bf16'], (8, 0), 'float16 on a CPU'), marks=needs_float16
+        ),
         ('bfloat16', CPU, ['avx512_bf16'], (8, 0), None),
         ('float16', GPU, [], (7, 5), None),
         ('float32', CPU, [], (8, 0), None),
