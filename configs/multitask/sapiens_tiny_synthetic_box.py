@@ -10,7 +10,7 @@ lr = 1e-3
 
 # In one of 3000 renders the camera stands in somebody's back: depth from 2 cm on, which is implausible and true.
 everything = dict(_base_.load, plausible=False)
-test_pipeline = [everything, *_base_.test_pipeline[1:]]
+test_pipeline = [everything, _base_.crop, _base_.resize, _base_.pack]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 

@@ -104,11 +104,9 @@ pack = dict(type='sapiens_multitask.PackMultitask')
 train_pipeline = [
     load, window, weigh, dict(type='sapiens_depth_normal.NormalizeDepth'), colours, matte, pack
 ]
-test_pipeline = [
-    load,
-    dict(type='sapiens_multitask.CropPerson', size=size),
-    dict(type='sapiens_depth_normal.ResizeImage', size=size, antialias=True),
-    pack]
+crop = dict(type='sapiens_multitask.CropPerson', size=size)
+resize = dict(type='sapiens_depth_normal.ResizeImage', size=size, antialias=True)
+test_pipeline = [load, crop, resize, pack]
 
 people = dict(
     type='sapiens_pose.GoliathDataset',
