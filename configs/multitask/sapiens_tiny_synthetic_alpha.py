@@ -15,7 +15,8 @@ train_pipeline = [load, _base_.window, _base_.colours, _base_.matte, _base_.pack
 for part in _base_.train_dataloader.dataset.datasets:
     part.pipeline = train_pipeline
 del part
-optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(_delete_=True))
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-3), paramwise_cfg=dict(custom_keys={'tasks': dict(lr_mult=1.0)}))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=warmup, start_factor=1e-1, by_epoch=False),
     dict(
