@@ -87,7 +87,8 @@ class MattingResult(Result):
 
     Attributes:
         alpha: float32 (H, W) of 0..1, the share of each pixel that people cover.
-        foreground: float32 (H, W, 3) of 0..1, red first: colours of the people multiplied by alpha.
+        foreground: float32 (H, W, 3) of 0..1, red first: colours of the people multiplied by alpha. They are
+            the model's, or the photo's where its config has ``test_cfg=dict(colours='photo')``.
     """
 
     alpha: np.ndarray
@@ -153,6 +154,8 @@ class MattingInferencer(DenseInferencer):
         super().setup()
         self.background_name = str(background)
         self.background = read_background(background)
+        test_cfg = self.loaded.config.model.get('test_cfg') or {}
+        self.photo_colours = test_cfg.get('colours') == 'photo'
 
     def choices(self) -> dict[str, Any]:
         """What pictures show behind the people."""
@@ -165,7 +168,10 @@ class MattingInferencer(DenseInferencer):
     def postprocess(self, item: Item, views: list, outputs: list[Any]) -> MattingResult:
         """Matte of an image; nobody is where no crop was."""
         matte = _paste_colours(item, views, outputs, 4)
-        return MattingResult(Source.of(item), alpha=matte[..., 3], foreground=matte[..., :3])
+        alpha, foreground = matte[..., 3], matte[..., :3]
+        if self.photo_colours:
+            foreground = item.pixels[..., ::-1] * (alpha[..., None] / 255)
+        return MattingResult(Source.of(item), alpha, foreground)
 
     def empty(self, source: Source) -> MattingResult:
         """No pixels."""

@@ -124,6 +124,18 @@ def test_backgrounds(tmp_path, small_config, small_checkpoint, photo):
         read_background('plaid')
 
 
+def test_colours_of_the_photo(small_config, small_checkpoint, photo):
+    config = small_config('matting')
+    config.model.test_cfg = dict(colours='photo')
+    image = photo(1, 60, 60)
+    result = MattingInferencer(config, small_checkpoint('matting'), device='cpu')(image)[0]
+    assert result.alpha.max() > 0.1
+    expected = image[..., ::-1] / 255 * result.alpha[..., None]
+    np.testing.assert_allclose(result.foreground, expected, atol=1e-6)
+    # Straight colours are those of the photo, up to the rounding of 8 bits.
+    assert np.abs(result.cutout()[..., :3].astype(int) - image[..., ::-1]).max() <= 1
+
+
 @pytest.mark.parametrize('task', list(KINDS))
 def test_files_pictures_and_json(engines, photo, tmp_path, task):
     mask = np.zeros((50, 70), np.uint8)

@@ -82,7 +82,9 @@ model = dict(
                 conv_out_channels=(32, ),
                 loss_decode=[
                     dict(type=f'sapiens_depth_normal.Matting{kind}Loss', part=part)
-                    for kind in kinds for part in ('alpha', 'foreground')]))))
+                    for kind in kinds for part in ('alpha', 'foreground')]),
+            # Alpha is learned long before colours are.
+            test_cfg=dict(colours='photo'))))
 del kinds
 
 # The keypoint data set gives image and points; the other labels lie beside its images.
