@@ -10,8 +10,8 @@ VERSION = Version(torch.__version__).release[:2]
 needs_counting = pytest.mark.skipif(VERSION < (2, 4), reason='counting needs torch 2.4')
 needs_export = pytest.mark.skipif(VERSION < (2, 4), reason='torch_export needs torch 2.4')
 needs_float16 = pytest.mark.skipif(VERSION < (2, 3), reason='float16 on a CPU needs torch 2.3')
-needs_fsdp2 = pytest.mark.skipif(VERSION < (2, 6), reason='FSDP2 needs torch 2.6')
-needs_onnx = pytest.mark.skipif(VERSION < (2, 6), reason='ONNX needs torch 2.6')
+needs_fsdp2 = pytest.mark.skipif(VERSION < (2, 7), reason='FSDP2 on a CPU needs torch 2.7')
+needs_onnx = pytest.mark.skipif(VERSION < (2, 7), reason='ONNX needs torch 2.7')
 formats = [
     'torchscript',
     pytest.param('onnx', marks=needs_onnx),

@@ -39,3 +39,10 @@ def test_the_description_follows_the_config(small_config):
     config.model.pop('head')
     with pytest.raises(ValueError, match='neither head nor decode_head'):
         describe_deployment(config, SIZE)
+
+
+def test_a_file_that_is_not_an_export_is_named(tmp_path):
+    path = tmp_path / 'model.pt2'
+    path.write_bytes(b'weights')
+    with pytest.raises(ValueError, match=r'model\.pt2 is not an exported model'):
+        read_deployment(path)

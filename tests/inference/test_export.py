@@ -122,7 +122,7 @@ def test_an_export_that_gives_nan_is_removed(small_model, tmp_path, monkeypatch)
     assert not path.exists()
 
 
-@pytest.mark.parametrize(('kind', 'least'), [('onnx', '2.6'), ('torch_export', '2.4')])
+@pytest.mark.parametrize(('kind', 'least'), [('onnx', '2.7'), ('torch_export', '2.4')])
 def test_what_an_old_torch_cannot_export(small_model, tmp_path, monkeypatch, kind, least):
     monkeypatch.setattr(torch, '__version__', '2.1.2')
     with pytest.raises(ValueError, match=f'{kind} needs torch {least} or newer, found 2.1.2'):

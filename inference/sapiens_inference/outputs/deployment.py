@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
-import torch
 from mmengine.config import Config
 
 from sapiens_inference.items import PADDING
@@ -200,6 +200,10 @@ def read_deployment(path: str | Path) -> dict[str, Any]:
             for entry in onnx.load(path, load_external_data=False).metadata_props
         }
         return json.loads(found.get(KEY, '{}'))
-    reader = torch._C.PyTorchFileReader(str(path))
-    name = f'extra/{EXTRA_FILE}'
-    return json.loads(reader.get_record(name)) if name in reader.get_all_records() else {}
+    try:
+        with ZipFile(path) as archive:
+            # Its folder depends on the format and on the torch that wrote it.
+            found = [name for name in archive.namelist() if name.endswith(f'/{EXTRA_FILE}')]
+            return json.loads(archive.read(found[0])) if found else {}
+    except BadZipFile as error:
+        raise ValueError(f'{path} is not an exported model: {error}') from error
