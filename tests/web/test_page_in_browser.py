@@ -168,7 +168,7 @@ def test_a_video_with_its_timeline(visit, tmp_path):
     frame.locator('rect.track').first.press('Enter')
     assert 'person' in frame.locator('#hint').inner_text()
     names = frame.locator('#films button').all_inner_texts()
-    assert names == ['all tasks', 'depth', 'normals', 'keypoints', 'body parts']
+    assert names == ['all tasks', 'depth', 'matting', 'normals', 'keypoints', 'body parts']
     frame.locator('#films button', has_text='depth').click()
     assert frame.locator('video').evaluate('v => v.src').endswith('/depth/film.mp4')
     # The browser can play it.

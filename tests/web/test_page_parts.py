@@ -134,7 +134,7 @@ def test_a_format_needs_its_task():
 def test_tasks_are_known_before_the_model_is_loaded(random_weights):
     weights, config = random_weights
     shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
-    assert shelf.tasks == ['seg', 'pose', 'depth', 'normal'] and not shelf.nbytes
+    assert shelf.tasks == ['seg', 'pose', 'depth', 'normal', 'matting'] and not shelf.nbytes
     shelf.warm_up()
     assert shelf.nbytes
 
