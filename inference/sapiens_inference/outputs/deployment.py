@@ -203,7 +203,7 @@ def read_deployment(path: str | Path) -> dict[str, Any]:
     try:
         with ZipFile(path) as archive:
             # Its folder depends on the format and on the torch that wrote it.
-            found = [name for name in archive.namelist() if name.endswith(f'/{EXTRA_FILE}')]
-            return json.loads(archive.read(found[0])) if found else {}
+            names = [name for name in archive.namelist() if name.endswith(f'/{EXTRA_FILE}')]
+            return json.loads(archive.read(names[0])) if names else {}
     except BadZipFile as error:
         raise ValueError(f'{path} is not an exported model: {error}') from error
