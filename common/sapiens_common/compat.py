@@ -160,12 +160,15 @@ def _find_prefixed(kind: str, name: str) -> list[str]:
 def drop_fused() -> None:
     """Let recipes that ask for a fused optimizer run on a CPU with its plain one.
 
-    Cause: before torch 2.4 fused optimizers are refused for parameters that are not on a GPU.
+    Cause: before torch 2.4 fused optimizers are refused for parameters that are not on a GPU, before 2.6
+    for those on the meta device.
     """
     import torch
 
-    if Version(torch.__version__).release >= (2, 4):
+    release = Version(torch.__version__).release
+    if release >= (2, 6):
         return
+    refused = {'meta'} if release >= (2, 4) else {'meta', 'cpu'}
     from mmengine.optim import DefaultOptimWrapperConstructor as Constructor
 
     call = Constructor.__call__
@@ -174,7 +177,7 @@ def drop_fused() -> None:
 
     @wraps(call)
     def call_without_fused(self: Constructor, model: nn.Module) -> Any:
-        if all(parameter.device.type != 'cuda' for parameter in model.parameters()):
+        if any(parameter.device.type in refused for parameter in model.parameters()):
             self.optimizer_cfg.pop('fused', None)
         return call(self, model)
 

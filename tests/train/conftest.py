@@ -30,6 +30,8 @@ def toy():
 def build():
     """`build(config)`: a runner whose warnings and errors are kept in `runner.messages`."""
 
+    kept = []
+
     def build_runner(config):
         config.experiment_name = f'engine_{next(_NAMES)}'
         runner = RUNNERS.build(config)
@@ -40,9 +42,12 @@ def build():
 
         for level in ('warning', 'error'):
             setattr(runner.logger, level, keep)
+            kept.append((runner.logger, level))
         return runner
 
-    return build_runner
+    yield build_runner
+    for logger, level in kept:
+        delattr(logger, level)
 
 
 @pytest.fixture
