@@ -198,7 +198,7 @@ def test_a_video_whose_storage_fails_is_not_called_damaged(tmp_path, monkeypatch
         with io.BufferedReader(StoredFile(Lost(place), place, Exception), 1000) as file:
             yield file
 
-    monkeypatch.setattr('sapiens_inference.annotate.reading.open_file', open_lost)
+    monkeypatch.setattr('sapiens_inference.annotate.sources.open_file', open_lost)
     entry = {'name': 'film', 'path': str(path), 'part': 0, 'start': 0.0, 'stop': None}
     with pytest.raises(StorageError, match=r'film.mp4 cannot be read \(connection lost\)'):
         list(Reader([entry], 1, Stopwatch()))
