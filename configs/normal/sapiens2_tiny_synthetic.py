@@ -28,7 +28,7 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, framing='annotations', pipeline=test_pipeline),
     **_base_.tiny_val_loader)
 test_dataloader = val_dataloader
-optim_wrapper = dict(_base_.tiny_optim)
+optim_wrapper = _base_.tiny_optim
 param_scheduler = _base_.tiny_scheduler
 train_cfg = _base_.tiny_cfg
 default_hooks = dict(checkpoint=_base_.tiny_checkpoint, logger=dict(interval=10))

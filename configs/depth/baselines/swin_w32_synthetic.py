@@ -3,17 +3,7 @@
 #   bash tools/dist_train.sh configs/depth/baselines/swin_w32_synthetic.py 2
 # Hardware: two CPU cores. Time: not measured for the whole schedule.
 # Expected: docs/baselines.md compares it in equal time.
-_base_ = ['../../_base_/encoders/swin_w32.py', '../sapiens_tiny_synthetic.py']
+_base_ = ['../../_base_/encoders/swin_w32.py', '../_base_/synthetic_baseline.py']
 
 model = dict(
-    backbone=dict(_delete_=True, **_base_.encoder),
-    decode_head=dict(
-        _delete_=True,
-        type='sapiens_depth_normal.BorrowedHead',
-        target='depth',
-        head=dict(
-            # In the middle of the range, where the logarithm clamps nothing.
-            init_cfg=dict(type='Normal', std=0.01, bias=0.5, override=dict(name='conv_seg')),
-            **_base_.head),
-        loss_decode=_base_.model.decode_head.loss_decode))
-optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(_delete_=True))
+    backbone=dict(_delete_=True, **_base_.encoder), decode_head=dict(head=_base_.head))

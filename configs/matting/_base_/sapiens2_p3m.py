@@ -1,6 +1,6 @@
 # Sapiens2's recipe for matting on P3M-10k; the published model saw other sets as well, with cut-outs before random
 # pictures (sapiens_depth_normal.LoadCutout, CompositeCutout). The geometry is one warp here instead of five steps.
-_base_ = ['../../normal/_base_/sapiens2_dense.py']
+_base_ = ['../../normal/_base_/sapiens2_dense.py', '../../_base_/matting_losses.py']
 data_root = 'data/P3M-10k'
 parts = dict(
     compress=dict(type='sapiens_common.Degrade', jpeg=0.5),
@@ -18,16 +18,12 @@ steps = ['load', 'compress', 'crop', 'warp', 'distort', 'matte', 'pack']
 train_pipeline = [dict(_base_.parts, **parts)[name] for name in steps]
 test_pipeline = [dict(_base_.parts, **parts)[name] for name in ('load', 'matte', 'stretch', 'pack')]
 
-kinds = ['L1', 'Gradient', 'Laplacian']
 model = dict(
     decode_head=dict(
         target='matting',
         upsample_out_channels=(768, 512, 256, 128),
         conv_out_channels=(64, 32, 16),
-        loss_decode=[
-            dict(type=f'sapiens_depth_normal.Matting{kind}Loss', part=part)
-            for kind in kinds for part in ('alpha', 'foreground')]))
-del kinds
+        loss_decode=_base_.matting_losses))
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

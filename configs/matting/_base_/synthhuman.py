@@ -1,22 +1,18 @@
 # Alpha and foreground on SynthHuman: Sapiens2's head and losses. Its pictures do not say what colour the foreground
 # has under partial alpha: there the colours are not learned.
-_base_ = ['../../_base_/synthhuman.py']
+_base_ = ['../../_base_/synthhuman.py', '../../_base_/matting_losses.py']
 parts = dict(_base_.parts, matte=dict(type='sapiens_depth_normal.MattingTarget'))
 train_pipeline = [
     parts[name] for name in ('load', 'warp', 'distort', 'matte', 'degrade', 'pack')]
 test_pipeline = [parts[name] for name in ('load', 'matte', 'resize', 'pack')]
 
-kinds = ['L1', 'Gradient', 'Laplacian']
 model = dict(
     decode_head=dict(
         type='sapiens_depth_normal.PixelShuffleHead',
         target='matting',
         upsample_out_channels=(768, 512, 256, 128),
         conv_out_channels=(64, 32, 16),
-        loss_decode=[
-            dict(type=f'sapiens_depth_normal.Matting{kind}Loss', part=part)
-            for kind in kinds for part in ('alpha', 'foreground')]))
-del kinds
+        loss_decode=_base_.matting_losses))
 train_dataloader = dict(dataset=dict(targets=['alpha'], pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(targets=['alpha'], pipeline=test_pipeline))
 test_dataloader = val_dataloader

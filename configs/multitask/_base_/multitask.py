@@ -1,5 +1,8 @@
 # One encoder, five heads, trained on rendered people who carry the labels of all tasks.
-_base_ = ['../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py']
+_base_ = [
+    '../../_base_/runtime.py', '../../_base_/schedules/adamw_layer_decay.py',
+    '../../_base_/matting_losses.py'
+]
 default_scope = 'mmseg'
 visualizer = dict(type='sapiens_depth_normal.MapVisualizer')
 data_root = 'data/synthetic'  # --cfg-options data_root=DIR
@@ -15,7 +18,6 @@ loss_weights = dict(pose=1.0, seg=1.0, depth=0.5, normal=0.5, matting=0.5)
 
 # ---- what follows from it ----
 shared = dict(type='sapiens_multitask.SharedFeatures')
-kinds = ['L1', 'Gradient', 'Laplacian']
 thin = dict(deconv_out_channels=(64, 32, 32), conv_out_channels=(32, ))
 model = dict(
     type='sapiens_multitask.MultitaskModel',
@@ -80,12 +82,9 @@ model = dict(
                 target='matting',
                 upsample_out_channels=(64, 32, 32),
                 conv_out_channels=(32, ),
-                loss_decode=[
-                    dict(type=f'sapiens_depth_normal.Matting{kind}Loss', part=part)
-                    for kind in kinds for part in ('alpha', 'foreground')]),
+                loss_decode=_base_.matting_losses),
             # Alpha is learned long before colours are.
             test_cfg=dict(colours='photo'))))
-del kinds
 
 # The keypoint data set gives image and points; the other labels lie beside its images.
 load = dict(

@@ -1,5 +1,5 @@
 # One encoder with heads for depth, normals and mattes, trained on SynthHuman.
-_base_ = ['../../_base_/synthhuman.py']
+_base_ = ['../../_base_/synthhuman.py', '../../_base_/matting_losses.py']
 loss_weights = dict(depth=1.0, normal=1.0, matting=1.0)
 
 parts = dict(
@@ -13,7 +13,6 @@ task = dict(
     type='sapiens_depth_normal.DenseRegressor',
     backbone=dict(type='sapiens_multitask.SharedFeatures'))
 wide = dict(deconv_out_channels=(384, 384, 384), conv_out_channels=(384, ))
-kinds = ['L1', 'Gradient', 'Laplacian']
 model = dict(
     _delete_=True,
     type='sapiens_multitask.MultitaskModel',
@@ -47,10 +46,7 @@ model = dict(
                 target='matting',
                 upsample_out_channels=(512, 256, 128),
                 conv_out_channels=(64, 32),
-                loss_decode=[
-                    dict(type=f'sapiens_depth_normal.Matting{kind}Loss', part=part)
-                    for kind in kinds for part in ('alpha', 'foreground')]))))
-del kinds
+                loss_decode=_base_.matting_losses))))
 
 targets = ['depth', 'normal', 'alpha']
 train_dataloader = dict(dataset=dict(targets=targets, pipeline=train_pipeline))

@@ -2,14 +2,8 @@
 #   bash tools/dist_train.sh configs/normal/baselines/swin_b_synthhuman.py 8 --amp
 # Hardware: 8 GPUs, untested by us. Time: not measured.
 # Expected: not measured.
-_base_ = ['../../_base_/encoders/swin_b.py', '../_base_/synthhuman.py']
+_base_ = ['../../_base_/encoders/swin_b.py', '../_base_/synthhuman_baseline.py']
 
 model = dict(
-    backbone=dict(_delete_=True, **_base_.encoder),
-    decode_head=dict(
-        _delete_=True,
-        type='sapiens_depth_normal.BorrowedHead',
-        target='normal',
-        head=_base_.head,
-        loss_decode=_base_.model.decode_head.loss_decode))
+    backbone=dict(_delete_=True, **_base_.encoder), decode_head=dict(head=_base_.head))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))

@@ -3,15 +3,9 @@
 #   bash tools/dist_train.sh configs/normal/baselines/vit_tiny_dpt_synthetic.py 2
 # Hardware: two CPU cores. Time: not measured for the whole schedule.
 # Expected: docs/baselines.md compares it in equal time.
-_base_ = ['../../_base_/encoders/vit_tiny.py', '../sapiens_tiny_synthetic.py']
+_base_ = ['../../_base_/encoders/vit_tiny.py', '../_base_/synthetic_baseline.py']
 
 model = dict(
     backbone=dict(
         _delete_=True, img_size=_base_.size, out_indices=_base_.dpt_indices, **_base_.encoder),
-    decode_head=dict(
-        _delete_=True,
-        type='sapiens_depth_normal.BorrowedHead',
-        target='normal',
-        head=_base_.dpt_head,
-        loss_decode=_base_.model.decode_head.loss_decode))
-optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(_delete_=True))
+    decode_head=dict(head=_base_.dpt_head))

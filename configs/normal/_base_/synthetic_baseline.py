@@ -1,0 +1,11 @@
+# What the baselines on rendered people share: data, loss and schedule of the tiny recipe, behind a head of mmseg. Leaves give
+# encoder and head; nothing is pretrained.
+_base_ = ['../sapiens_tiny_synthetic.py']
+
+model = dict(
+    decode_head=dict(
+        _delete_=True,
+        type='sapiens_depth_normal.BorrowedHead',
+        target='normal',
+        loss_decode=_base_.model.decode_head.loss_decode))
+optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(_delete_=True))
