@@ -172,7 +172,12 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
                 raise
             except Exception as error:
                 place.remove(job)
+                yield {status: f'<div role="status">{html.escape(_plain(error))}</div>'}
                 raise gr.Error(_plain(error), print_exception=False) from error
+
+        def ended(text: str | None) -> list[Any]:
+            # What ends with its bar on the page was cancelled; an error has put its text there.
+            return ['cancelled' if '<progress' in (text or '') else text, *_buttons(busy=False)]
 
         def show(name: str | None, done: list[str]) -> tuple[str, Any]:
             if not name or not done:
@@ -196,10 +201,10 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             except ValueError as error:
                 raise gr.Error(_plain(error), print_exception=False) from error
 
-        def point(event: gr.SelectData, first: Any, text: str) -> tuple[Any, str]:
+        def point(event: gr.SelectData, first: Any, text: str) -> tuple[Any, Any]:
             x, y = event.index
             if first is None:
-                return (x, y), text
+                return (x, y), gr.skip()
             box = [min(first[0], x), min(first[1], y), max(first[0], x), max(first[1], y)]
             return None, '\n'.join([*text.split('\n'), ', '.join(map(str, box))]).strip()
 
@@ -218,17 +223,20 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
         )
         shown = running.success(show, [chosen, jobs], [view, cloud], **quiet)
         shown.then(None, None, None, js=_SCROLL, **quiet)
-        again = chosen.input(show, [chosen, jobs], [view, cloud], **quiet)
+        again = chosen.input(
+            show, [chosen, jobs], [view, cloud], trigger_mode='always_last', **quiet
+        )
         # Gradio shows a model only if it comes after its place has become visible.
         for event in (shown, again):
             event.then(turn, [chosen, jobs], cloud, api_visibility='private')
         running.success(lambda: _buttons(busy=False), None, [start, stop], queue=False, **quiet)
-        ended = [status, start, stop]
-        running.failure(lambda: ['', *_buttons(busy=False)], None, ended, queue=False, **quiet)
+        after = [status, start, stop]
+        running.failure(ended, status, after, queue=False, **quiet)
+        # Progress that was under way may come after this; the failure of the run comes last.
         stop.click(
             lambda: ['cancelled', *_buttons(busy=False)],
             None,
-            ended,
+            after,
             cancels=[running],
             queue=False,
             **quiet,
@@ -243,8 +251,16 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             sketch,
             **quiet,
         )
-        gallery.select(take, None, files, **quiet)
-        sketch.select(point, [corner, boxes], [corner, boxes], **quiet)
+        gallery.select(take, None, files, trigger_mode='always_last', **quiet)
+        # Clicks follow each other faster than answers on a slow line: none is dropped, each waits for the last.
+        sketch.select(
+            point,
+            [corner, boxes],
+            [corner, boxes],
+            trigger_mode='multiple',
+            concurrency_limit=1,
+            **quiet,
+        )
 
         def infer(photo: dict, tasks: list[str], boxes: list[list[float]] | None) -> dict:
             """Results of one photo by task, as ``Result.to_dict`` gives them.
