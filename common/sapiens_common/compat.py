@@ -195,6 +195,23 @@ def add_load_hook(module: nn.Module, hook: Callable) -> None:
         module._register_load_state_dict_pre_hook(hook, with_module=True)
 
 
+def require_torch(least: str, what: str, advice: str = '') -> None:
+    """Check that torch is new enough for something.
+
+    Args:
+        least: The first version that has it.
+        what: Begins the message.
+        advice: Ends it.
+
+    Raises:
+        ValueError: It is older.
+    """
+    import torch
+
+    if Version(torch.__version__).release < Version(least).release:
+        raise ValueError(f'{what} needs torch {least} or newer, found {torch.__version__}{advice}')
+
+
 def grad_scaler(device: str, scale: float, enabled: bool) -> GradScaler:
     """A loss scaler for a device type.
 

@@ -53,15 +53,11 @@ def count(model: Any, shape: tuple[int, int], depth: int) -> list[tuple[str, int
             torch is too old.
     """
     import torch
-    from packaging.version import Version
     from torch.utils.flop_counter import FlopCounterMode
 
-    from sapiens_common.compat import plain_attention
+    from sapiens_common.compat import plain_attention, require_torch
 
-    if Version(torch.__version__).release < (2, 4):
-        raise ValueError(
-            f'operations of modules need torch 2.4 or newer to be counted, found {torch.__version__}'
-        )
+    require_torch('2.4', 'counting the operations of modules')
     counter = FlopCounterMode(display=False, depth=None)
     image = torch.empty(1, 3, *shape, device='meta')
     # The counter does not know the fused kernel of the CPU; the plain one is its matrix products.

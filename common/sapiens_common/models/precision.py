@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
-from packaging.version import Version
 from torch import Tensor, nn
+
+from sapiens_common.compat import require_torch
 
 DTYPES = {
     'float32': torch.float32,
@@ -71,11 +72,7 @@ def parse_dtype(
             "times faster in float32; dtype='auto' picks what fits"
         )
     elif named == torch.float16 and device.type == 'cpu':
-        if Version(torch.__version__).release < (2, 3):
-            raise ValueError(
-                f"float16 on cpu needs torch 2.3 or newer, found {torch.__version__}; use dtype='bfloat16' "
-                "or 'float32'"
-            )
+        require_torch('2.3', 'float16 on cpu', "; use dtype='bfloat16' or 'float32'")
         logger.warning(
             'float16 on a CPU without instructions for it is hundreds of times slower than bfloat16; '
             "use dtype='bfloat16' or 'float32'"

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from packaging.version import Version
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sapiens_common.checkpoint import encoder_state_dict, read_checkpoint
 from sapiens_common.checkpoint_names import from_published, to_published
+from sapiens_common.compat import require_torch
 from sapiens_common.models.precision import CASTABLE
 from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_inference.outputs.deployment import EXTRA_FILE, KEY
@@ -131,11 +131,7 @@ def export_model(
     """
     if kind not in FORMATS:
         raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
-    least = _LEAST_TORCH.get(kind, '0')
-    if Version(torch.__version__) < Version(least):
-        raise ValueError(
-            f'format {kind} needs torch {least} or newer, found {torch.__version__}; torchscript works'
-        )
+    require_torch(_LEAST_TORCH.get(kind, '0'), f'format {kind}', '; torchscript works')
     if precision not in TOLERANCES or (precision != 'float32' and kind != 'onnx'):
         raise ValueError(
             f'{kind} is not written in {precision}; ONNX is, in {", ".join(TOLERANCES)}'
