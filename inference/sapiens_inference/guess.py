@@ -42,22 +42,23 @@ def config_of(weights: str | Path, task: str) -> Config:
             _check_task(config, content.state_dict, str(weights), task)
             logger.info(f'{weights}: with the config it carries, {_input_of(config)}')
             return config
-    path = _guess(str(weights), task, content.state_dict)
+    path = guess_config(str(weights), task, content.state_dict)
     config = Config.fromfile(str(path))
     logger.warning(f'{weights}: carries no config; taken as {path.stem}, {_input_of(config)}')
     return config
 
 
-def guess_config(weights: str | Path, task: str) -> Path:
-    """The shipped config that fits the tensors of a checkpoint; arguments as :func:`config_of`.
+def guess_config(weights: str, task: str, tensors: dict[str, Tensor]) -> Path:
+    """The shipped config that fits the tensors of a checkpoint.
+
+    Args:
+        weights: The checkpoint, for messages.
+        task: As in :func:`config_of`.
+        tensors: Its content by name.
 
     Raises:
         ValueError: As :func:`config_of`.
     """
-    return _guess(str(weights), task, read_checkpoint(weights).state_dict)
-
-
-def _guess(weights: str, task: str, tensors: dict[str, Tensor]) -> Path:
     tensors = from_published(tensors)
     size = _size_of(tensors)
     if size is None:

@@ -62,9 +62,8 @@ def allowed_parts() -> tuple[frozenset[int], ...]:
 @lru_cache(maxsize=1)
 def allowed_table() -> np.ndarray:
     """:func:`allowed_parts` as a mask bool (308, parts and glasses)."""
-    table = np.zeros(
-        (308, len(BODY_PARTS) + 1), bool
-    )  # glasses come after the parts; they hide what is behind
+    # Glasses come after the parts; they hide what is behind.
+    table = np.zeros((308, len(BODY_PARTS) + 1), bool)
     for kid, parts in enumerate(allowed_parts()):
         table[kid, sorted(parts)] = True
     return table

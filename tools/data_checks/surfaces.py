@@ -17,10 +17,8 @@ SAMPLES = 64
 
 UNITS = {'metres': 1.0, 'centimetres': 0.01, 'millimetres': 0.001, 'inches': 0.0254}
 NEAREST, FARTHEST = 0.15, 60.0  # metres from a camera at which people are photographed
-SMALLEST, LARGEST = (
-    0.02,
-    5.0,
-)  # metres between the nearest and farthest point of those in one picture
+# Metres between the nearest and farthest point of those in one picture.
+SMALLEST, LARGEST = 0.02, 5.0
 
 
 def audit_dataset(settings: Mapping[str, Any], workers: int = 4) -> DataAudit:

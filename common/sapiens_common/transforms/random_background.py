@@ -90,14 +90,12 @@ def _person(results: dict[str, Any]) -> np.ndarray:
 def random_cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale a picture, aspect kept, until it covers (height, width), and cut a random window."""
     scale = max(height / picture.shape[0], width / picture.shape[1])
-    size = (
-        max(width, round(picture.shape[1] * scale)),
-        max(height, round(picture.shape[0] * scale)),
-    )  # (w, h)
+    new_width = max(width, round(picture.shape[1] * scale))
+    new_height = max(height, round(picture.shape[0] * scale))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = cv2.resize(picture, size, interpolation=interpolation)
-    top = np.random.randint(size[1] - height + 1)
-    left = np.random.randint(size[0] - width + 1)
+    picture = cv2.resize(picture, (new_width, new_height), interpolation=interpolation)
+    top = np.random.randint(new_height - height + 1)
+    left = np.random.randint(new_width - width + 1)
     return picture[top : top + height, left : left + width]
 
 

@@ -14,9 +14,8 @@ BACKGROUND: Color = (128, 128, 128)
 """Colour of what is not a person."""
 
 _SAMPLES = 1 << 20  # enough pixels for percentiles
-_BAND = (
-    1 << 20
-)  # so many pixels are coloured at a time: photos of 100 megapixels need little more than themselves
+# Pixels that are coloured at a time, so that photos of 100 megapixels need little memory beyond their own.
+_BAND = 1 << 20
 
 
 def parts_overlay(

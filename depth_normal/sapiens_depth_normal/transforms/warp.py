@@ -25,10 +25,8 @@ MAPS = {
     'trimap': 0,
     'gt_seg_map': 255,
 }
-BLENDED = (
-    'gt_albedo_map',
-    'gt_alpha_map',
-)  # resampled as the image is; the others by their nearest pixel
+BLENDED = ('gt_albedo_map', 'gt_alpha_map')
+"""Maps that are resampled as the image is; the others take their nearest pixel."""
 
 
 class Warp(NamedTuple):

@@ -19,9 +19,10 @@ from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
 from sapiens_common.models.precision import compile_modules, lower_precision, parse_dtype
 from sapiens_common.weights import find_config, find_weights, is_published, sha256_of
 
-# Transforms of a test pipeline that read images or labels; inference has the image in memory, and no labels.
 WHOLE = 'multitask'
 """The task that is a multitask model as a whole."""
+
+# Transforms of a test pipeline that read images or labels; inference has the image in memory, and no labels.
 _READERS = ('Load', 'InferencerLoader')
 
 

@@ -36,12 +36,8 @@ from sapiens_inference.outputs.writers import Writer
 STAGE_BYTES = 1 << 29
 """A stage gathers no more images and maps than this, so batches of very large photos are smaller."""
 
-_DISK = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EIO,
-}  # the fault of the disk, not of an item
+# Errors that are the fault of the disk, not of an item.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 @dataclass

@@ -144,9 +144,8 @@ class GivenBoxes:
         if not self._warned:
             self._warned = True
             MMLogger.get_current_instance().warning(f'{reason}. {MISSING[self.missing]}')
-        if (
-            NO_BOXES not in item.notes
-        ):  # a batch may come twice, after the detector ran out of memory
+        # A batch comes twice after the detector ran out of memory.
+        if NO_BOXES not in item.notes:
             item.notes.append(NO_BOXES)
         shape = item.pixels.shape
         item.boxes = (

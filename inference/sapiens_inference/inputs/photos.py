@@ -20,9 +20,8 @@ PHOTO_SUFFIXES = (
 MIN_SIDE = 8
 """Images with a shorter side hold no person; they are reported, not processed."""
 
-_BAND = (
-    256  # rows that are blended at a time, so that large photos need little more than themselves
-)
+# Rows that are blended at a time, so that large photos need little memory beyond their own.
+_BAND = 256
 
 
 def read_photo(path: str | Path) -> tuple[np.ndarray, list[str]]:

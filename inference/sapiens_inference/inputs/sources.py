@@ -222,9 +222,8 @@ class _Reader:
                 relative = path.relative_to(found.root)
             except ValueError:
                 relative = Path(path.name)
-            if (
-                '..' in relative.parts
-            ):  # a list may name files elsewhere; outputs stay in their folder
+            # A list may name files elsewhere; outputs stay in their folder.
+            if '..' in relative.parts:
                 relative = Path(path.name)
             name = self.names(relative.with_suffix('').as_posix(), path.suffix)
             if self.is_done is not None and self.is_done(name, _is_video(path)):

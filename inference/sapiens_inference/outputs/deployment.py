@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 from mmengine.config import Config
 
@@ -183,27 +180,3 @@ def _steps_to_result(task: str, head: Any) -> list[dict[str, Any]]:
         'pointmap': [unpad, {'do': 'blur if enlarged', 'times': 4, 'sigma': 0.8}, to_photo],
     }
     return [to_input, *rest[task]]
-
-
-def read_deployment(path: str | Path) -> dict[str, Any]:
-    """The description in an exported file; empty where it has none. No code of the file runs.
-
-    Raises:
-        ValueError: The file is not an export.
-    """
-    path = Path(path)
-    if path.suffix == '.onnx':
-        import onnx
-
-        found = {
-            entry.key: entry.value
-            for entry in onnx.load(path, load_external_data=False).metadata_props
-        }
-        return json.loads(found.get(KEY, '{}'))
-    try:
-        with ZipFile(path) as archive:
-            # Its folder depends on the format and on the torch that wrote it.
-            names = [name for name in archive.namelist() if name.endswith(f'/{EXTRA_FILE}')]
-            return json.loads(archive.read(names[0])) if names else {}
-    except BadZipFile as error:
-        raise ValueError(f'{path} is not an exported model: {error}') from error

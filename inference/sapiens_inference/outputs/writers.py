@@ -48,9 +48,17 @@ def write_image(path: Path, image: np.ndarray) -> None:
     path.write_bytes(data.tobytes())
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON on one line: 308 points with an indent each would be mostly spaces."""
+def write_json(path: Path, content: Any) -> Path:
+    """Write JSON on one line, because 308 points with an indent each would be mostly spaces.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The content holds NaN or infinity, which few readers accept.
+    """
     path.write_text(json.dumps(content, allow_nan=False), encoding='utf-8')
+    return path
 
 
 class Writer:

@@ -11,11 +11,11 @@ import numpy as np
 
 from sapiens_common.files.boxes import PERSON_CATEGORY
 from sapiens_common.layouts.goliath308 import links_among
-from sapiens_inference.outputs.writers import write_image
+from sapiens_inference.outputs.writers import write_image, write_json
 
 from .registry import register_export
 from .run_folder import Person, Record, RunFolder
-from .writing import stem_path, write_json
+from .writing import stem_path
 
 VISIBLE_SCORE = 0.3
 """Points with a lower score are written as not labelled (visibility 0)."""

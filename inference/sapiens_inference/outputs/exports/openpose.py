@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from sapiens_inference.outputs.writers import write_json
+
 from .openpose_layouts import BODY_18, BODY_25, FACE_68, FACE_70, Choice, convert_points, hand_21
 from .registry import register_export
 from .run_folder import Person, RunFolder
 from .wholebody import with_face68
-from .writing import stem_path, write_json
+from .writing import stem_path
 
 _HANDS = {'hand_left_keypoints_2d': hand_21('left'), 'hand_right_keypoints_2d': hand_21('right')}
 
