@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Relative depth and surface normals of people: models, data, training and evaluation."""
+"""Every per-pixel regression: depth, normals, pointmaps, albedo and mattes of people."""
 
 from sapiens_common.compat import check_versions
 

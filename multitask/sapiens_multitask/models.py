@@ -9,6 +9,7 @@ from mmengine.structures import BaseDataElement
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from sapiens_inference.engine.models import task_tensors
 from sapiens_multitask.registry import MODELS
 
 
@@ -109,8 +110,8 @@ class MultitaskModel(BaseModel):
             inputs: Images.
             data_samples: One per image with what the tasks need: labels for ``loss``, ``ori_shape`` and
                 what else their predictions want for ``predict``.
-            mode: ``loss``: dict of scalars, keys ``<task>.<name>``, of the tasks that are trained; ``predict``: the samples with all tasks'
-                predictions; ``tensor``: raw outputs by task name.
+            mode: ``loss``: dict of scalars, keys ``<task>.<name>``, of the tasks that are trained; ``predict``: the
+                samples with all tasks' predictions; ``tensor``: raw outputs by task name.
         """
         if mode == 'predict' and data_samples is None:
             shape = inputs.shape[2:]
@@ -123,22 +124,15 @@ class MultitaskModel(BaseModel):
             task.backbone.hold(features)
             found = task(inputs, data_samples, mode=mode)
             task.backbone.hold(None)
-            if mode == 'loss':
-                results.update(
-                    {
-                        f'{name}.{key}': value * self.loss_weights[name] if 'loss' in key else value
-                        for key, value in found.items()
-                    }
-                )
-            else:
+            if mode != 'loss':
                 results[name] = found
+                continue
+            for key, value in found.items():
+                if 'loss' in key:
+                    value = value * self.loss_weights[name]
+                results[f'{name}.{key}'] = value
         return data_samples if mode == 'predict' else results
 
     def task_state_dict(self, name: str) -> dict[str, Tensor]:
         """Weights of one task with the encoder's, named as a single-task checkpoint names them."""
-        prefix = f'tasks.{name}.'
-        return {
-            key.removeprefix(prefix): value
-            for key, value in self.state_dict().items()
-            if key.startswith(('backbone.', prefix))
-        }
+        return task_tensors(self.state_dict(), name)

@@ -25,7 +25,7 @@ class _ResumableMixin:
     runner: Runner
     dataloader: ResumableDataLoader
     _iter: int
-    recent: deque[list[int]] = deque(maxlen=1)
+    recent: deque[list[int]]
 
     @staticmethod
     def build_loader(runner: Runner, dataloader: DataLoader | dict) -> ResumableDataLoader:
@@ -39,8 +39,8 @@ class _ResumableMixin:
     def watch_samples(self) -> None:
         """Let the optimizer wrapper name the samples of a step that it skips."""
         wrapper = self.runner.optim_wrapper
+        self.recent = deque(maxlen=getattr(wrapper, '_accumulative_counts', 1))
         if hasattr(wrapper, 'describe_batch'):
-            self.recent = deque(maxlen=wrapper._accumulative_counts)
             wrapper.describe_batch = lambda: [
                 name for indices in self.recent for name in self.dataloader.describe(indices)
             ]

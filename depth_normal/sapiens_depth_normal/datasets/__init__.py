@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Readers of image, mask, depth and normal folders."""
+"""Data sets of dense maps: folders of any origin, and public sets as they are downloaded."""
 
 from .bedlam import BedlamDataset
 from .folders import DenseFolderDataset

@@ -93,9 +93,9 @@ def parse_order(order: str) -> tuple[list[int], list[int]]:
             f"channel_order {order!r}: expected the letters x, y and z in the file's order of channels, "
             "each with or without a minus sign, such as 'zyx' or 'x-yz'"
         )
-    return ['xyz'.index(c) for c in found.groups()[1::2]], [
-        -1 if s else 1 for s in found.groups()[::2]
-    ]
+    components = ['xyz'.index(letter) for letter in found.groups()[1::2]]
+    signs = [-1 if sign else 1 for sign in found.groups()[::2]]
+    return components, signs
 
 
 def read_albedo(path: str | Path) -> np.ndarray:
@@ -127,17 +127,14 @@ def read_alpha(path: str | Path) -> np.ndarray:
     """
     check_suffix(Path(path), ('.png',))
     values = read_picture(path)
-    if (
-        values.ndim == 3
-        and values.shape[2] == 4
-        and values[..., 3].min() < np.iinfo(values.dtype).max
-    ):
+    opaque = np.iinfo(values.dtype).max
+    if values.ndim == 3 and values.shape[2] == 4 and values[..., 3].min() < opaque:
         values = values[..., 3]
     elif values.ndim == 3 and (values[..., :1] == values[..., :3]).all():
         values = values[..., 0]  # grey written with three equal channels
     if values.ndim != 2:
         raise ValueError(f'alpha {path}: expected a grey picture, got {values.shape[2]} channels')
-    return values.astype(np.float32) / np.iinfo(values.dtype).max
+    return values.astype(np.float32) / opaque
 
 
 def read_trimap(path: str | Path) -> np.ndarray:

@@ -15,9 +15,8 @@ from sapiens_depth_normal.geometry import intrinsics_of
 from .files import parse_order
 
 LARGEST_RATIO = 100  # farthest to nearest pixel; a person at arm's length spans less than 10
-LEAST_FACING = (
-    0.7  # share of normals that face the camera; loose hair has 0.95, turned axes about 0.5
-)
+# Share of normals that face the camera; loose hair has 0.95, turned axes about 0.5.
+LEAST_FACING = 0.7
 GUESSED_FOV = 25.0  # degrees, vertical, where the camera is not known; portraits' lenses
 STEP = 3  # pixels; over fewer, noise and strands of hair decide the gradient
 PIXELS = 2000  # enough for a median

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What both metrics share: one table per protocol, a row per framing, a trivial prediction beside it."""
+"""What all metrics of dense maps share: one table per protocol, a row per framing, a trivial prediction beside it."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -75,8 +75,9 @@ class FramingMetric(BaseMetric):
                             'protocol': protocol or self.prefix,
                             'framing': group,
                             'images': len(chosen),
+                            'prediction': row,
+                            **figures,
                         }
-                        | {'prediction': row, **figures}
                     )
                     folder = [part for part in (group, row) if part not in (ALL, MODEL)]
                     if len(folder) < 2:
