@@ -58,9 +58,9 @@ def select_keypoints(
     if keypoints is None:
         every = np.arange(len(names))
         return Selection(every, every, names)
-    if isinstance(keypoints, (list, tuple)) and len(keypoints) == 1:
-        if isinstance(keypoints[0], str):
-            keypoints = keypoints[0]  # a list of one layout is that layout
+    is_list = isinstance(keypoints, (list, tuple))
+    if is_list and len(keypoints) == 1 and isinstance(keypoints[0], str):
+        keypoints = keypoints[0]  # a list of one layout is that layout
     by_count = {str(count): layout for layout, count in _LAYOUTS.items()}
     layout = by_count.get(str(keypoints), keypoints)
     if isinstance(layout, str) and layout in _LAYOUTS:
@@ -90,8 +90,8 @@ def select_keypoints(
             )
         else:
             raise ValueError(
-                f'keypoints: {entry!r} is not a layout ({", ".join(_LAYOUTS)}), no group '
-                f'({", ".join(groups)}), no name such as {names[0]!r}, and no id below {len(names)}'
+                f'keypoints: {entry!r} is neither a layout ({", ".join(_LAYOUTS)}), nor a group '
+                f'({", ".join(groups)}), a name such as {names[0]!r}, or an id below {len(names)}'
             )
     ids = list(dict.fromkeys(ids))
     return Selection(np.array(ids), np.arange(len(ids)), [names[index] for index in ids])

@@ -215,13 +215,21 @@ def resolve_vocabulary(vocabulary: str | Sequence[str] | Mapping[str, Any]) -> V
             f"a vocabulary dict needs 'classes', or the 'name' of a shipped one, and takes "
             f'{sorted(allowed)}, got {sorted(vocabulary)}'
         )
-    if 'classes' not in vocabulary:
-        shipped = resolve_vocabulary(vocabulary['name'])
-        named = {'classes': shipped.classes, 'palette': shipped.palette, 'weights': shipped.weights}
-        changed = {**named, **{key: value for key, value in vocabulary.items() if key != 'name'}}
-        own = resolve_vocabulary({key: value for key, value in changed.items() if value})
-        kept = own.swap_pairs if 'swap_pairs' in vocabulary else shipped.swap_pairs
-        return replace(own, name=shipped.name, swap_pairs=kept)
+    return _own(vocabulary) if 'classes' in vocabulary else _changed(vocabulary)
+
+
+def _changed(vocabulary: Mapping[str, Any]) -> Vocabulary:
+    """The shipped vocabulary that a dict names, with what else the dict says in place of its own."""
+    shipped = resolve_vocabulary(vocabulary['name'])
+    named = {'classes': shipped.classes, 'palette': shipped.palette, 'weights': shipped.weights}
+    changed = {**named, **{key: value for key, value in vocabulary.items() if key != 'name'}}
+    own = _own({key: value for key, value in changed.items() if value})
+    kept = own.swap_pairs if 'swap_pairs' in vocabulary else shipped.swap_pairs
+    return replace(own, name=shipped.name, swap_pairs=kept)
+
+
+def _own(vocabulary: Mapping[str, Any]) -> Vocabulary:
+    """The vocabulary of a dict with ``classes``, once its parts fit together."""
     classes = tuple(vocabulary['classes'])
     if len(set(classes)) != len(classes):
         raise ValueError(f'the class names of a vocabulary must differ, got {classes}')
@@ -234,13 +242,15 @@ def resolve_vocabulary(vocabulary: str | Sequence[str] | Mapping[str, Any]) -> V
     palette = vocabulary.get('palette') or _spread_palette(len(classes))
     if any(len(color) != 3 or not all(0 <= part <= 255 for part in color) for color in palette):
         raise ValueError(f'the palette of a vocabulary must hold RGB of 0..255, got {palette}')
+    if pairs is None:
+        swap_pairs = infer_swap_pairs(classes)
+    else:
+        swap_pairs = tuple((classes.index(left), classes.index(right)) for left, right in pairs)
     weights = vocabulary.get('weights')
     return Vocabulary(
         'custom',
         classes,
-        tuple((red, green, blue) for red, green, blue in palette),
-        tuple(weights) if weights else None,
-        infer_swap_pairs(classes)
-        if pairs is None
-        else tuple((classes.index(left), classes.index(right)) for left, right in pairs),
+        palette=tuple((red, green, blue) for red, green, blue in palette),
+        weights=tuple(weights) if weights else None,
+        swap_pairs=swap_pairs,
     )

@@ -39,9 +39,7 @@ class Warp(NamedTuple):
     top: float
     width: float
     height: float
-    factor: float = (
-        1.0  # detail of the image that is kept: below 1, it is first shrunk by this much
-    )
+    factor: float = 1.0  # detail that is kept: below 1, the image is first shrunk by this much
     angle: float = 0.0  # degrees, counter-clockwise as one sees it
     flip: bool = False
 

@@ -220,8 +220,8 @@ def _name(model: str | Path | Config) -> str:
     return str(model)
 
 
-def find_test_pipeline(config: Config) -> list[Any]:
-    """The steps of a config's test pipeline, of the first data set where several are wrapped or joined.
+def build_test_pipeline(config: Config) -> list[Any]:
+    """The test transforms of a config without those that read files.
 
     Raises:
         ValueError: The config has no test pipeline.
@@ -235,16 +235,6 @@ def find_test_pipeline(config: Config) -> list[Any]:
         steps = dataset.get('pipeline') or steps
     if not steps:
         raise ValueError(f'{config.filename}: neither test_pipeline nor test_dataloader is set')
-    return steps
-
-
-def build_test_pipeline(config: Config) -> list[Any]:
-    """The test transforms of a config without those that read files.
-
-    Raises:
-        ValueError: As :func:`find_test_pipeline`.
-    """
-    steps = find_test_pipeline(config)
     kept = [step for step in steps if not step['type'].rsplit('.', 1)[-1].startswith(_READERS)]
     with DefaultScope.overwrite_default_scope(config.get('default_scope') or 'mmengine'):
         return [TRANSFORMS.build(step) for step in kept]

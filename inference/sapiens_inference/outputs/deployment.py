@@ -8,7 +8,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from sapiens_inference.engine.models import find_test_pipeline
 from sapiens_inference.items import PADDING
 from sapiens_inference.outputs.results import Source
 
@@ -58,10 +57,10 @@ def describe_deployment(
         JSON-serialisable content: ``task``, ``input``, ``geometry``, ``output``, ``names``, ``palette``.
 
     Raises:
-        ValueError: There is no test pipeline, or it has no step that makes the input.
+        ValueError: The test pipeline has no step that makes the input.
     """
     normalise = config.model.data_preprocessor
-    steps = {step['type'].rsplit('.', 1)[-1]: step for step in find_test_pipeline(config)}
+    steps = {step['type'].rsplit('.', 1)[-1]: step for step in _test_steps(config)}
     height, width = size
     return {
         'task': task_of(config),
@@ -95,6 +94,11 @@ def task_of(config: Config) -> str:
     if model.decode_head.type.endswith('PointmapHead'):
         return 'pointmap'
     return model.decode_head.get('target', 'seg')
+
+
+def _test_steps(config: Config) -> list[Any]:
+    dataset = config.test_dataloader.dataset
+    return dataset.get('pipeline') or config.test_pipeline
 
 
 def _geometry(steps: dict[str, Any], task: str) -> dict[str, Any]:

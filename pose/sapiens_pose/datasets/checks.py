@@ -162,15 +162,11 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
 
     def find_problem(self, annotation: dict[str, Any], image: dict[str, Any]) -> str | None:
         """What is wrong with an annotation, or None."""
+        problem = find_box_problem(annotation, image)
         counts = self.KEYPOINT_KEYS or {'keypoints': self._metainfo['num_keypoints']}
-        return find_box_problem(annotation, image) or next(
-            (
-                problem
-                for key, count in counts.items()
-                if (problem := find_keypoint_problem(annotation, key, (count,)))
-            ),
-            None,
-        )
+        for key, count in counts.items():
+            problem = problem or find_keypoint_problem(annotation, key, (count,))
+        return problem
 
     def get_data_info(self, idx: int) -> dict:
         """Sample by index, with the metainfo that transforms need.

@@ -63,7 +63,7 @@ def to_array(path: str | Path, name: str, column: Any) -> np.ndarray:
     while (
         arrow.types.is_list(values.type)
         or arrow.types.is_large_list(values.type)
-        or (arrow.types.is_fixed_size_list(values.type))
+        or arrow.types.is_fixed_size_list(values.type)
     ):
         if values.null_count:
             raise ValueError(f'{where}: {values.null_count} rows are empty')

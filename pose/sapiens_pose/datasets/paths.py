@@ -8,7 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 def leaves_root(name: str) -> bool:
     r"""Whether a path named in a file points out of the folder it is meant to lie below.
 
-    Decided by the text alone: links that the owner of the folder put there are his business.
+    Decided by the text alone: links that the owner of the folder has put there are followed.
 
     Args:
         name: Relative path with ``/`` or ``\\``. Absolute ones and those with a drive leave.

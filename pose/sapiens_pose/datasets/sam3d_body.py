@@ -195,9 +195,8 @@ def read_points(path: str | Path, values: np.ndarray) -> tuple[np.ndarray, str]:
             f'{found[:5].tolist()} to {found[-1:].tolist()}'
         )
     how = 'flags' if set(found) <= {0, 1, 2} else 'scores'
-    return values.astype(
-        np.float32
-    ), f'x, y and {how} {found[:1].tolist()} to {found[-1:].tolist()}'
+    what = f'x, y and {how} {found[:1].tolist()} to {found[-1:].tolist()}'
+    return values.astype(np.float32), what
 
 
 def read_boxes(path: str | Path, values: np.ndarray, formats: list[str]) -> np.ndarray:

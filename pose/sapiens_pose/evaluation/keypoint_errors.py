@@ -10,6 +10,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from sapiens_inference.engine.tracking import box_iou
 from sapiens_pose.datasets.goliath import read_goliath_keypoints
 from sapiens_pose.registry import DATASETS
 
@@ -138,17 +139,9 @@ class KeypointErrorMetric(BaseMetric):
             by_image.setdefault(image, []).append(row)
         for (image, box), _, points in sorted(results, key=lambda result: -result[1]):
             free = by_image.get(image, [])
-            overlaps = _iou(box, self.people.boxes[free])
+            overlaps = box_iou(box[None], self.people.boxes[free])[0]
             if len(free) and overlaps.max() >= SAME_PERSON:
                 self.found[free.pop(int(overlaps.argmax()))] = points
-
-
-def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU of an xyxy box with boxes (N, 4)."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = sides.clip(0).prod(1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
-    return shared / np.maximum(areas - shared, 1e-9)
 
 
 def labelled_errors(people: People, found: np.ndarray) -> np.ndarray:

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Heatmap losses that upstream has not, or has with a Python loop over keypoints.
+"""Heatmap losses that upstream lacks, or has with a Python loop over keypoints.
 
 The plain weighted MSE is mmpose's ``KeypointMSELoss``, used under its own name.
 """
@@ -89,9 +89,7 @@ class PeakedMSELoss(nn.Module):
         weights = target_weights[:, : self.first] * (total > 0)
         wanted = wanted / total.clamp(min=1e-6)[..., None]
         # The target's entropy is taken off, so that the best value is about 0.
-        divergence = (
-            torch.xlogy(wanted, wanted) - wanted * (self.sharpness * maps).log_softmax(-1)
-        ).sum(-1)
-        return loss + self.peak_weight * (divergence * weights).sum() / weights.sum().clamp(
-            min=1e-6
-        )
+        log_shares = (self.sharpness * maps).log_softmax(-1)
+        divergence = (torch.xlogy(wanted, wanted) - wanted * log_shares).sum(-1)
+        count = weights.sum().clamp(min=1e-6)
+        return loss + self.peak_weight * (divergence * weights).sum() / count

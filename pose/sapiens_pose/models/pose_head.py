@@ -128,8 +128,6 @@ class PoseHead(HeatmapHead):
         if self.trained is None:
             return self.forward(feats).float()
         x = self.conv_layers(self.deconv_layers(feats[-1]))
-        weight, bias = (
-            self.final_layer.weight[: self.trained],
-            self.final_layer.bias[: self.trained],
-        )
+        weight = self.final_layer.weight[: self.trained]
+        bias = self.final_layer.bias[: self.trained]
         return F.conv2d(x, weight, bias).float()  # 1x1: no stride, no padding

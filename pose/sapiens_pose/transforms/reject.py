@@ -1,6 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Training samples that the recipe does not use."""
 
+from typing import Any
+
 import torch
 from mmcv.transforms import BaseTransform
 
@@ -35,7 +37,7 @@ class RejectFewKeypoints(BaseTransform):
         return results if int((weights > 0).sum()) >= needed else None
 
 
-def visibility(results: dict):
+def visibility(results: dict) -> Any:
     """Visibility (1, K) of a sample; mmpose's converter appends an axis with loss weights."""
     visible = results['keypoints_visible']
     return visible[..., 0] if visible.ndim == 3 else visible
