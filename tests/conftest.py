@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from torch import distributed as dist
 
@@ -44,6 +45,15 @@ def alone(tmp_path, monkeypatch):
 def root():
     """Root of the source tree."""
     return ROOT
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """Texts of the warnings that mmengine's loggers were given."""
+    texts = []
+    # Of the class: an attribute that is set on a logger, and restored, stays on it and hides the class's.
+    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: texts.append(text))
+    return texts
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Reproduce the weights that travel with the suite, sapiens_tiny/multitask_synthetic: render, train, write.
 #   bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]     OUT/sapiens_tiny_multitask_synthetic.safetensors
-# COUNT=3000 and EASY=600 images, FIRST=3250, SECOND=625 and THIRD=300 iterations can be set. docs/model_card.md says what to expect.
+# COUNT=3000 and EASY=600 images, FIRST=3250, SECOND=625 and THIRD=300 iterations and SEED=0 of the
+# training can be set. docs/model_card.md says what to expect.
 set -euo pipefail
 
 out=$(realpath -m "${1:?usage: bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]}")
@@ -22,7 +23,7 @@ people=$out/data/annotations/person_keypoints_train.json
 
 train() { # CONFIG NAME ITERATIONS OPTION...: continues a run that was stopped
     bash tools/dist_train.sh "configs/multitask/$1.py" "$processes" --work-dir "$out/$2" --resume --amp \
-        --cfg-options data_root="$out/data" easy_root="$out/easy" max_iters="$3" randomness.seed=0 "${@:4}"
+        --cfg-options data_root="$out/data" easy_root="$out/easy" max_iters="$3" randomness.seed="${SEED:-0}" "${@:4}"
 }
 # Keypoints alone, then all tasks but mattes, then these alone; on upright people, most others, and the easy ones.
 train sapiens_tiny_synthetic_pose pose "${FIRST:-3250}"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.logging import HistoryBuffer
 
 from sapiens_common.checkpoint import read_checkpoint
 from sapiens_common.unpickling import data_globals, load_data
@@ -97,9 +97,7 @@ def test_tensors_of_every_kind(tmp_path, zipped):
     assert all(content[name].dtype == value.dtype for name, value in tensors.items())
 
 
-def test_unknown_objects_are_left_out_and_named(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+def test_unknown_objects_are_left_out_and_named(tmp_path, warned):
     meta = {'epoch': 3, 'who': Author('a'), 'deep': {'list': [1, [Author('b')]], 'kept': 1}}
     meta['hook'] = np.array([Author('c')], dtype=object)
     content = {'state_dict': {'w': torch.ones(2)}, 'meta': meta, 'extra': Author('d')}
@@ -109,7 +107,7 @@ def test_unknown_objects_are_left_out_and_named(tmp_path, monkeypatch):
     assert found.meta == {'epoch': 3, 'deep': {'kept': 1}}
     assert set(found.left_out) == {'meta.who', 'meta.deep.list', 'meta.hook', 'extra'}
     assert found.left_out['meta.who'].endswith('test_unpickling.Author')
-    assert 'a.pth: left out' in said[0] and 'meta.deep.list' in said[0]
+    assert 'a.pth: left out' in warned[0] and 'meta.deep.list' in warned[0]
 
 
 def test_unknown_functions_are_left_out_and_not_called(tmp_path):

@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 
 from sapiens_common.files.boxes import read_boxes_json
 from sapiens_inference.engine.run import open_run
@@ -283,13 +282,11 @@ def test_boxes_that_fit_none_of_the_inputs(mean_task, three, content, missing):
     assert pipeline.summary.no_boxes_fit and 'given for 0 of 3' in str(pipeline.summary)
 
 
-def test_boxes_of_other_categories_are_counted(coco, monkeypatch):
-    said = []
-    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+def test_boxes_of_other_categories_are_counted(coco, warned):
     ann, det = coco
     read_boxes_json(det)
-    assert 'det.json: 1 are not of category 1, the person, and are left out' in said[0]
-    assert said[0].endswith('their categories: 3 (1)')
+    assert 'det.json: 1 are not of category 1, the person, and are left out' in warned[0]
+    assert warned[0].endswith('their categories: 3 (1)')
     content = json.loads(ann.read_text())
     content['categories'] = [{'id': 0, 'name': 'person'}, {'id': 1, 'name': 'dog'}]
     for entry, category in zip(content['annotations'], (0, 1, 0), strict=True):
@@ -297,7 +294,7 @@ def test_boxes_of_other_categories_are_counted(coco, monkeypatch):
     ann.write_text(json.dumps(content))
     found = read_boxes_json(ann)
     assert len(found['000000000012.jpg']) == 1 and found['000000000013.jpg'] == []
-    assert 'ann.json: 1 are not of category 0' in said[1]
+    assert 'ann.json: 1 are not of category 0' in warned[1]
 
 
 def test_an_annotation_of_no_image_is_named(coco):

@@ -9,7 +9,6 @@ import pytest
 from data_checks.own_layout import find_metainfo_problems, make_metainfo, read_category
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.logging import MMLogger
 
 from sapiens_common.files.boxes import read_boxes_json
 from sapiens_inference.inputs.boxes import GivenBoxes
@@ -126,13 +125,11 @@ def test_extra_keys_do_no_harm(tmp_path):
     assert len(read(content, tmp_path)) == 1
 
 
-def test_annotations_of_missing_images_are_counted(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+def test_annotations_of_missing_images_are_counted(tmp_path, warned):
     content = coco()
     content['annotations'].append({**content['annotations'][0], 'id': 6, 'image_id': 77})
     assert len(read(content, tmp_path)) == 1
-    (text,) = said
+    (text,) = warned
     assert '1 of 2 annotations are left out, their image_id is not among the images' in text
 
 

@@ -4,7 +4,6 @@
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from runs import launch
 from runs.launch import dump_predictions, enable_tta, load_config, set_checkpoint
 
@@ -180,12 +179,10 @@ def test_an_option_that_reaches_nothing_fails(leaf, options, message):
         load_config(leaf, None, 'none', options)
 
 
-def test_a_new_name_beside_a_similar_one_is_said(leaf, monkeypatch):
-    said = []
-    monkeypatch.setattr(MMLogger, 'warning', lambda logger, text: said.append(text))
+def test_a_new_name_beside_a_similar_one_is_said(leaf, warned):
     options = {'train_cfg.max_epoch': 3, 'train_cfg.dynamic_intervals': []}
     assert load_config(leaf, None, 'none', options).train_cfg.max_epoch == 3
-    (text,) = said
+    (text,) = warned
     assert 'train_cfg.max_epoch: ' in text and 'did you mean train_cfg.max_epochs?' in text
 
 

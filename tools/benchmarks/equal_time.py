@@ -29,12 +29,13 @@ import _bootstrap
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-OURS = 'sapiens_tiny_synthetic'
+OURS = {name: 'sapiens_tiny_synthetic' for name in ('ours', 'ours_mae')}
+OURS['sapiens2'] = 'sapiens2_tiny_synthetic'
 ARCHITECTURES = {
-    'pose': ['hrnet_w24', 'vitpose_tiny', 'rtmpose_tiny'],
-    'seg': ['fcn_r18', 'deeplabv3plus_r18', 'segformer_b0', 'mask2former_swin_w32'],
+    'pose': ['sapiens2', 'hrnet_w24', 'vitpose_tiny', 'rtmpose_tiny'],
+    'seg': ['sapiens2', 'fcn_r18', 'deeplabv3plus_r18', 'segformer_b0', 'mask2former_swin_w32'],
     'depth': ['swin_w32', 'convnext_atto', 'vit_tiny_dpt'],
-    'normal': ['swin_w32', 'convnext_atto', 'vit_tiny_dpt'],
+    'normal': ['sapiens2', 'swin_w32', 'convnext_atto', 'vit_tiny_dpt'],
 }
 METRICS = {  # the first chooses the rate, by the larger (1) or the smaller (-1)
     'pose': (1, ['PCK', 'goliath/body_AP', 'goliath/AP']),
@@ -136,8 +137,8 @@ def main() -> int:
         runner.save_checkpoint(str(out), encoder.name, save_optimizer=False)
 
     def measure(task: str, name: str, rate: float, part: str, seed: int) -> dict[str, Any]:
-        leaf = f'{OURS}.py' if name in ('ours', 'ours_mae') else f'baselines/{name}_synthetic.py'
-        config = launch.load_config(f'{task}/{leaf}', None, 'none', {'data_root': str(renders)})
+        leaf = OURS.get(name, f'baselines/{name}_synthetic')
+        config = launch.load_config(f'{task}/{leaf}.py', None, 'none', {'data_root': str(renders)})
         config.train_dataloader.batch_size = args.batch_size
         if name == 'ours_mae':
             config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(encoder))
