@@ -39,7 +39,7 @@ FOLDERS = {
 }
 RECORDS = 'records'
 MANIFEST = 'manifest.json'
-ENGINE_VERSION = 3
+ENGINE_VERSION = 4
 """Raised with every change of the engine that changes pictures."""
 
 logger = logging.getLogger('sapiens_synth')

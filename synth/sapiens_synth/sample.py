@@ -24,6 +24,9 @@ from sapiens_synth.skeleton import rotation
 from sapiens_synth.spec import PersonSpec, cloth_color, sample_person
 from sapiens_synth.visibility import keypoint_flags
 
+ELBOW_ROOM = 0.15
+"""Metres that bystanders keep from the camera, whose place is drawn after theirs."""
+
 # Labels of a frame, the 28 parts and then glasses, as the 29 parts; and those as the 28.
 _TO_29 = np.array([*FROM_28, BODY_PART29_IDS[EYEGLASS]], np.uint8)
 _TO_28 = np.array(TO_28, np.uint8)
@@ -124,6 +127,15 @@ def _people(
     return out, sitting
 
 
+def _make_way(mesh: PosedMesh | ScanMesh, root: np.ndarray, camera: Camera) -> None:
+    """Move a bystander who stands where the camera is to the other side of the first person."""
+    across = (-2 * root[:3, 3] * [1, 0, 1]).astype(np.float32)
+    while np.linalg.norm(mesh.vertices - camera.position, axis=1).min() < ELBOW_ROOM:
+        mesh.vertices = mesh.vertices + across
+        if isinstance(mesh, PosedMesh):
+            mesh.keypoints = mesh.keypoints + across
+
+
 def subject_of(index: int, config: RenderConfig) -> int:
     """Number of the (first) person of an image: its scan, or the image itself, as every image has new people."""
     if not config.scans:
@@ -170,11 +182,14 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
         meta['scans'] = [Path(config.scans[i]).name for i in picks]
     else:
         meshes, sitting = _people(rng, config, framing, wild)
+        roots = [mesh.spec.root for mesh in meshes]
     subjects = meshes if framing == 'full' or rng.random() < 0.5 else meshes[:1]
     points = np.vstack([_subject_points(m, framing) for m in subjects])
     if not config.scans and config.closeups and rng.random() < config.closeups:
         points = _closeup(rng, meshes[0])
     camera = _frame(rng, config, framing, points)
+    for mesh, root in zip(meshes[1:], roots[1:], strict=True):
+        _make_way(mesh, root, camera)
     towards = -camera.rotation[2]
     if not config.scans and config.objects and rng.random() < config.objects:
         things = furnish(rng, meshes, sitting, camera)

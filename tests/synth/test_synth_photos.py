@@ -117,6 +117,14 @@ def test_photos_are_a_function_of_seed_and_index():
     assert any((a['depth'] > 0).sum() for a in first)
 
 
+@pytest.mark.parametrize(('index', 'people'), [(166, 2), (968, 2), (1721, 2)])
+def test_nobody_stands_where_the_camera_is(index, people):
+    """Scenes in which a bystander's place, drawn before the camera, was the camera's."""
+    sample = render_sample(1, index, PHOTOS)
+    assert sample['depth'][sample['mask'] > 0].min() > 0.15
+    assert len(sample['annotations']) == people
+
+
 def test_backgrounds_and_faults_keep_to_their_range():
     for seed in range(6):
         rng = np.random.default_rng(seed)
