@@ -1,16 +1,16 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Who is to blame when a worker dies: attempts at a shard are counted on disk, and suspects tried alone."""
+"""Finds the input that kills workers: attempts at a shard are counted on disk, and its inputs then tried alone."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from .shards import stem
 from .storage import Storage
 
 PATIENCE = 5
-"""A shard is given up after so many times the tries of an input, if none of its inputs is at fault."""
+"""A shard none of whose inputs is at fault is given up after this many times ``tries``."""
+_STORED = ('started', 'probed', 'error', 'suspect', 'deaths', 'aside')
 
 
 class GivenUp(Exception):
@@ -22,11 +22,11 @@ class Attempts:
 
     A worker writes that it begins and deletes the note when it is done, so what a killed one leaves counts.
     After ``tries`` attempts that did not end, each input is run alone, its position written down
-    before: an input on which workers die ``tries`` times more is set aside.
+    first: an input on which workers die ``tries`` times more is set aside.
 
     Args:
         storage: The output folder.
-        number: Of the shard.
+        number: The shard's number.
         tries: How often a shard, and then an input, is tried.
     """
 
@@ -45,9 +45,11 @@ class Attempts:
             GivenUp: There were too many.
         """
         try:
-            vars(self).update(json.loads(self.storage.read(self.name)))
+            stored = json.loads(self.storage.read(self.name))
         except (FileNotFoundError, json.JSONDecodeError):
-            pass
+            stored = {}
+        for name, value in stored.items():
+            setattr(self, name, value)
         if self.suspect is not None:
             died = self.deaths[str(self.suspect)] = self.deaths.get(str(self.suspect), 0) + 1
             if died >= self.tries:
@@ -67,12 +69,12 @@ class Attempts:
         return self.started > self.tries
 
     def accuse(self, position: int) -> None:
-        """Write down which input is tried now."""
+        """Note which input is tried alone now, before it can kill the worker."""
         self.suspect, self.probed = position, position
         self._write()
 
     def acquit(self, count: int) -> None:
-        """All ``count`` inputs were tried."""
+        """Note that all ``count`` inputs were tried alone."""
         self.suspect, self.probed = None, count
         self._write()
 
@@ -96,7 +98,5 @@ class Attempts:
         self.storage.remove(self.name)
 
     def _write(self) -> None:
-        content: dict[str, Any] = {
-            k: v for k, v in vars(self).items() if k not in ('storage', 'number', 'tries', 'name')
-        }
+        content = {name: getattr(self, name) for name in _STORED}
         self.storage.write(self.name, json.dumps(content).encode())

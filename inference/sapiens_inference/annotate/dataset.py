@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from .settings import FORMAT
 from .shards import FOLDER, MANIFEST, tar_name
 
 CORRECTIONS = 'corrections.json'
-"""People that someone has corrected, by key; they take the place of the labels in the shards."""
+"""File of corrected people by sample key; they replace those of the shards."""
 
 
 @dataclass
@@ -39,8 +38,8 @@ class Sample:
 
     Attributes:
         root: The output folder.
-        shard: Its shard's number.
-        content: What the shard's manifest says of it: ``key``, ``name``, ``size`` (height, width), ``members``, ``quality``, ...
+        shard: Number of its shard.
+        content: Its entry in the shard's manifest: ``key``, ``name``, ``size`` (height, width), ``members``, ``quality``, ...
         people: With keypoints; None where pose did not run.
     """
 
@@ -132,29 +131,27 @@ def names_of(manifest: str | Path, task: str) -> list[str]:
     """
     root = Path(manifest).parent
     for name in read_json(manifest)['shards']:
-        names = json.loads((root / name).read_text('utf-8'))['names'].get(task)
+        names = read_json(root / name)['names'].get(task)
         if names is not None:
             return list(names)
     raise ValueError(f'{manifest}: the run gave no labels of {task}; annotate with --tasks {task}')
 
 
 def check_names(manifest: str | Path, task: str, expected: list[str]) -> None:
-    """Check that a run's labels mean what a data set takes them for.
+    """Check that a run's keypoints or classes are those of a data set, in the same order.
 
     Raises:
-        ValueError: They do not.
+        ValueError: They are not.
     """
     names = names_of(manifest, task)
-    if names != expected:
-        first = next(
-            (i for i, pair in enumerate(zip(names, expected, strict=False)) if pair[0] != pair[1]),
-            -1,
-        )
-        raise ValueError(
-            f'{manifest} holds {len(names)} names of {task}, the data set expects {len(expected)}'
-            + (
-                f'; number {first} is {names[first]!r}, not {expected[first]!r}'
-                if first >= 0
-                else ''
-            )
-        )
+    if names == expected:
+        return
+    message = f'{manifest} holds {len(names)} names of {task}, the data set expects {len(expected)}'
+    for i, (name, wanted) in enumerate(zip(names, expected, strict=False)):
+        if name != wanted:
+            message += f'; number {i} is {name!r}, not {wanted!r}'
+            break
+    raise ValueError(
+        f'{message}. Annotate with a model that was trained on those of the data set, or choose the data set '
+        'of this model'
+    )

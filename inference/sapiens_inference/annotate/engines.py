@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Where workers live: processes of this machine, or actors of a Ray cluster. All settings of both stand here."""
+"""Where workers live: processes of this machine, or actors of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .settings import Settings
 from .worker import Annotator, work
 
 Answer = dict[str, Any]
-"""Of :meth:`Annotator.serve`."""
+"""What :meth:`Annotator.serve` returns."""
 
 PRELOAD = ['sapiens_inference.annotate.worker']
 """Imported once for all processes, like the tasks, so that a worker takes the place of a dead one at once."""
@@ -35,7 +35,7 @@ class Worker(Protocol):
         """Wait for the models: ``{'ready': process id}``, or ``{'stop': why}``.
 
         Raises:
-            WorkerDied: It is gone.
+            WorkerDied: It ended before it answered.
         """
         ...
 
@@ -43,12 +43,12 @@ class Worker(Protocol):
         """Label a shard.
 
         Raises:
-            WorkerDied: It is gone, or took more than ``timeout`` seconds and was ended.
+            WorkerDied: It ended before it answered, or took more than ``timeout`` seconds and was ended.
         """
         ...
 
     def close(self) -> None:
-        """End it."""
+        """End the worker, whatever it is doing."""
         ...
 
 
@@ -57,7 +57,7 @@ class Engine:
     """How many workers there are, and how one is made.
 
     Attributes:
-        workers: At a time. Each has one shard, and asks for the next when it is done: nothing piles up.
+        workers: How many run at a time. Each has one shard and gets the next when that is done.
         make: Starts the worker of a place, a number below ``workers``.
     """
 
@@ -69,7 +69,7 @@ def local_engine(options: dict[str, Any], workers: int = 1) -> Engine:
     """Processes of this machine, spread over its GPUs; a crash of one is not a crash of the run.
 
     Args:
-        options: Of :class:`Annotator`.
+        options: Arguments of :class:`Annotator`.
         workers: Number of processes.
     """
     context = multiprocessing.get_context('forkserver')
@@ -116,7 +116,8 @@ class _Process:
             raise WorkerDied(f'its process ended with code {self.process.exitcode}') from error
 
     def close(self) -> None:
-        self.process.kill()  # whatever it writes is aside until it is complete
+        # Nothing half-written appears under its name, see Storage.atomic_path.
+        self.process.kill()
         self.process.join()
         self.connection.close()
 
@@ -134,11 +135,11 @@ def ray_engine(
     autoscaler grow, up to ``workers``.
 
     Args:
-        options: Of :class:`Annotator`.
+        options: Arguments of :class:`Annotator`.
         workers: Most actors at a time.
         cores: CPU cores of each: those of the model and of decoding.
         gpus: GPUs of each; a fraction shares one.
-        address: Of the cluster, as ``ray.init`` takes it; None starts Ray on this machine.
+        address: Address of the cluster, as ``ray.init`` takes it; None starts Ray on this machine.
 
     Raises:
         ImportError: Ray is not installed.
@@ -161,10 +162,12 @@ def ray_engine(
 
 
 class RayAnnotator:
-    """An :class:`Annotator` in an actor; it is made by a call, so that its errors are answers.
+    """An :class:`Annotator` in an actor.
+
+    The models are loaded by :meth:`start`, not by the constructor, whose errors Ray reports only at the next call.
 
     Args:
-        options: Of the annotator.
+        options: Arguments of the annotator.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:

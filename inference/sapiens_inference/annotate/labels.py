@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Labels as the files of a shard, and what makes one worth a second look."""
+"""Labels as the files of a shard, and flags for those that someone should look at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sapiens_inference.outputs.results import Result
 from sapiens_inference.tasks import TASKS
 
 FRAME_QUALITY = 95
-"""Of the JPEGs that frames of videos become."""
+"""JPEG quality of the frames of videos."""
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
 _HALF = ('depth', 'normal')
@@ -40,7 +40,7 @@ def image_member(item: Item, encoded: bytes, suffix: str) -> tuple[str, bytes]:
 
 
 def label_members(results: dict[str, Result]) -> dict[str, bytes]:
-    """Files of the dense tasks by suffix (``.seg.png``, ``.depth.npz``); keypoints go into a table instead."""
+    """Contents of the dense tasks' files by suffix (``.seg.png``, ``.depth.npz``); keypoints go into a table."""
     members = {}
     for task, result in results.items():
         if task in _HALF:
@@ -65,7 +65,7 @@ def pack_half(values: np.ndarray) -> bytes:
 
 
 def _saved(task: str, result: Result) -> dict[str, bytes]:
-    """What a result writes by itself."""
+    """Contents of the files that a result's ``save`` writes, by suffix."""
     with TemporaryDirectory(prefix='sapiens_label_') as folder:
         result.save(Path(folder) / 'x')
         return {

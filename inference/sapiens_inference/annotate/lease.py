@@ -20,7 +20,7 @@ LEASE = 'log/driver.json'
 BEAT = 10.0
 """Seconds between two renewals."""
 SILENT_BEATS = 4
-"""A driver that has missed so many is dead, wherever it ran; clocks are not compared."""
+"""A driver that renews nothing for this many beats is taken for dead. Clocks of machines are not compared."""
 
 
 class Lease:
@@ -73,7 +73,7 @@ class Lease:
             raise self._lost
 
     def release(self) -> None:
-        """Give the folder back."""
+        """Stop renewing and let others have the folder."""
         if self._thread is None:
             return
         self._end.set()
@@ -83,7 +83,8 @@ class Lease:
             if self._is_ours():
                 self.storage.remove(LEASE)
         except StorageError:
-            pass  # the next driver waits until it is old
+            # The next driver sees that nobody renews it.
+            pass
 
     def _wait_for_other(self) -> None:
         seen = self._read()

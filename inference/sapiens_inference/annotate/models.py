@@ -16,10 +16,10 @@ from .settings import Settings
 
 
 def build_tasks(settings: Settings) -> Sequence[Task]:
-    """Load the models.
+    """Load the models that the settings name, with a person detector where one is needed.
 
     Raises:
-        ValueError: Weights or configs that do not exist or do not fit.
+        ValueError: Weights or configs do not exist or do not fit each other.
     """
     common: dict[str, Any] = {'device': settings.device, 'dtype': settings.dtype}
     tasks = [
@@ -30,7 +30,8 @@ def build_tasks(settings: Settings) -> Sequence[Task]:
     ]
     needs = settings.crops or any(task.needs_boxes for task in tasks)
     if needs and settings.boxes in (None, 'detector'):
-        det = import_module('sapiens_det.person_detector')  # above this package, like the tasks
+        # Imported by name: this package must not depend on those of the tasks.
+        det = import_module('sapiens_det.person_detector')
         detector = det.PersonDetector(
             settings.detector.get('model') or det.DEFAULT_MODEL,
             settings.detector.get('weights') or det.DEFAULT_WEIGHTS,

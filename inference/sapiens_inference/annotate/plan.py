@@ -42,9 +42,9 @@ class Plan:
 
     Attributes:
         storage: The output folder.
-        shards: How many there are.
-        inputs: How many photos and ranges of videos.
-        sha256: Of the file.
+        shards: Number of shards.
+        inputs: Number of photos and ranges of videos.
+        sha256: SHA-256 of the plan's file.
     """
 
     storage: Storage
@@ -52,13 +52,10 @@ class Plan:
     inputs: int
     sha256: str
 
-    def count(self, shard: Shard, digest: Any) -> bytes:
-        """Count a shard; returns its line."""
-        line = to_line(shard).encode()
-        digest.update(line)
+    def count(self, shard: Shard) -> None:
+        """Add a shard to the numbers of shards and inputs."""
         self.shards += 1
         self.inputs += len(shard['inputs'])
-        return line
 
     def __iter__(self) -> Iterator[Shard]:
         """The shards, one at a time: a plan of any length takes no memory."""
@@ -78,9 +75,12 @@ def write_plan(storage: Storage, shards: Iterable[Shard]) -> Plan:
         return _compare(Plan(storage, 0, 0, ''), shards)
     plan = Plan(storage, 0, 0, '')
     digest = hashlib.sha256()
-    with storage.aside(PLAN) as aside, aside.open('wb') as file:
+    with storage.atomic_path(PLAN) as path, path.open('wb') as file:
         for shard in shards:
-            file.write(plan.count(shard, digest))
+            line = to_line(shard).encode()
+            file.write(line)
+            digest.update(line)
+            plan.count(shard)
         if not plan.shards:
             raise ValueError('there is no input')
     plan.sha256 = digest.hexdigest()
@@ -88,14 +88,15 @@ def write_plan(storage: Storage, shards: Iterable[Shard]) -> Plan:
 
 
 def _compare(plan: Plan, shards: Iterable[Shard]) -> Plan:
-    """The plan that is written down, which the shards of today must equal."""
+    """Read the plan of an earlier start and check that the inputs of now give the same shards."""
     digest = hashlib.sha256()
     written = iter(plan)
     for now in shards:
         before = next(written, None)
         if before != now:
             raise ValueError(_difference(plan.storage.place, before, now))
-        plan.count(now, digest)
+        digest.update(to_line(now).encode())
+        plan.count(now)
     before = next(written, None)
     if before is not None:
         raise ValueError(_difference(plan.storage.place, before, None))

@@ -32,19 +32,20 @@ from .storage import (
 )
 
 SEEK_MARGIN = 1.0
-"""Seconds before a range where decoding starts at the latest: frames are stored in another order than shown."""
+"""Decoding starts at least this many seconds before a range, because frames are not stored in the order of their times."""
 AHEAD_BYTES = 1 << 29
+"""Most bytes of decoded photos that wait for the model."""
 
 
 @dataclass
 class LabelItem(Item):
-    """An input with what its manifest says of it.
+    """An input, with what its shard's manifest will hold about it.
 
     Attributes:
-        entry: Of the plan.
+        entry: The input in the plan.
         encoded: The file's content; empty for frames.
-        sha256: Of the content; of a video, in the first frame of its first range, of the whole file.
-        seconds: Spent on reading and decoding it.
+        sha256: SHA-256 of the content. The first frame of a video has that of the whole file, other frames none.
+        seconds: Seconds that reading and decoding took.
     """
 
     entry: Entry = field(default_factory=dict)
@@ -58,11 +59,11 @@ class Reader:
 
     Args:
         entries: Inputs of the shard.
-        threads: That read and decode.
-        watch: Takes the time of the stages.
+        threads: Number of threads that read and decode.
+        watch: Adds up the seconds of reading and decoding.
 
     Attributes:
-        missing: Inputs so far that are not there, or that may not be read.
+        missing: Inputs so far that do not exist or may not be read.
     """
 
     def __init__(self, entries: Sequence[Entry], threads: int, watch: Stopwatch) -> None:
@@ -70,10 +71,10 @@ class Reader:
         self.missing: list[str] = []
 
     def __iter__(self) -> Iterator[LabelItem]:
-        """The items; what is wrong with one is its ``error``.
+        """The items. One that cannot be read has an ``error``.
 
         Raises:
-            StorageError: The storage is gone, which is not a fault of the inputs.
+            StorageError: The storage failed, which is not the fault of an input.
         """
         if 'part' in self.entries[0]:
             yield from self._frames(self.entries[0])
@@ -84,10 +85,10 @@ class Reader:
             )
 
     def check(self) -> None:
-        """Tell inputs that someone has deleted from a storage that is gone.
+        """Take missing inputs for a failure of the storage if they are most of the shard.
 
         Raises:
-            StorageError: Most inputs of the shard are not there.
+            StorageError: More than half of the inputs do not exist or may not be read.
         """
         if 2 * len(self.missing) > len(self.entries):
             raise StorageError(
@@ -149,17 +150,17 @@ class Reader:
 
 
 def _weight(numbered: tuple[int, Entry]) -> int:
-    """Bytes that an input may take once it is decoded, roughly; a member's are known."""
+    """Estimated bytes of a photo once it is decoded; 0 if the size of its file is not in the plan."""
     return 10 * numbered[1].get('bytes', 0)
 
 
 def read_bytes(entry: Entry) -> bytes:
-    """Content of a photo.
+    """Content of a photo's file.
 
     Raises:
-        FileNotFoundError, PermissionError, IsADirectoryError: As the storage says.
-        ValueError: The shard that holds it is cut off.
-        StorageError: It cannot be read, however often it is tried.
+        FileNotFoundError, PermissionError, IsADirectoryError: The file does not exist or may not be read.
+        ValueError: The tar that holds it is cut off.
+        StorageError: The storage failed at every attempt.
     """
     fs, path = open_place(entry['path'])
     window = {}
@@ -183,12 +184,12 @@ def _hash_of_file(path: str) -> str:
 
 
 def read_range(entry: Entry) -> Iterator[tuple[Frame, np.ndarray]]:
-    """The frames of a video that are shown from ``start`` until before ``stop``, upright, as when the whole is read.
+    """The frames of a video from ``start`` (inclusive) to ``stop`` (exclusive), upright.
 
-    Their numbers count from the start of the range.
+    They equal those of a reading of the whole video. Their numbers count from the start of the range.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: The video does not exist.
         StorageError: It cannot be read.
         ValueError: It is not a video, or is damaged.
     """

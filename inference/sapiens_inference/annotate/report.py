@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What a run says while it goes on and when it is done."""
+"""Progress of a run while it works, and its report."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 from .storage import Storage, StorageError
 
 SLOWEST = 10
+"""How many of the slowest inputs are reported."""
 LINE_SECONDS = 5.0
-"""Between two lines on the terminal."""
+"""Seconds between two lines on the terminal."""
 
 
 class Report:
@@ -22,10 +23,10 @@ class Report:
 
     Args:
         storage: The output folder.
-        shards: Of the whole run.
-        inputs: Of the whole run.
-        workers: At a time.
-        emit: Takes each line of progress as JSON; None for none.
+        shards: Number of shards of the whole run.
+        inputs: Number of inputs of the whole run.
+        workers: Number of workers at a time.
+        emit: Takes each line of progress as JSON; None keeps none.
         quiet: Whether nothing is printed.
     """
 
@@ -46,7 +47,8 @@ class Report:
         self.seconds: Counter[str] = Counter()
         self.slowest: list[list[Any]] = []
         self.deaths = 0
-        self.here = self.here_inputs = 0  # of this start
+        # Images and inputs of this start.
+        self.here = self.here_inputs = 0
 
     def recall(self, answer: dict[str, Any]) -> None:
         """Count a shard of an earlier start, as its report says."""
@@ -70,7 +72,7 @@ class Report:
         return self.here / max(time.perf_counter() - self.start, 1e-6)
 
     def say(self, event: str, **more: Any) -> None:
-        """Give a line of progress to the monitor, and now and then to the terminal."""
+        """Emit a line of progress, and print one to the terminal every few seconds."""
         spent = time.perf_counter() - self.start
         left = self.inputs - self.total['inputs']
         estimate = spent * left / self.here_inputs if self.here_inputs else None
@@ -99,7 +101,7 @@ class Report:
             print(text, file=sys.stderr, flush=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The final report; rates are of one worker, from the seconds that each stage took in all."""
+        """The final report. Rates of stages are those of one worker: images divided by the stage's seconds over all workers."""
         done = self.total['done']
         return {
             'shards': self.total['shards'],
@@ -126,7 +128,7 @@ class Report:
         }
 
     def write(self) -> None:
-        """Write ``log/report.json``; what cannot be written is not worth losing a finished run for."""
+        """Write ``log/report.json``. If that fails it is only printed: a finished run must not fail for its report."""
         try:
             text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + '\n'
             self.storage.write('log/report.json', text.encode())

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The labels that most want a person's eye: taken out, drawn, corrected elsewhere, and merged back."""
+"""Takes out the most doubtful labels for correction in another tool, and merges the corrections back."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .dataset import CORRECTIONS, Sample, names_of, read_samples
 
 PER_SHEET = 12
 CORRECTED_SCORE = 1.0
-"""Score of a point that a person has set."""
+"""Score of a point that was corrected by hand."""
 
 
 def doubt(sample: Sample) -> tuple[int, float]:
-    """What sorts samples, the most doubtful last: how many flags, and how low the keypoint score."""
+    """Sort key, higher for more doubtful samples: the number of flags, then how low the keypoint score is."""
     score = sample.content['quality'].get('keypoint_score', 1.0)
     return len(sample.content['flags']), -score
 
@@ -121,24 +121,15 @@ def _pose_file(sample: Sample, image: Path, names: list[str]) -> dict[str, Any]:
     """The content that tools/demo.py writes for an image."""
     points, boxes = _people(sample, names)
     size = sample.content['size']
-    result = (
-        TASKS['pose']
-        .load()
-        .result_type(
-            Source(sample.key, 0, str(image.resolve()), (size[0], size[1])),
-            boxes,
-            np.ones(len(boxes)),
-            'given',
-            points[..., :2],
-            points[..., 2],
-            names,
-        )
-    )
+    source = Source(sample.key, 0, str(image.resolve()), (size[0], size[1]))
+    scores = np.ones(len(boxes))
+    result_type = TASKS['pose'].load().result_type
+    result = result_type(source, boxes, scores, 'given', points[..., :2], points[..., 2], names)
     return result.to_dict()
 
 
 def merge(manifest: str | Path, corrected: str | Path) -> int:
-    """Let corrected people take the place of a run's: its data sets read them from now on.
+    """Replace people of a run by corrected ones, which its data sets read from now on.
 
     Shards stay as they are; the corrections lie beside them in ``corrections.json``. An image of the file without
     an annotation is one without people. A later correction of an image replaces an earlier one.

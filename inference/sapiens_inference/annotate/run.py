@@ -33,9 +33,9 @@ from .storage import Storage, StorageError, storage_errors
 from .tracks import join_tracks
 
 LEAST_INPUTS = 20
-"""The share of inputs that were set aside means nothing before."""
+"""Inputs after which the share that was set aside is judged; of fewer it says little."""
 MOST_DEATHS = 20
-"""If every worker dies so many times on average, with no shard done between, the run ends."""
+"""The run ends when workers die this many times on average with no shard done in between."""
 STORAGE_PAUSE = 30.0
 """Seconds that a worker rests whose storage failed while that of others did not."""
 
@@ -111,29 +111,32 @@ class Run:
             done = sealed(self.storage)
             for number in sorted(done):
                 report.recall(self._recall(number))
-            state = _Run(
+            dispatcher = _Dispatcher(
                 self,
                 report,
                 max_bad_share,
                 timeout,
                 (s for s in self.plan if s['shard'] not in done),
             )
-            state.check_share()
+            dispatcher.check_share()
             report.say('start')
             if report.total['shards'] < self.plan.shards:
-                state.work(engine)
+                dispatcher.work(engine)
             self.lease.check()
             videos = join_tracks(self.plan)
             report.total['videos'] = videos
             for folder in (FOLDER, 'log/tries', 'log/shards'):
-                self.storage.remove_partial(folder)  # of workers that were killed
+                self.storage.remove_partial(folder)
             self._seal()
             report.write()
             report.say('end')
         return report
 
     def _recall(self, number: int) -> dict[str, Any]:
-        """The report of a shard that is done; what of it is known from its manifest if its worker died after."""
+        """The report of a shard that an earlier start has done.
+
+        If the driver died between the manifest and the report, the manifest's counts are all there is.
+        """
         try:
             return json.loads(self.storage.read(f'log/shards/{stem(number)}.json'))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -158,8 +161,8 @@ class Run:
         )
 
 
-class _Run:
-    """One start of a run: a thread per worker, which takes the next shard when its worker has done one."""
+class _Dispatcher:
+    """Hands the shards of one start of a run to the workers: a thread per worker gives it one after the other."""
 
     def __init__(
         self,
@@ -199,7 +202,8 @@ class _Run:
             thread.start()
         try:
             for thread in threads:
-                while thread.is_alive():  # Ctrl-C gets through
+                # Waits in short pieces, so that Ctrl-C gets through.
+                while thread.is_alive():
                     thread.join(0.5)
                     self.run.lease.check()
         finally:
@@ -209,7 +213,7 @@ class _Run:
             raise self.problem
 
     def _tend(self, place: int, make: Callable[[], Worker]) -> None:
-        """Look after the worker of one place, and those that follow it."""
+        """Keep one place busy: give its worker shards, and replace the worker when it dies."""
         worker: Worker | None = None
         try:
             while not self.stop.is_set():
@@ -282,7 +286,8 @@ class _Run:
                 if self.deaths_in_a_row > MOST_DEATHS * self.report.workers:
                     raise ValueError(f'workers die again and again, the last one: {error}')
         if isinstance(error, StorageError):
-            self.stop.wait(STORAGE_PAUSE)  # its machine's disk or network; others take its shard
+            # Its machine's disk or network may be at fault: meanwhile other workers take the shard.
+            self.stop.wait(STORAGE_PAUSE)
 
     def _finished(self, answer: dict[str, Any]) -> None:
         self.run.storage.write(

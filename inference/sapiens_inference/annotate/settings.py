@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What the labels depend on: written down in the output folder, and compared by every later start."""
+"""Everything that the labels depend on. It is stored in the output folder and compared by every later start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .storage import Storage
 
 SETTINGS = 'settings.json'
 FORMAT = 1
-"""Of the output folder; a reader refuses another."""
+"""Version of the output folder's layout; readers refuse another."""
 
 BUILDER = 'sapiens_inference.annotate.models:build_tasks'
 

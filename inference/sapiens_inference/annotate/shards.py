@@ -17,7 +17,7 @@ from .storage import Storage
 
 FOLDER = 'shards'
 MANIFEST = 'manifest.json'
-"""Of the whole output, written when everything is done."""
+"""Manifest of the whole output, written when every shard is done."""
 
 
 def stem(number: int) -> str:
@@ -26,22 +26,22 @@ def stem(number: int) -> str:
 
 
 def manifest_name(number: int) -> str:
-    """Of a shard; it is written last, so where it is there the shard is complete."""
+    """Path of a shard's manifest in the output. It is written last: a shard that has one is complete."""
     return f'{FOLDER}/{stem(number)}.json'
 
 
 def tar_name(number: int) -> str:
-    """Of a shard: the photos and dense labels."""
+    """Path of a shard's tar, which holds the photos and the dense labels."""
     return f'{FOLDER}/{stem(number)}.tar'
 
 
 def table_name(number: int) -> str:
-    """Of a shard: the keypoints, one row per person."""
+    """Path of a shard's table of keypoints, which has one row per person."""
     return f'{FOLDER}/{stem(number)}.parquet'
 
 
 class TarWriter:
-    """Members of a tar with nothing of the machine or the hour in their headers.
+    """Writes a tar that is the same byte for byte on every machine and at any time.
 
     Args:
         file: Open for writing.
@@ -52,7 +52,8 @@ class TarWriter:
 
     def add(self, name: str, content: bytes) -> None:
         """Append a file."""
-        member = tarfile.TarInfo(name)  # time, user and group are zero
+        # Time, user and group of a new TarInfo are zero.
+        member = tarfile.TarInfo(name)
         member.size = len(content)
         self._archive.addfile(member, io.BytesIO(content))
 
@@ -66,8 +67,8 @@ def write_table(path: Path, rows: list[dict[str, Any]], names: list[str]) -> Non
 
     Args:
         path: File to write.
-        rows: Of :func:`sapiens_inference.annotate.labels.people_rows`.
-        names: Of the keypoints.
+        rows: See :func:`sapiens_inference.annotate.labels.people_rows`.
+        names: Names of the keypoints.
     """
     import pyarrow as arrow
     from pyarrow import parquet
@@ -111,7 +112,7 @@ def seal(storage: Storage, number: int, manifest: dict[str, Any]) -> None:
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
-    """What a manifest says of a file."""
+    """SHA-256 and size of a file, for a manifest."""
     return {'sha256': sha256_of(path), 'bytes': path.stat().st_size}
 
 

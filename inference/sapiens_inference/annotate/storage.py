@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Files on a local disk or any storage that fsspec knows; a file is there whole or not at all."""
+"""Files on a local disk or any storage that fsspec knows. A file appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from sapiens_inference.outputs.writers import UNFINISHED
 
 PARTIAL = '.partial'
 WAITS = (1, 2, 4, 8)
-"""Seconds before storage that fails is asked again."""
+"""Seconds to wait before each further attempt at a storage that failed."""
 BUFFER = 1 << 15
+"""Bytes that are read from storage at once."""
 OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError)
-"""Errors that say something of one file; asking again does not help."""
+"""Errors that concern one file, not the storage; trying again does not help."""
 
 T = TypeVar('T')
 
@@ -41,7 +42,9 @@ def absolute(place: str) -> str:
 
 
 def open_place(place: str) -> tuple[Any, str]:
-    """The file system of a path or address, and the path in it. Listings are not kept: others write there too.
+    """The file system of a path or address, and the path in it.
+
+    Listings are not cached, because other processes write there too.
 
     Raises:
         ValueError: No such file system, or its package is not installed.
@@ -53,16 +56,16 @@ def open_place(place: str) -> tuple[Any, str]:
 
 
 def errors_of(fs: Any) -> type[Exception]:
-    """What a file system raises when it fails: those on a network have errors of their own types."""
+    """The exceptions that a file system may raise: those of remote ones have no common base but ``Exception``."""
     return OSError if isinstance(fs, LocalFileSystem) else Exception
 
 
 def patiently(call: Callable[[], T], errors: type[Exception]) -> T:
-    """Ask again after a pause: storage on a network fails now and then.
+    """Call, and call again after a pause if that fails: storage on a network fails now and then.
 
     Raises:
-        OF_THE_FILE: At once.
-        errors: The last one, if it failed five times.
+        OF_THE_FILE: At the first attempt.
+        errors: After the fifth failure.
     """
     for wait in WAITS:
         try:
@@ -78,35 +81,35 @@ class StoredFile(io.RawIOBase):
     """A file open for reading whose errors are :class:`StorageError`, so that no decoder takes them for damage.
 
     Args:
-        file: Of fsspec.
+        file: A file of fsspec, open for reading.
         place: Its path or address.
-        errors: Of its file system.
+        errors: What its file system raises, see :func:`errors_of`.
     """
 
     def __init__(self, file: Any, place: str, errors: type[Exception]) -> None:
         self.file, self.name, self.errors = file, place, errors
 
     def readinto(self, buffer: Any) -> int:
-        """As of any file; ``read`` comes from here."""
+        """Fill a buffer with what comes next; returns the number of bytes. ``read`` is built on it."""
         with storage_errors(self.name, 'cannot be read', self.errors):
             content = self.file.read(len(buffer))
         buffer[: len(content)] = content
         return len(content)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of any file."""
+        """Move to a position in bytes; returns it."""
         return self.file.seek(offset, whence)
 
     def tell(self) -> int:
-        """As of any file."""
+        """Position in bytes."""
         return self.file.tell()
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
 
@@ -115,7 +118,7 @@ def open_file(place: str) -> Iterator[BinaryIO]:
     """Open a file, local or at an address, for reading.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: The file does not exist.
         StorageError: It cannot be read.
     """
     fs, path = open_place(place)
@@ -127,7 +130,7 @@ def open_file(place: str) -> Iterator[BinaryIO]:
 
 
 class Storage:
-    """A folder.
+    """A folder, local or remote, whose files are addressed by their names in it.
 
     Args:
         place: Local path, or an address such as ``s3://bucket/folder``. Credentials and endpoints come from
@@ -143,11 +146,11 @@ class Storage:
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
     def path(self, name: str) -> str:
-        """Where a file of the folder lies."""
+        """Path of a file, as the file system takes it."""
         return f'{self.root}/{name}'
 
     def exists(self, name: str) -> bool:
-        """Whether a file is there."""
+        """Whether the folder has a file of this name."""
         try:
             self._ask(self.fs.info, name, 'cannot be read')
         except FileNotFoundError:
@@ -164,7 +167,7 @@ class Storage:
         return self._ask(self.fs.cat_file, name, 'cannot be read')
 
     def names(self, folder: str) -> list[str]:
-        """Names of the files in a sub-folder, sorted; none where it is not there."""
+        """Sorted names of the files in a sub-folder; none if it does not exist."""
         try:
             found = self._ask(partial(self.fs.ls, detail=False), folder, 'cannot be listed')
         except FileNotFoundError:
@@ -177,21 +180,21 @@ class Storage:
         Raises:
             StorageError: The disk is full, or the folder is gone or read-only.
         """
-        with self.aside(name) as path:
+        with self.atomic_path(name) as path:
             path.write_bytes(content)
 
     def remove(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file if it exists."""
         try:
             self._ask(self.fs.rm_file, name, 'cannot be deleted')
         except FileNotFoundError:
             pass
 
     @contextmanager
-    def aside(self, name: str) -> Iterator[Path]:
-        """A local path to write to; what lies there afterwards appears under the name at once.
+    def atomic_path(self, name: str) -> Iterator[Path]:
+        """A temporary local path to write to; its content takes the name when the block ends without an error.
 
-        Several processes may do this for one name: each writes aside on its own.
+        Several processes may write one name at a time: each has its own temporary path.
 
         Raises:
             StorageError: As :meth:`write`.
@@ -217,13 +220,13 @@ class Storage:
                 path.unlink(missing_ok=True)
 
     def remove_partial(self, folder: str) -> None:
-        """Delete what killed processes have left half-written in a sub-folder."""
+        """Delete the unfinished files of killed processes in a sub-folder."""
         if self.is_local:
             for path in Path(self.path(folder)).glob(f'.*{PARTIAL}'):
                 path.unlink(missing_ok=True)
 
     def _ask(self, call: Callable[[str], T], name: str, what: str) -> T:
-        """Call the file system with a path; remote ones more than once."""
+        """Call a function of the file system with a file's path; on remote storage up to five times."""
         path, errors = self.path(name), errors_of(self.fs)
         with storage_errors(path, what, errors):
             return call(path) if self.is_local else patiently(partial(call, path), errors)
@@ -231,7 +234,15 @@ class Storage:
 
 @contextmanager
 def storage_errors(place: str, what: str, errors: type[Exception] = OSError) -> Iterator[None]:
-    """Errors of a storage under one name, but for a missing file, which its reader judges."""
+    """Turn errors of a file system into :class:`StorageError`.
+
+    ``FileNotFoundError`` passes through when reading: the caller knows whether a missing file matters.
+
+    Args:
+        place: Path or address, for the message.
+        what: What failed, for the message: ``cannot be read``, ``cannot be written``.
+        errors: What the file system raises, see :func:`errors_of`.
+    """
     try:
         yield
     except StorageError:

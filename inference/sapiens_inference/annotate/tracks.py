@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""People numbered through a video whose ranges were labelled apart."""
+"""Numbers of people that hold through a whole video, although its ranges were labelled apart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def join_tracks(plan: Plan) -> int:
 
     The boxes of all ranges pass one tracker in the order of the frames. ``tracks/<first shard>.parquet`` holds a row per
     person: ``key`` and ``person`` as in the tables of the shards, ``frame`` from the start of the video, ``time`` in seconds and
-    ``track_id``. A file that is there is left alone.
+    ``track_id``. A file that exists is left alone.
 
     Returns:
         How many videos there are.
@@ -78,5 +78,5 @@ def _join(storage: Storage, numbers: list[int], name: str) -> None:
                 for column, value in zip(rows.values(), values, strict=True):
                     column.append(value)
             frame += 1
-    with storage.aside(f'{FOLDER}/{name}') as path:
+    with storage.atomic_path(f'{FOLDER}/{name}') as path:
         parquet.write_table(arrow.table(rows), path, compression='zstd')

@@ -34,13 +34,13 @@ from .sources import Entry, describe
 from .storage import Storage, StorageError
 
 READ_THREADS = ENCODE_THREADS = 4
-"""That read and decode, and that compress labels, beside the model of a worker."""
+"""Threads of a worker that read and decode inputs, and threads that compress labels."""
 SLOWEST = 3
-"""Inputs that the report of a shard names."""
+"""How many of its slowest inputs the report of a shard names."""
 
 
 class Annotator:
-    """A worker.
+    """Labels shards with models that are loaded once.
 
     Args:
         settings: How to label.
@@ -148,11 +148,11 @@ class Annotator:
         start = time.perf_counter()
         number, watch = shard['shard'], Stopwatch()
         entries = [e for i, e in enumerate(shard['inputs']) if i not in aside]
-        out = _Sample(number, self.settings, watch)
+        out = _ShardOutput(number, self.settings, watch)
         for position, reason in aside.items():
             out.set_aside(shard['inputs'][position], '', reason)
         pipeline = None
-        with self.storage.aside(tar_name(number)) as path, path.open('wb') as file:
+        with self.storage.atomic_path(tar_name(number)) as path, path.open('wb') as file:
             tar = TarWriter(file)
             if entries:
                 reader = Reader(entries, READ_THREADS, watch)
@@ -168,7 +168,7 @@ class Annotator:
             file.flush()
             files = {PurePosixPath(tar_name(number)).name: fingerprint(path)}
         if 'pose' in out.names:
-            with self.storage.aside(table_name(number)) as path:
+            with self.storage.atomic_path(table_name(number)) as path:
                 write_table(path, out.people, out.names['pose'])
                 files[PurePosixPath(table_name(number)).name] = fingerprint(path)
         manifest: dict[str, Any] = {
@@ -202,8 +202,8 @@ class Annotator:
         }
 
 
-class _Sample:
-    """Collects what becomes of the items of a shard."""
+class _ShardOutput:
+    """Collects the samples of a shard, the inputs that were set aside, and their statistics."""
 
     def __init__(self, number: int, settings: Settings, watch: Stopwatch) -> None:
         self.number, self.settings, self.watch = number, settings, watch
@@ -278,7 +278,7 @@ class _Sample:
 
 
 def work(connection: Any, options: dict[str, Any]) -> None:
-    """Life of a worker process: say that the models are there, then answer shards until the driver is gone."""
+    """Main function of a worker process: load the models, say so, then label shards until the driver is gone."""
     _die_with_driver()
     try:
         annotator = Annotator(**options)
@@ -294,7 +294,7 @@ def work(connection: Any, options: dict[str, Any]) -> None:
 
 
 def _die_with_driver() -> None:
-    """A worker whose driver was killed must not go on for hours."""
+    """End this process when its driver dies, even in the middle of a shard, which may take hours."""
     import threading
     from multiprocessing import parent_process
 
