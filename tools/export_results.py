@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--images',
         metavar='PATH',
-        help='folder of the inputs, or the input, for formats that show them (keypoint files name theirs)',
+        help='the inputs of the run, for formats that show them (keypoint files name theirs)',
     )
     parser.add_argument('--list', action='store_true', help='list the formats')
     args = parser.parse_args(argv)

@@ -1,6 +1,7 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """One encoder, several tasks: whole task models whose backbone hands out features already computed."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,17 +14,30 @@ from sapiens_inference.engine.models import task_tensors
 from sapiens_multitask.registry import MODELS
 
 
-@MODELS.register_module()
-class SharedFeatures(BaseModule):
-    """Backbone of a task inside :class:`MultitaskModel`: returns the features it was given last."""
+class _Held(threading.local):
+    """The features of each module, by its ``id``, in the thread that runs it."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._features: tuple[Tensor, ...] | None = None
+        self.features: dict[int, tuple[Tensor, ...]] = {}
+
+
+# Outside of the modules, which are copied and stored.
+_HELD = _Held()
+
+
+@MODELS.register_module()
+class SharedFeatures(BaseModule):
+    """Backbone of a task inside :class:`MultitaskModel`: returns the features it was given last.
+
+    Several threads may run one model, each with features of its own.
+    """
 
     def hold(self, features: tuple[Tensor, ...] | None) -> None:
-        """Keep features for the next calls, or drop them."""
-        self._features = features
+        """Keep features for the next calls of this thread, or drop them."""
+        if features is None:
+            _HELD.features.pop(id(self), None)
+        else:
+            _HELD.features[id(self)] = features
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """The features that belong to ``inputs``.
@@ -31,9 +45,9 @@ class SharedFeatures(BaseModule):
         Raises:
             ValueError: Called outside of a :class:`MultitaskModel`.
         """
-        if self._features is None:
+        if id(self) not in _HELD.features:
             raise ValueError('SharedFeatures holds no features; run the MultitaskModel around it')
-        return self._features
+        return _HELD.features[id(self)]
 
 
 @MODELS.register_module()
@@ -122,8 +136,10 @@ class MultitaskModel(BaseModel):
             if mode == 'loss' and name not in self.trained:
                 continue
             task.backbone.hold(features)
-            found = task(inputs, data_samples, mode=mode)
-            task.backbone.hold(None)
+            try:
+                found = task(inputs, data_samples, mode=mode)
+            finally:
+                task.backbone.hold(None)
             if mode != 'loss':
                 results[name] = found
                 continue

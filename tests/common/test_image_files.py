@@ -177,6 +177,14 @@ def test_a_damaged_tiff_is_refused(picture, tmp_path):
         read_picture(tmp_path / 'mask.tif')
 
 
+def test_postscript_is_a_program_and_no_image(picture):
+    encoded = save(picture, 'EPS')
+    with pytest.raises(
+        ValueError, match=r'image a\.jpg cannot be decoded: .* no known image format'
+    ):
+        encoded_size(encoded, 'a.jpg')
+
+
 @pytest.mark.parametrize('channels', [1, 3])
 def test_floats_from_0_to_1_are_colours(channels):
     shape = (20, 30) if channels == 1 else (20, 30, 3)

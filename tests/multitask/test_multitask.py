@@ -1,13 +1,16 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """The multitask model: one encoder pass, every task's own loss and prediction."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
 from sapiens_depth_normal.transforms import MattingTarget, RandomWarp, ResizeImage
 from sapiens_depth_normal.transforms.warp import Warp
-from sapiens_multitask.models import MultitaskModel
+from sapiens_multitask.models import MultitaskModel, SharedFeatures
 from sapiens_multitask.transforms import PackMultitask
 
 TASKS = ('pose', 'seg', 'depth', 'normal', 'matting')
@@ -104,3 +107,30 @@ def test_errors(config):
         model = MultitaskModel(config.model.backbone, tasks)
     with pytest.raises(ValueError, match='SharedFeatures holds no features'):
         model.tasks['depth'](torch.zeros(1, 3, 64, 48))
+
+
+def test_two_threads_run_one_model_with_features_of_their_own():
+    shared, together = SharedFeatures(), threading.Barrier(2, timeout=60)
+
+    def run(value):
+        features = (torch.full((1,), value),)
+        shared.hold(features)
+        together.wait()
+        found = shared(torch.zeros(1))
+        together.wait()
+        shared.hold(None)
+        return found is features
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(run, (1.0, 2.0)))
+    with pytest.raises(ValueError, match='holds no features'):
+        shared(torch.zeros(1))
+
+
+def test_a_task_that_fails_lets_go_of_the_features(model, monkeypatch):
+    task = model.tasks['depth']
+    monkeypatch.setattr(type(task), 'forward', lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model(torch.zeros(1, 3, 64, 48))
+    with pytest.raises(ValueError, match='holds no features'):
+        task.backbone(torch.zeros(1))

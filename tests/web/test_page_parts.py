@@ -11,6 +11,7 @@ import demo
 import numpy as np
 import pytest
 
+from sapiens_inference.outputs.exports.run_folder import RunFolder
 from sapiens_inference.web.jobs import Limits, Workplace, check_choice, check_uploads, run_job
 from sapiens_inference.web.recipe import command_of, python_of
 from sapiens_inference.web.shelf import ModelShelf, _tasks_of
@@ -34,6 +35,27 @@ def test_uploads_are_checked_by_name(tmp_path):
         check_uploads([good], Limits(megapixels=0))
     with pytest.raises(ValueError, match=r'a\.jpg'):
         check_uploads([text], Limits())
+    names = tmp_path / 'names.txt'  # a picture of PPM, and a list of files
+    names.write_text(f'P3\n64 64\n255\n{good}\n')
+    with pytest.raises(ValueError, match=r'^names\.txt: this page takes photos and videos$'):
+        check_uploads([names], Limits())
+
+
+def test_every_upload_is_shown_with_its_own_results(random_weights, tmp_path):
+    from sapiens_inference.web.page import _keep_names
+
+    weights, config = random_weights
+    shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
+    sizes = {'a.png': (20, 30), 'A.jpg': (40, 50), 'b.bmp': (60, 70)}
+    for name, size in sizes.items():
+        cv2.imwrite(str(tmp_path / name), np.zeros((*size, 3), np.uint8))
+    inputs = _keep_names([str(tmp_path / name) for name in sizes], tmp_path)
+    assert [path.name for path in inputs] == ['a.png', 'A_1.jpg', 'b.bmp']
+    models, out = shelf.choose(['seg']), tmp_path / 'results'
+    list(run_job(models, inputs, out, ['seg'], Limits(), 'image'))
+    records = RunFolder(out, tmp_path / 'inputs').records()
+    found = {r.name: (r.pixels().shape[:2], r.array('seg').shape) for r in records}
+    assert found == {path.stem: (s, s) for path, s in zip(inputs, sizes.values(), strict=True)}
 
 
 def test_a_workplace_removes_its_jobs_and_nothing_else(tmp_path):

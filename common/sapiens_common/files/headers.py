@@ -19,6 +19,7 @@ MAX_PIXELS = 178_956_970
 """Larger images are refused by their header: Pillow's own limit, above every camera's 12 to 100 million."""
 
 TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+_POSTSCRIPT_STARTS = (b'%!PS', b'\xc5\xd0\xd3\xc6')
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange width and height
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 256, 257  # tags
 _ALPHA_MODES = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
@@ -82,14 +83,16 @@ def read_header(source: bytes | Path, name: str | Path) -> Header:
 
 
 def open_picture(file: IO[bytes]) -> Image.Image:
-    """Open an image with Pillow, HEIC too.
+    """Open an image with Pillow, HEIC too, but PostScript, a program that Pillow would run with Ghostscript.
 
     Raises:
         ValueError: It is a HEIC file and its reader is not installed.
-        UnidentifiedImageError: Pillow does not know it.
+        UnidentifiedImageError: Pillow does not know it, or it is PostScript.
     """
     start = file.read(12)
     file.seek(0)
+    if start.startswith(_POSTSCRIPT_STARTS):
+        raise UnidentifiedImageError
     if start[4:8] == b'ftyp' and start[8:12] in _HEIF_BRANDS:
         try:
             from pillow_heif import register_heif_opener

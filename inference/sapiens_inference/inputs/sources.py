@@ -96,6 +96,16 @@ def open_inputs(
     return opened
 
 
+def name_inputs(place: str | Path, out_dir: str | Path | None = None) -> dict[str, Path]:
+    """Files that a path, folder, pattern or list stands for, by the names of their results.
+
+    Raises:
+        ValueError: There are none.
+    """
+    reader = _Reader(out_dir, None)
+    return {name: path for path, name in reader.named(reader.expand(str(place)))}
+
+
 def decode(item: Item) -> Item:
     """Read the item's file, if it has one and is not decoded yet; failures are noted in the item."""
     if item.image is None and item.error is None and item.path is not None:

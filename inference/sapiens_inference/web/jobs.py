@@ -57,6 +57,9 @@ def check_uploads(paths: Sequence[str | Path], limits: Limits) -> None:
             raise ValueError(
                 f'{path.name}: {megabytes:.0f} MB; this page takes files up to {limits.megabytes} MB'
             )
+        # A run would read the files of this machine that a list names.
+        if path.suffix.lower() == '.txt':
+            raise ValueError(f'{path.name}: this page takes photos and videos')
         if path.suffix.lower() in VIDEO_SUFFIXES:
             _, frames = open_video(path, path.stem)
             if frames is not None and frames > limits.frames:

@@ -323,17 +323,20 @@ def draw_boxes(photo: np.ndarray, text: str, corner: tuple[int, int] | None = No
 
 
 def _keep_names(paths: list[str], job: Path) -> list[Path]:
-    """Copies of the uploads in the job's folder, so that they live as long as its results."""
+    """Copies of the uploads in the job's folder, so that they live as long as its results.
+
+    Each has a stem of its own, which is the name of its results.
+    """
     folder = job / 'inputs'
     folder.mkdir()
-    kept = []
+    kept: dict[str, Path] = {}
     for number, path in enumerate(map(Path, paths)):
-        target = folder / path.name
-        if target.exists():
-            target = folder / f'{path.stem}_{number}{path.suffix}'
-        shutil.copyfile(path, target)
-        kept.append(target)
-    return kept
+        stem = path.stem
+        while stem.casefold() in kept:
+            stem = f'{stem}_{number}'
+        kept[stem.casefold()] = folder / f'{stem}{path.suffix}'
+        shutil.copyfile(path, kept[stem.casefold()])
+    return list(kept.values())
 
 
 def _frame(page: str) -> str:

@@ -214,3 +214,24 @@ def test_a_video_is_decoded_only_for_formats_that_show_it(film, monkeypatch):
     export_run(film, ['csv', 'csv_long', 'npz', 'trc', 'openpose'])
     with pytest.raises(AssertionError, match='was decoded'):
         export_run(film, ['dwpose'])
+
+
+def test_every_result_finds_its_own_input(run, tmp_path):
+    photos = tmp_path / 'photos'
+    Image.fromarray(np.full((10, 12, 3), 9, np.uint8)).save(photos / 'b.bmp')
+    Image.fromarray(np.zeros((10, 12), np.uint8)).save(run / 'seg/b.png')
+    (photos / 'list.txt').write_text('sub/a.png\nb.bmp\n')
+    for images in (photos, photos / '**/*.*', photos / 'list.txt'):
+        found = {record.name: record.image for record in RunFolder(run, images).records()}
+        assert found == {'sub/a': photos / 'sub/a.png', 'b': photos / 'b.bmp'}
+    # The second of two runs into one folder.
+    found = {record.name: record.image for record in RunFolder(run, photos / 'b.bmp').records()}
+    assert found == {'sub/a': photos / 'sub/a.png', 'b': photos / 'b.bmp'}
+    (run / 'pose/sub/a.json').unlink()
+    found = {record.name: record.image for record in RunFolder(run, photos / 'b.bmp').records()}
+    assert found == {'sub/a': None, 'b': photos / 'b.bmp'}
+
+
+def test_photos_in_a_folder_called_like_a_video(run):
+    (run / 'seg/sub.mp4').write_bytes(b'')
+    assert [record.stem for record in RunFolder(run).records()] == ['sub/a']

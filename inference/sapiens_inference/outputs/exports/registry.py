@@ -95,8 +95,8 @@ def export_run(
         folder: What a run wrote: ``<folder>/<task>/<stem>.*``.
         formats: Names of :func:`known_exports`.
         out: Where the files go, in a folder per format; None for ``<folder>/exports``.
-        images: Where the inputs are, for formats that show them; needed where the results do not name
-            their image (keypoints do).
+        images: The inputs of the run, for formats that show them: a folder, pattern, list or file. Needed where the
+            results do not name their image (keypoints do), or it has moved.
 
     Returns:
         The files of each format.

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sapiens_common.files.images import IMAGE_SUFFIXES
 from sapiens_common.files.text import read_json
 from sapiens_inference.inputs.photos import read_photo
-from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video, read_video
+from sapiens_inference.inputs.sources import name_inputs
+from sapiens_inference.inputs.video import open_video, read_video
 
 # Data file of each task: <folder>/<task>/<stem><suffix>.
 _SUFFIXES = {
@@ -142,7 +142,7 @@ class RunFolder:
 
     Args:
         folder: ``<folder>/<task>/<stem>.*``.
-        images: Folder of the inputs, or one input file; None where the results name them.
+        images: The inputs of the run: a folder, pattern, list or file; None where the results name them.
 
     Attributes:
         folder: As given.
@@ -196,18 +196,15 @@ class RunFolder:
     def _stem(self, path: Path, task: str) -> str:
         return path.relative_to(self.folder / task).with_suffix('').as_posix()
 
-    def _input(self, name: str, named: str | None, suffixes: tuple[str, ...]) -> Path | None:
-        """The input of a name: what the results say, or what lies in ``images``."""
-        if self.images is not None and self.images.is_file():
-            return self.images
-        if self.images is not None:
-            # A folder of both a.jpg and a.png has results a and a_png.
-            for path in sorted((self.images / name).parent.glob('*')):
-                stems = (path.stem, f'{path.stem}_{path.suffix[1:].lower()}')
-                if Path(name).name in stems and path.suffix.lower() in suffixes:
-                    return path
+    @cached_property
+    def _inputs(self) -> dict[str, Path]:
+        """The files of ``images`` by the names of their results."""
+        return {} if self.images is None else name_inputs(self.images, self.folder)
+
+    def _input(self, name: str, named: str | None) -> Path | None:
+        """The input of a name: what the results say, or what has this name in ``images``."""
         found = None if named is None else Path(named)
-        return found if found is not None and found.is_file() else None
+        return found if found is not None and found.is_file() else self._inputs.get(name)
 
     def records(self, pixels: bool = True) -> Iterator[Record]:
         """Images first, then the frames of each video, in the order of their names.
@@ -227,14 +224,15 @@ class RunFolder:
                     continue
                 if stem in seen:
                     continue
-                parent = stem.rpartition('/')[0]
-                if parent and (parent in films or parent in self.films):
+                # Photos may lie in a folder that is called like a video; frames have numbers for names.
+                parent, _, last = stem.rpartition('/')
+                if last.isdecimal() and (parent in films or parent in self.films):
                     films.setdefault(parent, {})
                     continue
                 seen.add(stem)
                 people = [Person.of(p) for p in content['people']] if content else None
                 source = content.get('source', {})
-                image = self._input(stem, source.get('path'), IMAGE_SUFFIXES)
+                image = self._input(stem, source.get('path'))
                 size = source.get('size')
                 shape = None if size is None else (size[0], size[1])
                 yield Record(self, stem, people, image, shape=shape)
@@ -244,7 +242,7 @@ class RunFolder:
     def _frames(self, name: str, content: dict[str, Any], pixels: bool) -> Iterator[Record]:
         entries = {entry['frame']: entry for entry in content.get('frames', [])}
         named = content.get('video', {}).get('path')
-        path = self._input(name, named, VIDEO_SUFFIXES)
+        path = self._input(name, named)
         if path is not None and (pixels or not entries):
             # The video is decoded beside, so that its frames are at hand one at a time.
             video, _ = open_video(path, name)
