@@ -11,6 +11,7 @@ import demo
 import numpy as np
 import pytest
 
+from sapiens_inference.loading import load_task
 from sapiens_inference.outputs.exports.run_folder import RunFolder
 from sapiens_inference.web.jobs import Limits, Workplace, check_choice, check_uploads, run_job
 from sapiens_inference.web.recipe import command_of, python_of
@@ -96,9 +97,15 @@ def test_what_does_not_fit_leaves(random_weights):
 def test_one_task_of_a_shared_model_runs_alone(random_weights):
     weights, config = random_weights
     shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
-    assert [model.task for model in shelf.choose(['depth'])] == ['depth']
     assert [model.task for model in shelf.choose(['depth', 'seg'])] == ['multitask']
     assert shelf.tasks[:2] == ['seg', 'pose']
+    photo = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    for task in shelf.tasks:
+        [model] = shelf.choose([task])
+        expected = load_task(task, str(weights), str(config), device='cpu', dtype='float32')
+        assert model.task == task
+        found, known = (one.infer(photo, 'image')[0].to_dict() for one in (model, expected))
+        assert found == known
 
 
 def test_the_lines_that_do_the_same():

@@ -59,7 +59,8 @@ class Inferencer(Task):
         **options: Any,
     ) -> None:
         if isinstance(model, LoadedModel):
-            self.loaded = model
+            whole = self.task in model.config.model.get('tasks', {})
+            self.loaded = model.alone(self.task) if whole else model
         else:
             self.loaded = load_model(model, weights, device, dtype, compile, task=self.task)
         self.detector, self.workers = detector, workers

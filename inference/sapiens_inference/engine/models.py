@@ -68,6 +68,14 @@ class LoadedModel:
         config = task_config(self.config, task)
         return replace(self, model=model.tasks[task], config=config, shared=True)
 
+    def alone(self, task: str) -> LoadedModel:
+        """One task of a multitask model, encoder included, as a model of its own; it shares the weights."""
+        whole: Any = self.model
+        model = copy.copy(whole.tasks[task])
+        model._modules = dict(model._modules)
+        model.backbone, model.data_preprocessor = whole.backbone, whole.data_preprocessor
+        return replace(self, model=model, config=task_config(self.config, task), shared=True)
+
     def describe(self) -> dict[str, Any]:
         """What ``summary.json`` says of the model."""
         return {
