@@ -11,6 +11,8 @@ model = dict(
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for step in [step for loader in loaders for step in loader.dataset.pipeline if 'size' in step]:
     step.size = _base_.img_size
+train_pipeline = _base_.train_dataloader.dataset.pipeline
+test_pipeline = _base_.test_dataloader.dataset.pipeline
 del loaders, step
 optim_wrapper = dict(
     optimizer=dict(lr=1e-3), paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))

@@ -21,6 +21,8 @@ for step in [step for loader in loaders for step in loader.dataset.pipeline if '
     step.size = size
     if 'scale' in step:  # the renders are varied already
         step.update(scale=(0.9, 1.3), rotate_prob=0.3, max_angle=20)
+train_pipeline = _base_.train_dataloader.dataset.pipeline
+test_pipeline = _base_.test_dataloader.dataset.pipeline
 del loaders, step
 
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(data_root=data_root))

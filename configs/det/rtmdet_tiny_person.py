@@ -17,4 +17,5 @@ small = dict(
 pipelines = [hook.switch_pipeline for hook in _base_.custom_hooks if 'switch_pipeline' in hook]
 for step in sum(pipelines, _base_.train_dataloader.dataset.pipeline):
     step.update(small.get(step.type, dict()))
+train_pipeline = _base_.train_dataloader.dataset.pipeline
 del pipelines, step

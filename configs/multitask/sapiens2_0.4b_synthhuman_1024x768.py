@@ -12,4 +12,6 @@ train_dataloader = dict(batch_size=4)
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for step in [step for loader in loaders for step in loader.dataset.pipeline if 'size' in step]:
     step.size = size
+train_pipeline = _base_.train_dataloader.dataset.pipeline
+test_pipeline = _base_.test_dataloader.dataset.pipeline
 del loaders, step

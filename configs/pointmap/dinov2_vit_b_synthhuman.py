@@ -13,4 +13,6 @@ optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for step in [step for loader in loaders for step in loader.dataset.pipeline if 'size' in step]:
     step.size = size
+train_pipeline = _base_.train_dataloader.dataset.pipeline
+test_pipeline = _base_.test_dataloader.dataset.pipeline
 del loaders, step

@@ -10,5 +10,7 @@ model = dict(
 loaders = [_base_.train_dataloader, _base_.val_dataloader, _base_.test_dataloader]
 for step in sum([loader.dataset.pipeline for loader in loaders], _base_.tta_pipeline):
     step.update({key: tuple(n // 4 for n in step[key]) for key in _base_.lengths if key in step})
+train_pipeline = _base_.train_dataloader.dataset.pipeline
+test_pipeline = _base_.test_dataloader.dataset.pipeline
 del loaders, step
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=_base_.layer_decay_rate))

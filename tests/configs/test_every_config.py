@@ -117,11 +117,16 @@ def test_bases_are_named_and_read_in_one_way(path):
 
 
 @leaves
-def test_one_option_moves_the_training_data(path):
+def test_data_root_and_pipelines_are_those_of_the_loaders(path):
+    """One option moves the data; configs of one's own change `_base_.train_pipeline`, as upstream's do."""
     config = Config.fromfile(path)
     dataset = config.get('train_dataloader', {}).get('dataset', {})
     if 'data_root' in config and 'data_root' in dataset:
         assert f'{dataset.data_root}/'.startswith(f'{config.data_root.rstrip("/")}/')
+    for split in ('train', 'test'):
+        pipeline = (config.get(f'{split}_dataloader') or {}).get('dataset', {}).get('pipeline')
+        if pipeline and f'{split}_pipeline' in config:
+            assert config[f'{split}_pipeline'] == pipeline
 
 
 @leaves
