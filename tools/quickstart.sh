@@ -45,7 +45,7 @@ if [ -n "$data" ]; then
     rendered=
     config=configs/pose/sapiens_tiny_coco.py
     images=$data/val2017
-    # Without a detector's boxes, evaluation uses the annotated ones. The encoder is that of the model in the box.
+    # Without a detector's boxes, evaluation uses the annotated ones. The encoder is that of the bundled model.
     options=(data_root="$data" val_dataloader.dataset.bbox_file=None test_dataloader.dataset.bbox_file=None
         model.backbone.type=sapiens_pretrain.ConvStemViT model.backbone.init_cfg.type=Pretrained
         model.backbone.init_cfg.checkpoint="$box")
@@ -62,7 +62,7 @@ fi
 train_options=("${options[@]}")
 [ -z "$epochs" ] || train_options+=(train_cfg.max_epochs="$epochs")
 
-say "2/5 what the model in the box sees in pictures that it was not trained on: all tasks at once"
+say "2/5 what the bundled model sees in pictures that it was not trained on: all tasks at once"
 pictures=$out/pictures
 rm -rf "$out/held_out" && mkdir -p "$out/held_out"
 python - "$data" "$images" "$out/held_out" <<'PYTHON'
@@ -81,7 +81,7 @@ boxes=$(find "$data/annotations" -name 'person_keypoints_val*.json' | head -n 1)
 python tools/demo.py multitask "$out/held_out" --weights "$box" --boxes "$boxes" --crops --out "$out/first" --quiet
 echo "  pictures  $out/first"
 
-say "3/5 training $config on $gpus processes, from the encoder of the model in the box"
+say "3/5 training $config on $gpus processes, from the encoder of the bundled model"
 # --amp: mixed precision where the hardware has it.
 bash tools/dist_train.sh "$config" "$gpus" --work-dir "$out/train" --resume --amp --cfg-options "${train_options[@]}"
 checkpoint=$(cat "$out/train/last_checkpoint")
@@ -91,7 +91,7 @@ python tools/test.py "$config" "$checkpoint" --work-dir "$out/test" --cfg-option
 if [ -n "$rendered" ]; then
     python tools/test.py "$box" "$box" --work-dir "$out/test_box" --cfg-options data_root="$data" >"$out/evaluation_box.txt"
     python - "$out/test_box" "$out/test" <<'PYTHON' | tee -a "$out/evaluation.txt"
-"""What training added to the model in the box, on the people held out."""
+"""What training added to the bundled model, on the people held out."""
 import json
 import sys
 from pathlib import Path
@@ -102,7 +102,7 @@ before, after = (
 )
 for group in ('body', 'foot', 'face', 'hand', 'whole'):
     if before[group] >= 0:  # else the people held out have no such points
-        print(f'AP of {group:5}: {before[group]:5.1f} the model in the box, {after[group]:5.1f} after training')
+        print(f'AP of {group:5}: {before[group]:5.1f} the bundled model, {after[group]:5.1f} after training')
 PYTHON
 fi
 
@@ -111,6 +111,6 @@ python tools/demo.py pose "$out/held_out" --weights "$checkpoint" --boxes "$boxe
 
 say "done in $(((SECONDS - started + 30) / 60)) minutes after installation"
 echo "  table     $out/evaluation.txt"
-echo "  pictures  $pictures/pose, and $out/first of the model in the box"
+echo "  pictures  $pictures/pose, and $out/first of the bundled model"
 [ ! -f "$data/preview.png" ] || echo "  data      $data/preview.png"
 echo "  model     $checkpoint"

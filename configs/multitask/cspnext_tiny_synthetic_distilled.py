@@ -1,4 +1,4 @@
-# Pose, body parts, depth, normals and mattes from one pass of CSPNeXt-tiny, with the model in the box as teacher.
+# Pose, body parts, depth, normals and mattes from one pass of CSPNeXt-tiny, with the bundled model as teacher.
 #   python tools/data/render_humans.py --preset photos --count 900 --out data/synthetic
 #   bash tools/dist_train.sh configs/multitask/cspnext_tiny_synthetic_distilled.py 2
 # Hardware: two CPU cores. Time: not measured.

@@ -1,4 +1,4 @@
-# What the weights in the box were trained with, first stage: body, feet and hands alone, three times the people per second.
+# What the bundled weights were trained with, first stage: body, feet and hands alone, three times the people per second.
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_pose.py 1 --amp
 # tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
 # Hardware: one CPU core. Time: half an hour.

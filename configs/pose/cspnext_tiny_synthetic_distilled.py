@@ -1,4 +1,4 @@
-# CSPNeXt-tiny, 308 keypoints on rendered people, with the model in the box as teacher.
+# CSPNeXt-tiny, 308 keypoints on rendered people, with the bundled model as teacher.
 #   python tools/data/render_humans.py --preset photos --count 900 --out data/synthetic
 #   bash tools/dist_train.sh configs/pose/cspnext_tiny_synthetic_distilled.py 2
 # Hardware: two CPU cores. Time: not measured.

@@ -1,4 +1,4 @@
-# The quick start's model: 308 keypoints on rendered people, at 128 x 96, from the encoder of the model in the box.
+# The quick start's model: 308 keypoints on rendered people, at 128 x 96, from the encoder of the bundled model.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/pose/sapiens_tiny_synthetic_from_box.py 2
 # Hardware: two CPU cores. Time: that of sapiens_tiny_synthetic.py, whose steps cost the same.

@@ -1,4 +1,4 @@
-# CSPNeXt-tiny, 28 body parts on rendered people, and on photos that the model in the box has labelled once.
+# CSPNeXt-tiny, 28 body parts on rendered people, and on photos that the bundled model has labelled once.
 #   python tools/data/render_humans.py --preset photos --count 900 --out data/synthetic
 #   python tools/annotate.py PHOTOS data/taught --tasks multitask --weights sapiens_tiny/multitask_synthetic --boxes image
 #   bash tools/dist_train.sh configs/seg/cspnext_tiny_synthetic_offline.py 2

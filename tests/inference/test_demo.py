@@ -45,7 +45,7 @@ def test_all_tasks_on_a_folder_of_odd_files(models, odd_folder, tmp_path, capsys
     assert np.load(out / 'depth/rotated.npy').shape == (64, 48)
 
 
-def test_without_weights_the_model_in_the_box_runs(photo, tmp_path):
+def test_without_weights_the_bundled_model_runs(photo, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
     out = tmp_path / 'out'
     options = ['--out', str(out), '--device', 'cpu', '--quiet']
@@ -56,7 +56,7 @@ def test_without_weights_the_model_in_the_box_runs(photo, tmp_path):
     assert summary['models']['multitask']['model'] == 'sapiens_tiny/multitask_synthetic'
 
 
-def test_one_task_of_the_model_in_the_box(photo, tmp_path):
+def test_one_task_of_the_bundled_model(photo, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), photo(0))
     out = tmp_path / 'out'
     options = ['--out', str(out), '--device', 'cpu', '--quiet', '--boxes', 'image']
@@ -65,7 +65,7 @@ def test_one_task_of_the_model_in_the_box(photo, tmp_path):
     assert not (out / 'pose').exists()
 
 
-def test_the_model_in_the_box_has_no_albedo(tmp_path, capsys):
+def test_the_bundled_model_has_no_albedo(tmp_path, capsys):
     assert demo.main(['albedo', 'a.png', '--out', str(tmp_path), '--device', 'cpu']) == 2
     assert 'it has no albedo' in capsys.readouterr().err
 
@@ -265,7 +265,7 @@ def test_the_command_on_the_sample_photos(samples, small_config, small_checkpoin
 
 @pytest.mark.slow
 def test_the_chain_on_the_sample_video(samples, tmp_path):
-    """Video, tracks, and files for the next tools in one command, with the model in the box."""
+    """Video, tracks, and files for the next tools in one command, with the bundled model."""
     out = tmp_path / 'out'
     done = demo.main(
         [

@@ -143,7 +143,7 @@ def test_what_a_model_does_not_have_is_refused(weights, config, model, tmp_path)
         MultitaskInferencer(single, tmp_path / 'seg.pth', device='cpu')
 
 
-def test_the_model_in_the_box_sees_a_rendered_person():
+def test_the_bundled_model_sees_a_rendered_person():
     """The weights that travel with the suite, by name, on a person who was not rendered for them."""
     from sapiens_synth import get_preset, render_sample
 

@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""What the model in the box says of rendered people trains other models, through recipes that do not change."""
+"""What the bundled model says of rendered people trains other models, through recipes that do not change."""
 
 import pytest
 from annotate_tasks import annotate

@@ -156,7 +156,7 @@ def test_a_quarter_of_the_tokens(root):
     assert heatmaps.shape[2:] == (128, 96) == model.head.decoder.heatmap_size[::-1]
 
 
-def test_the_quick_start_begins_with_the_encoder_in_the_box(root):
+def test_the_quick_start_begins_with_the_bundled_encoder(root):
     init_default_scope('mmpose')
     model = MODELS.build(
         Config.fromfile(root / 'configs/pose/sapiens_tiny_synthetic_from_box.py').model

@@ -16,7 +16,7 @@ def test_a_size_is_the_published_model_of_each_task():
     assert (made.threads, workers, made.device) == (2, 1, 'cpu')
 
 
-def test_weights_in_the_box_are_hashed():
+def test_bundled_weights_are_hashed():
     name = 'sapiens_tiny/multitask_synthetic'
     made, _ = settings('--boxes', 'image')  # and are the default
     described = made.described('/photos')

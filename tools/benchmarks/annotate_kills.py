@@ -5,7 +5,7 @@
     python tools/benchmarks/annotate_kills.py WORK_DIR --images 3000 --kills 100
     python tools/benchmarks/annotate_kills.py WORK_DIR --images 3000 --kills 100 --place s3://bucket/kills
 
-Small photos of noise go through the model in the box on two workers, once undisturbed and once under SIGKILL. With
+Small photos of noise go through the bundled model on two workers, once undisturbed and once under SIGKILL. With
 --light there is no network: the photo's own brightness is the label, and all time goes into the machinery.
 Prints how many images were lost, doubled, or differ; WORK_DIR/kills.json says the same. Exit code 0 if none.
 """

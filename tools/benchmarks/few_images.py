@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""Which way of fine-tuning is the most accurate at how many images: the model in the box, other points and other classes.
+"""Which way of fine-tuning is the most accurate at how many images: the bundled model, other points and other classes.
 
     python tools/data/render_humans.py --preset quickstart --size 160 120 --count 800 --seed 7 --val-fraction 0.25 --out RENDERS
     OMP_NUM_THREADS=1 python tools/benchmarks/few_images.py RENDERS OUT
