@@ -25,7 +25,7 @@ mine = dict(type='sapiens_pose.CheckedCocoDataset', data_root='data/mine', metai
 train_dataloader = dict(dataset=dict(ann_file='train.json', **mine))
 val_dataloader = dict(dataset=dict(ann_file='val.json', bbox_file=None, **mine))
 test_dataloader = val_dataloader
-val_evaluator = test_evaluator = dict(_delete_=True, type='CocoMetric')
+val_evaluator = test_evaluator = dict(_delete_=True, type='sapiens_pose.CompletedCocoMetric')
 default_hooks = dict(checkpoint=dict(save_best='coco/AP'))
 model = dict(head=dict(out_channels=6))
 """

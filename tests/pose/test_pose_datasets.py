@@ -369,3 +369,18 @@ def test_incomplete_files_are_named(tmp_path, rng):
         ValueError, match='annotation file .*nowhere.json does not exist; set data_root'
     ):
         open_set(CheckedCocoDataset, path.parent / 'nowhere.json')
+
+
+@pytest.mark.parametrize('defer', [True, False])
+@pytest.mark.parametrize(
+    ('size', 'message'),
+    [((HEIGHT, WIDTH), 'without regard to its EXIF orientation'), ((240, 320), 'of the file that')],
+)
+def test_a_picture_of_another_size_than_its_annotations(tmp_path, rng, defer, size, message):
+    points = make_points(rng, 17)
+    path = write_set(tmp_path, [{'keypoints': points.ravel().tolist(), 'bbox': [5, 5, 100, 110]}])
+    rewrite(path, lambda content: content['images'][0].update(width=size[0], height=size[1]))
+    load = {'type': 'sapiens_pose.LoadPersonImage', 'defer': defer}
+    dataset = CheckedCocoDataset(str(path), data_prefix={'img': str(tmp_path)}, pipeline=[load])
+    with pytest.raises(ValueError, match=f'is {HEIGHT} x {WIDTH} .height x width.*{message}'):
+        dataset[0]

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from mmpose.evaluation.metrics import CocoMetric
 
 from sapiens_common.layouts.goliath308 import group_ids
 from sapiens_pose.datasets.goliath import read_goliath_keypoints
-from sapiens_pose.evaluation import Humans5KMetric
+from sapiens_pose.evaluation import CompletedCocoMetric, Humans5KMetric
 from sapiens_pose.evaluation.group_eval import (
     ROWS,
     STATS,
@@ -43,19 +44,19 @@ def test_golden_evaluation(reference):
             assert results[group][stat] == pytest.approx(value, abs=1e-6), (group, stat)
 
 
-def feed(metric, truth, predictions):
+def feed(metric, truth, predictions, read=read_goliath_keypoints, layout='goliath'):
     """Run a metric over predictions as a model would leave them, one person per sample."""
-    metric.dataset_meta = layout_metainfo('goliath')
+    metric.dataset_meta = layout_metainfo(layout)
     samples = []
     for index, prediction in enumerate(predictions):
-        points = read_goliath_keypoints(prediction)[None]
+        points = read(prediction)[None]
         samples.append(
             {
                 'id': index,
                 'img_id': prediction['image_id'],
                 'pred_instances': {
                     'keypoints': points[..., :2],
-                    'keypoint_scores': np.ones((1, 308), np.float32),
+                    'keypoint_scores': np.ones(points.shape[:2], np.float32),
                     'bboxes': np.array([[0, 0, 5, 5]]),
                 },
                 'gt_instances': {
@@ -87,6 +88,25 @@ def test_metric_returns_every_group_and_dumps_coco_json(reference, tmp_path, gol
     assert len(dumped) == len(predictions)
     assert {len(entry['keypoints']) for entry in dumped} == {308 * 3}
     assert set(dumped[0]) >= {'image_id', 'category_id', 'keypoints', 'score'}
+
+
+def test_files_without_area_and_crowds_are_evaluated(reference, tmp_path):
+    truth, predictions, _ = copy.deepcopy(reference)
+    for annotation in truth['annotations']:
+        annotation.update(iscrowd=0, area=0.53 * annotation['bbox'][2] * annotation['bbox'][3])
+    (tmp_path / 'whole.json').write_text(json.dumps(truth))
+    for annotation in truth['annotations']:
+        del annotation['iscrowd'], annotation['area']
+    (tmp_path / 'bare.json').write_text(json.dumps(truth))
+
+    def body(prediction):
+        return read_goliath_keypoints(prediction)[:17]
+
+    wanted, found = (
+        feed(metric(str(tmp_path / name)), truth, predictions, body, 'coco')
+        for metric, name in ((CocoMetric, 'whole.json'), (CompletedCocoMetric, 'bare.json'))
+    )
+    assert found == wanted and 0 < found['coco/AP'] < 1
 
 
 def test_duplicates_are_suppressed_by_oks(reference, golden_dir):

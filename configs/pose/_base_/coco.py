@@ -21,6 +21,6 @@ val_dataloader = dict(
         pipeline=_base_.val_pipeline))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='CocoMetric')
+val_evaluator = dict(type='sapiens_pose.CompletedCocoMetric')
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(interval=10, save_best='coco/AP', rule='greater'))

@@ -149,7 +149,8 @@ class CheckedCocoStyleDataset(BaseCocoStyleDataset):
                 completed = self.complete(annotation, image)
                 if completed.get('num_keypoints') == 0:
                     return None
-                return super().parse_data_info({**raw_data_info, 'raw_ann_info': completed})
+                sample = super().parse_data_info({**raw_data_info, 'raw_ann_info': completed})
+                return sample and {**sample, 'listed_shape': (image['height'], image['width'])}
         # Text where numbers belong, a list where one number does, ...
         except (TypeError, ValueError, OverflowError) as error:
             problem = f'a value of the wrong kind ({error})'

@@ -77,7 +77,7 @@ class GoliathDataset(CheckedCocoStyleDataset):
             raise ValueError(
                 f'GoliathDataset reads {NUM_KEYPOINTS} keypoints, the metainfo has {found["num_keypoints"]}; for '
                 "points of your own take dataset type='sapiens_pose.CheckedCocoDataset' and "
-                "val_evaluator=dict(_delete_=True, type='CocoMetric')"
+                "val_evaluator=dict(_delete_=True, type='sapiens_pose.CompletedCocoMetric')"
             )
         return found
 

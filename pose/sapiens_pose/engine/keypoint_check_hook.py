@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmpose.evaluation.metrics import CocoMetric
 
 from sapiens_pose.datasets.goliath import NUM_KEYPOINTS
+from sapiens_pose.evaluation.completed_coco import CompletedCocoMetric
 from sapiens_pose.registry import HOOKS
 
 
@@ -30,7 +31,7 @@ class KeypointCheckHook(Hook):
     def _check_loop(runner: Runner, loop: Any, split: str) -> None:
         count = check_keypoints(runner.model, loop.dataloader.dataset, split)
         for metric in loop.evaluator.metrics:
-            if count == NUM_KEYPOINTS and type(metric) is CocoMetric:
+            if count == NUM_KEYPOINTS and type(metric) in (CocoMetric, CompletedCocoMetric):
                 raise ValueError(
                     f'{split}_evaluator: CocoMetric cannot evaluate {NUM_KEYPOINTS} keypoints; use '
                     "dict(type='sapiens_pose.Humans5KMetric')"

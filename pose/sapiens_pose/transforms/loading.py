@@ -14,7 +14,8 @@ from sapiens_pose.registry import TRANSFORMS
 class LoadPersonImage(MMPoseLoadImage):
     """mmpose's loader, with one kind of error for a missing and for a broken file.
 
-    Takes ``img_path``, or an image already in ``img``; adds ``img`` (BGR uint8), ``img_shape``, ``ori_shape``.
+    Takes ``img_path``, or an image already in ``img``, and optionally ``listed_shape``, the (height, width) that its
+    annotations are for; adds ``img`` (BGR uint8), ``img_shape``, ``ori_shape``.
 
     Args:
         defer: Whether to read the size alone and leave decoding to ``sapiens_pose.DecodeTopdownAffine``, which
@@ -23,7 +24,7 @@ class LoadPersonImage(MMPoseLoadImage):
         **kwargs: Of mmpose's loader.
 
     Raises:
-        ValueError: The file is missing or cannot be decoded.
+        ValueError: The file is missing, cannot be decoded, or has another size than its annotations say.
     """
 
     def __init__(self, defer: bool = False, **kwargs: Any) -> None:
@@ -37,12 +38,36 @@ class LoadPersonImage(MMPoseLoadImage):
             results['encoded'] = read_encoded(path)
             results['img'] = []
             results['img_shape'] = results['ori_shape'] = encoded_size(results['encoded'], path)
+            _check_shape(results)
             return results
         if 'img' not in results:
             results['img'] = read_image(path)
+            results['ori_shape'] = results['img'].shape[:2]
+            _check_shape(results)
         if results.get('reject_greyscale') and is_greyscale(results['img']):
             return None
         return super().transform(results)
+
+
+def _check_shape(results: dict) -> None:
+    """Check that keypoints are those of the picture as it is read.
+
+    Raises:
+        ValueError: The annotation file has another size.
+    """
+    found, listed = tuple(results['ori_shape']), tuple(results.get('listed_shape', ()))
+    if listed and found != listed:
+        turned = found == listed[::-1]
+        raise ValueError(
+            f'image {results["img_path"]} is {found[0]} x {found[1]} (height x width), its annotation file says '
+            f'{listed[0]} x {listed[1]}; '
+            + (
+                'if it was annotated lying, without regard to its EXIF orientation, turn the keypoints and '
+                'boxes upright too'
+                if turned
+                else 'keypoints and boxes must be in pixels of the file that is read'
+            )
+        )
 
 
 def is_greyscale(image: np.ndarray) -> bool:
