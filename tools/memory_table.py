@@ -24,12 +24,13 @@ RESERVE = 0.1
 # Bytes per trained parameter: itself, its gradient and AdamW's two moments in float32.
 TRAINED = 16
 FROZEN = 4
-WAYS = {  # strategies by what the table calls them
+WAYS = {
     'full': 'all weights',
     'last_blocks': 'last 2 blocks',
     'lora': 'LoRA, rank 8',
     'frozen': 'head alone',
 }
+"""What the table calls training of all weights and the strategies of configs/_base_/strategies."""
 
 
 class Raw(nn.Module):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 import psutil
+from _run_arguments import OptionsAction
 
 from sapiens_inference.tasks import TASKS
 
@@ -28,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     train = modes.add_parser('train', help='train a config')
     train.add_argument('config')
     train.add_argument('--steps', type=int, default=5000)
-    train.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    train.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     infer = modes.add_parser('infer', help='predict images')
     infer.add_argument('task', choices=TASKS)
     infer.add_argument('config')
@@ -82,7 +83,6 @@ class Watch:
 
 def train(args: argparse.Namespace, watch: Watch) -> None:
     """Train without validation, measuring after iterations."""
-    from _run_arguments import OptionsAction
     from mmengine.hooks import Hook
     from runs import launch
 
@@ -90,15 +90,10 @@ def train(args: argparse.Namespace, watch: Watch) -> None:
         def after_train_iter(self, runner: object, *unused: object, **ignored: object) -> None:
             watch.step(runner.iter + 1)
 
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, default={})
-    given = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
-    options = parser.parse_args(given).cfg_options
     with tempfile.TemporaryDirectory() as folder:
-        config = launch.load_config(args.config, folder, 'none', options)
+        config = launch.load_config(args.config, folder, 'none', args.cfg_options)
         launch.disable_validation(config)
         config.train_cfg = {'by_epoch': False, 'max_iters': args.steps}
-        # Longer than a short folder's epoch: pass after pass.
         config.default_hooks.checkpoint.update(
             interval=max(1, args.steps // 10), by_epoch=False, save_best=None
         )

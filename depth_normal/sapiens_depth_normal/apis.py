@@ -130,7 +130,7 @@ class SteadyRange:
         self._limits = (0.0, 1.0)
 
     def __call__(self, item: Item) -> None:
-        """Set the limits of the next frame; images that are no frames are left alone."""
+        """Set the limits of the next frame; images that are not frames of a video are left alone."""
         if item.frame is None:
             return
         result = item.results[self.task]

@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.structures import BaseDataElement
 
 from sapiens_common.visualization import depth_picture, normal_picture, sheet
-from sapiens_common.visualization.dense import BACKGROUND, depth_range
+from sapiens_common.visualization.dense import BACKGROUND, colour_picture, depth_range
 
 from .evaluation.normal_metric import angles_between
 from .geometry import align_depth
@@ -33,16 +33,7 @@ def comparison(
     if 'pred_depth_map' in sample and 'gt_depth_map' in sample:
         truth, pred = _numpy(sample, 'gt_depth_map')[0], _numpy(sample, 'pred_depth_map')[0]
         pred = align_depth(pred, truth, mask).depth
-        limits = depth_range(truth, mask)
-        worst = max((limits[1] - limits[0]) / 2, 1e-6)
-        pictures += [
-            ('depth, true', depth_picture(truth, mask, limits)),
-            ('depth, predicted', depth_picture(pred, mask, limits)),
-            (
-                f'error, 0 to {worst:.2g} {unit}'.rstrip(),
-                error_picture(abs(pred - truth), mask, worst),
-            ),
-        ]
+        pictures += _depth_pictures('depth', truth, pred, mask, unit)
     if 'pred_normal_map' in sample and 'gt_normal_map' in sample:
         truth, pred = (
             _numpy(sample, name).transpose(1, 2, 0) for name in ('gt_normal_map', 'pred_normal_map')
@@ -55,13 +46,7 @@ def comparison(
         ]
     if 'pred_point_map' in sample and 'gt_depth_map' in sample:
         truth, pred = _numpy(sample, 'gt_depth_map')[0], _numpy(sample, 'pred_point_map')[2]
-        limits = depth_range(truth, mask)
-        worst = max((limits[1] - limits[0]) / 2, 1e-6)
-        pictures += [
-            ('distance, true', depth_picture(truth, mask, limits)),
-            ('distance, predicted', depth_picture(pred, mask, limits)),
-            (f'error, 0 to {worst:.2g} m', error_picture(abs(pred - truth), mask, worst)),
-        ]
+        pictures += _depth_pictures('distance', truth, pred, mask, 'm')
     if 'pred_albedo_map' in sample and 'gt_albedo_map' in sample:
         truth, pred = (_numpy(sample, f'{name}_albedo_map') for name in ('gt', 'pred'))
         error = abs(pred - truth).mean(0)
@@ -81,9 +66,25 @@ def comparison(
     return pictures
 
 
+def _depth_pictures(
+    name: str, truth: np.ndarray, pred: np.ndarray, mask: np.ndarray, unit: str
+) -> list[tuple[str, np.ndarray]]:
+    """Truth, prediction and error of depth maps (H, W), all on the scale of the truth."""
+    limits = depth_range(truth, mask)
+    worst = max((limits[1] - limits[0]) / 2, 1e-6)
+    return [
+        (f'{name}, true', depth_picture(truth, mask, limits)),
+        (f'{name}, predicted', depth_picture(pred, mask, limits)),
+        (
+            f'error, 0 to {worst:.2g} {unit}'.rstrip(),
+            error_picture(abs(pred - truth), mask, worst),
+        ),
+    ]
+
+
 def _colours(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Colours (3, H, W) of 0..1, red first, as a picture; background grey."""
-    picture = (values[::-1].transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8)
+    picture = colour_picture(values)
     picture[~mask] = BACKGROUND
     return picture
 

@@ -19,12 +19,14 @@ from sapiens_synth.skeleton import (
     BONES,
     MIRROR,
     THUMB,
-    rotation,
+    X,
+    Y,
+    Z,
+    about,
 )
 
 Range = tuple[float, float]
 _M = np.diag(MIRROR)
-X, Y, Z = np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,6 @@ ACTIVITIES: dict[str, Activity] = {
 }  # fmt: skip
 
 
-def _about(axis: np.ndarray, degrees: float) -> np.ndarray:
-    return rotation(np.asarray(axis, float) * np.radians(degrees))
-
-
 def _arm(rng: np.random.Generator, style: str, lean: float) -> dict[str, np.ndarray]:
     """Rotations of a left arm; ``lean`` is taken off the flexion, so that arms hang in the world."""
     u = rng.uniform
@@ -140,12 +138,12 @@ def _arm(rng: np.random.Generator, style: str, lean: float) -> dict[str, np.ndar
     lift = max(0.0, spread - 55) * 0.28
     pronation = u(-50, 60)
     return {
-        'clavicle': _about(Z, lift) @ _about(Y, -0.2 * across),
-        'upper_arm': _about(Y, -across)
-        @ _about(X, -flex)
-        @ _about(Z, spread - ARM_REST_ANGLE - lift)
-        @ _about(ARM, twist),
-        'forearm': _about(np.cross(ARM, THUMB), elbow) @ _about(ARM, 0.5 * pronation),
+        'clavicle': about(Z, lift) @ about(Y, -0.2 * across),
+        'upper_arm': about(Y, -across)
+        @ about(X, -flex)
+        @ about(Z, spread - ARM_REST_ANGLE - lift)
+        @ about(ARM, twist),
+        'forearm': about(np.cross(ARM, THUMB), elbow) @ about(ARM, 0.5 * pronation),
         **hand_pose(rng, pronation),
     }
 
@@ -157,10 +155,10 @@ def _leg(rng: np.random.Generator, legs: Legs, lean: float) -> dict[str, np.ndar
     # The sole stays near level while the shin allows; in the air it hangs.
     level = np.clip(flex - lean - knee, -35, 30) * u(-0.1, 1.0)
     return {
-        'thigh': _about(X, -min(flex, 140)) @ _about(Z, spread) @ _about(Y, u(*legs.turn)),
-        'shin': _about(X, knee),
-        'foot': _about(X, level * 0.6 + u(-12, 14)) @ _about(Z, -0.5 * spread),
-        'toes': _about(X, -u(0, 15)),
+        'thigh': about(X, -min(flex, 140)) @ about(Z, spread) @ about(Y, u(*legs.turn)),
+        'shin': about(X, knee),
+        'foot': about(X, level * 0.6 + u(-12, 14)) @ about(Z, -0.5 * spread),
+        'toes': about(X, -u(0, 15)),
     }
 
 
@@ -190,20 +188,20 @@ def sample_activity(rng: np.random.Generator) -> tuple[np.ndarray, str]:
     turn, tilt = n(0, 14), n(0, 7)
     for bone, share in (('spine', 0.55), ('chest', 0.45)):
         out[BONE_ID[bone]] = (
-            _about(Y, share * turn) @ _about(Z, share * tilt) @ _about(X, share * bend)
+            about(Y, share * turn) @ about(Z, share * tilt) @ about(X, share * bend)
         )
     # Heads look up again from a bent trunk, more or less.
     lift = rng.uniform(-0.15, 0.75) * np.clip(lean + bend, -20, 80)
     for bone, share in (('neck', 0.45), ('head', 0.55)):
         out[BONE_ID[bone]] = (
-            _about(Y, share * n(0, 26))
-            @ _about(Z, share * n(0, 10))
-            @ _about(X, share * (n(2, 12) - lift))
+            about(Y, share * n(0, 26))
+            @ about(Z, share * n(0, 10))
+            @ about(X, share * (n(2, 12) - lift))
         )
-    body = _about(Y, n(0, 6)) @ _about(Z, n(0, 5)) @ _about(X, lean)
+    body = about(Y, n(0, 6)) @ about(Z, n(0, 5)) @ about(X, lean)
     if activity.lying:
         # On the back, the front or a side, turned about the vertical.
         roll = rng.choice([-90.0, 90.0, 0.0, 180.0]) + n(0, 15)
-        body = _about(Y, rng.uniform(-180, 180)) @ _about(X, -90 + n(0, 8)) @ _about(Y, roll) @ body
+        body = about(Y, rng.uniform(-180, 180)) @ about(X, -90 + n(0, 8)) @ about(Y, roll) @ body
     out[BONE_ID['pelvis']] = body
     return out, name

@@ -56,7 +56,10 @@ def stem_of(index: int) -> str:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it exists whole or not at all."""
+    """Write a file so that it exists whole or not at all, even if the process is killed.
+
+    Unlike :mod:`sapiens_common.files.atomic` this does not wait for the disk: renders are many small files.
+    """
     aside = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     aside.write_bytes(data)
     os.replace(aside, path)

@@ -9,6 +9,7 @@ halve again, each counted from the image's left for a person who faces the camer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -30,7 +31,8 @@ def flip_partner() -> np.ndarray:
     return np.array([index[k['swap']] if k['swap'] else k['id'] for k in keypoints])
 
 
-def _line(ids: dict[int, int], curve) -> dict[int, np.ndarray]:
+def _line(ids: dict[int, int], curve: Callable[[np.ndarray], np.ndarray]) -> dict[int, np.ndarray]:
+    """Keypoints (2,) along a line by id; ``ids`` gives the id by the number of the point on the line."""
     return {kid: curve(np.array(_LEFT_ORDER[number])) for number, kid in ids.items()}
 
 

@@ -199,7 +199,7 @@ def _eyeball(detail: float) -> Mesh:
     ids = 1 + np.arange(len(ring)).reshape(len(theta), len(phi))
     top = np.stack([np.zeros(len(phi), int), ids[0], np.roll(ids[0], -1)], 1)
     rows = [_strip(ids[i + 1], ids[i], closed=True) for i in range(len(theta) - 1)]
-    return v, np.concatenate([top, *rows])[:, :]
+    return v, np.concatenate([top, *rows])
 
 
 def _teeth(y0: float, y1: float, z0: float, detail: float) -> Mesh:

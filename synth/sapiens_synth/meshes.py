@@ -33,7 +33,7 @@ def clip(vertices: np.ndarray, faces: np.ndarray, value: np.ndarray) -> Mesh:
     whole = faces[count == 3]
     mixed = faces[(count == 1) | (count == 2)]
     # Roll each mixed face so that its odd corner comes first.
-    lone = np.where(inside[mixed].sum(1) == 1, True, False)
+    lone = inside[mixed].sum(1) == 1
     odd = np.argmax(inside[mixed] == lone[:, None], axis=1)
     roll = (odd[:, None] + np.arange(3)) % 3
     mixed = np.take_along_axis(mixed, roll, 1)

@@ -86,7 +86,7 @@ class PosedMesh:
         spec: The person.
         keypoints: World keypoints (308, 3).
         reach: Depth tolerance of each keypoint (308,), metres.
-        thing: False; people are no objects.
+        thing: False: this is a person, not an object.
     """
 
     vertices: np.ndarray

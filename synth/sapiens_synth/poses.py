@@ -14,20 +14,16 @@ from sapiens_synth.skeleton import (
     MIRROR,
     PALM,
     THUMB,
-    rotation,
+    X,
+    Y,
+    Z,
+    about,
 )
 
 ARM_STYLES = ('hang', 'bent', 'forward', 'side', 'raise', 'reach_face', 'hip')
 LEG_STYLES = ('stand', 'walk', 'step', 'sit', 'wide')
 
 _M = np.diag(MIRROR)
-
-
-def _about(axis: np.ndarray | tuple, degrees: float) -> np.ndarray:
-    return rotation(np.asarray(axis, float) * np.radians(degrees))
-
-
-X, Y, Z = np.eye(3)
 
 
 def hand_pose(rng: np.random.Generator, pronation: float) -> dict[str, np.ndarray]:
@@ -39,9 +35,9 @@ def hand_pose(rng: np.random.Generator, pronation: float) -> dict[str, np.ndarra
     """
     u = rng.uniform
     out = {
-        'hand': _about(ARM, 0.5 * pronation)
-        @ _about(np.cross(ARM, PALM), u(-30, 35))
-        @ _about(PALM, u(-12, 12)),
+        'hand': about(ARM, 0.5 * pronation)
+        @ about(np.cross(ARM, PALM), u(-30, 35))
+        @ about(PALM, u(-12, 12)),
     }
     flat = rng.random()
     curl = u(0, 0.15) if flat < 0.3 else (u(0.15, 0.45) if flat < 0.8 else u(0.6, 0.95))
@@ -59,8 +55,8 @@ def hand_pose(rng: np.random.Generator, pronation: float) -> dict[str, np.ndarra
             axis = np.cross(ARM, PALM)
             angles = own * np.array([72.0, 92.0, 60.0]) + [u(-4, 6), u(0, 6), u(0, 6)]
         for i in range(3):
-            r = _about(axis, angles[i])
-            out[f'{finger}{i + 1}'] = _about(PALM, spread) @ r if i == 0 else r
+            r = about(axis, angles[i])
+            out[f'{finger}{i + 1}'] = about(PALM, spread) @ r if i == 0 else r
     return out
 
 
@@ -86,16 +82,16 @@ def _arm(rng: np.random.Generator, style: str) -> dict[str, np.ndarray]:
         raise ValueError(f'unknown arm style {style!r}, expected one of {ARM_STYLES}')
     lift = max(0.0, abd - 55) * 0.28
     upper = (
-        _about(Y, -horizontal)
-        @ _about(X, -flex)
-        @ _about(Z, abd - ARM_REST_ANGLE - lift)
-        @ _about(ARM, twist)
+        about(Y, -horizontal)
+        @ about(X, -flex)
+        @ about(Z, abd - ARM_REST_ANGLE - lift)
+        @ about(ARM, twist)
     )
     pronation = u(-40, 50) if style != 'hip' else u(-20, 10)
     return {
-        'clavicle': _about(Z, lift) @ _about(Y, -0.2 * horizontal),
+        'clavicle': about(Z, lift) @ about(Y, -0.2 * horizontal),
         'upper_arm': upper,
-        'forearm': _about(np.cross(ARM, THUMB), elbow) @ _about(ARM, 0.5 * pronation),
+        'forearm': about(np.cross(ARM, THUMB), elbow) @ about(ARM, 0.5 * pronation),
         **hand_pose(rng, pronation),
     }
 
@@ -118,10 +114,10 @@ def _leg(rng: np.random.Generator, style: str) -> dict[str, np.ndarray]:
     else:
         raise ValueError(f'unknown leg style {style!r}, expected one of {LEG_STYLES}')
     return {
-        'thigh': _about(X, -flex) @ _about(Z, abd) @ _about(Y, twist),
-        'shin': _about(X, knee),
-        'foot': _about(X, np.clip(flex - knee, -15, 25) * 0.5 + u(-8, 8)) @ _about(Z, -0.6 * abd),
-        'toes': _about(X, -u(0, 12)),
+        'thigh': about(X, -flex) @ about(Z, abd) @ about(Y, twist),
+        'shin': about(X, knee),
+        'foot': about(X, np.clip(flex - knee, -15, 25) * 0.5 + u(-8, 8)) @ about(Z, -0.6 * abd),
+        'toes': about(X, -u(0, 12)),
     }
 
 
@@ -155,5 +151,5 @@ def sample_pose(rng: np.random.Generator, variety: float = 1.0) -> np.ndarray:
         'neck': (rng.normal(2, 6), rng.normal(0, 10), rng.normal(0, 4)),
         'head': (rng.normal(-3, 7), rng.normal(0, 12), rng.normal(0, 5)),
     }.items():
-        out[BONE_ID[name]] = _about(Y, s * turn) @ _about(Z, s * tilt) @ _about(X, s * bend)
+        out[BONE_ID[name]] = about(Y, s * turn) @ about(Z, s * tilt) @ about(X, s * bend)
     return out

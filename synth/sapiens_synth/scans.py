@@ -33,7 +33,7 @@ class ScanMesh:
         normals: Unit vertex normals float32 (V, 3).
         rest: Texture coordinates (V, 3, the last unused) or linear vertex colours (V, 3).
         texture: sRGB uint8 (h, w, 3), or None when ``rest`` holds colours.
-        thing: False; people are no objects.
+        thing: False: this is a person, not an object.
     """
 
     vertices: np.ndarray

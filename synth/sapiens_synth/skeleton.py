@@ -176,6 +176,15 @@ def rotation(vector: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
 
 
+X, Y, Z = np.eye(3)
+"""Unit axes: to the person's left, up, to the front."""
+
+
+def about(axis: np.ndarray, degrees: float) -> np.ndarray:
+    """Rotation matrix (3, 3) about a unit axis (3,)."""
+    return rotation(np.asarray(axis, float) * np.radians(degrees))
+
+
 @dataclass
 class Proportions:
     """Size of each bone against the template.

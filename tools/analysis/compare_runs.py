@@ -15,23 +15,9 @@ import _bootstrap
 from analysis.run_logs import read_curves, run_names
 
 # Metrics of which less is better; of all others more is.
-LESS_IS_BETTER = {
-    *(
-        'loss',
-        'error',
-        'angle',
-        'mean',
-        'median',
-        'rmse',
-        'mae',
-        'mse',
-        'mad',
-        'sad',
-        'rel',
-        'absrel',
-    ),
-    *('l1', 'l2', 'gradient', 'connectivity'),
-}
+LESS_IS_BETTER = frozenset(
+    'loss error angle mean median rmse mae mse mad sad rel absrel l1 l2 gradient connectivity'.split()
+)
 NOT_METRICS = ('lr', 'base_lr', 'time', 'data_time', 'memory', 'grad_norm')
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnxruntime
 import torch
-from benchmarks.harness import Comparison, Settings, Stage, compare
+from benchmarks.harness import Comparison, Settings, Stage, compare, relative_difference
 from mmengine.config import Config
 from torch import Tensor
 
@@ -85,7 +85,7 @@ def _measure(size: str, settings: Settings) -> Comparison:
             items=1,
             dtype=dtypes,
             rounds=None if size == 'tiny' else 1,
-            difference=_relative,
+            difference=relative_difference,
             tolerance={name: _TOLERANCE[kind] for name, kind in dtypes.items()},
         )
 
@@ -115,10 +115,3 @@ def _session(raw: RawModel, folder: str, images: Tensor, precision: str) -> Call
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     pixels = images.numpy()
     return lambda: torch.from_numpy(session.run(None, {'images': pixels})[0])
-
-
-def _relative(found: Tensor, expected: Tensor) -> float | None:
-    """Largest difference, relative to the largest value; None of maps of another size."""
-    if found.shape != expected.shape:
-        return None
-    return ((found - expected).abs().max() / expected.abs().max()).item()

@@ -7,7 +7,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from benchmarks.harness import Comparison, Settings, Stage, Target, compare, count_flops
+from benchmarks.harness import (
+    Comparison,
+    Settings,
+    Stage,
+    Target,
+    compare,
+    count_flops,
+    relative_difference,
+)
 from torch import Tensor, nn
 
 from sapiens_pretrain.models.vit import resolve_arch
@@ -85,7 +93,7 @@ def _measure(size: str, batch: int, model: nn.Module, settings: Settings) -> Com
         rounds=None if settings.on_gpu or size == 'tiny' else 2,
         flops=flops,
         memory=True,
-        difference=_relative,
+        difference=relative_difference,
         tolerance={name: _TOLERANCE[dtype] for name, dtype in dtypes.items()},
     )
 
@@ -96,11 +104,6 @@ def _forward(model: Any, images: Tensor) -> Callable[[], Tensor]:
         return model(images)[0].float()
 
     return forward
-
-
-def _relative(found: Tensor, expected: Tensor) -> float:
-    """Largest difference, relative to the largest value."""
-    return ((found - expected).abs().max() / expected.abs().max()).item()
 
 
 def measure_attention(settings: Settings) -> Comparison:
@@ -150,6 +153,6 @@ def measure_attention(settings: Settings) -> Comparison:
             rounds=None if settings.on_gpu else 3,
             flops=4 * heads * tokens**2 * width,
             memory=True,
-            difference=_relative,
+            difference=relative_difference,
             tolerance=0.05,
         )

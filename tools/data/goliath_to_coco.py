@@ -23,7 +23,7 @@ def convert(content: dict[str, Any]) -> dict[str, Any]:
     """The COCO dict with 17 keypoints per person.
 
     Raises:
-        ValueError: An annotation has not the 308 keypoints.
+        ValueError: An annotation does not hold the 308 keypoints.
     """
     import numpy as np
 

@@ -91,7 +91,7 @@ def _unit_problem(low: float, high: float) -> list[str]:
     if fits(1.0):
         return []
     others = [f'{name} (times {unit:g})' for name, unit in UNITS.items() if fits(unit)]
-    text = f'depth: people span {low:.4g} to {high:.4g}, which are no metres; '
+    text = f'depth: people span {low:.4g} to {high:.4g}, which are not metres; '
     if not others:
         return [text + 'no usual unit fits: relative or inverse depth has no place here']
     return [f'{text}in {" or ".join(others)} they would fit: set LoadMaps(depth_unit=...)']

@@ -176,7 +176,7 @@ def _from_annotations(content: dict, path: str | Path) -> dict[str, list]:
 
 
 def _report_others(others: Counter[Any], person: Any, path: str | Path) -> None:
-    """Say which boxes are no people's: a detector may count its classes from 0."""
+    """Warn of boxes that are not of people: a detector may count its classes from 0."""
     if others:
         counts = ', '.join(f'{category} ({count})' for category, count in others.most_common(5))
         MMLogger.get_current_instance().warning(

@@ -117,7 +117,7 @@ def drop_teeth(keypoints: np.ndarray) -> np.ndarray:
     """The 308 layout's points (..., 308, D) of raw annotations (..., 344, D).
 
     Raises:
-        ValueError: The input has not 344 points.
+        ValueError: The input does not hold 344 points.
     """
     if keypoints.shape[-2] != NUM_RAW_KEYPOINTS:
         raise ValueError(f'expected {NUM_RAW_KEYPOINTS} raw keypoints, got {keypoints.shape[-2]}')

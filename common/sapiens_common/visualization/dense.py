@@ -57,6 +57,11 @@ def parts_overlay(
     return by_bands(draw, image, labels, edges)
 
 
+def colour_picture(values: np.ndarray) -> np.ndarray:
+    """Colours (3, H, W) of 0..1, red first, as a picture."""
+    return (np.moveaxis(values[::-1], 0, -1) * 255).round().clip(0, 255).astype(np.uint8)
+
+
 def by_bands(
     draw: Callable[..., np.ndarray],
     *arrays: np.ndarray | None,

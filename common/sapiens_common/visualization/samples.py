@@ -11,7 +11,7 @@ import numpy as np
 from sapiens_common.layouts.body_parts import BODY_PART_PALETTE
 from sapiens_common.layouts.style import metainfo_style, skeleton_style
 
-from .dense import depth_picture, normal_picture
+from .dense import colour_picture, depth_picture, normal_picture
 from .skeleton import SkeletonStyle, draw_people
 
 _KINDS = ('depth', 'point', 'normal', 'albedo', 'matting', 'alpha')
@@ -56,11 +56,12 @@ def sample_pictures(
     if 'normal_map' in maps:
         pictures['normals'] = normal_picture(np.moveaxis(maps['normal_map'], 0, -1), mask)
     if 'albedo_map' in maps:
-        pictures['albedo'] = _colours(maps['albedo_map'])
-    if 'matting_map' in maps:  # colours multiplied by alpha
-        pictures['matte'] = _colours(maps['matting_map'][:3])
+        pictures['albedo'] = colour_picture(maps['albedo_map'])
+    # The colours of a matting map are multiplied by its alpha.
+    if 'matting_map' in maps:
+        pictures['matte'] = colour_picture(maps['matting_map'][:3])
     if 'alpha_map' in maps:
-        pictures['alpha'] = _colours(np.repeat(maps['alpha_map'][None], 3, axis=0))
+        pictures['alpha'] = colour_picture(np.repeat(maps['alpha_map'][None], 3, axis=0))
     return found + [(name, _stretched(picture, image)) for name, picture in pictures.items()]
 
 
@@ -88,11 +89,6 @@ def _field(sample: Any, name: str) -> np.ndarray | None:
         return None
     array = np.asarray(data)
     return array[0] if array.shape[0] == 1 else array
-
-
-def _colours(values: np.ndarray) -> np.ndarray:
-    """Colours (3, H, W) of 0..1, red first, as a picture."""
-    return (np.moveaxis(values[::-1], 0, -1) * 255).round().clip(0, 255).astype(np.uint8)
 
 
 def _stretched(picture: np.ndarray, image: np.ndarray) -> np.ndarray:

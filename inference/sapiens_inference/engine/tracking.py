@@ -78,7 +78,7 @@ class FrameTracker:
         self._tracker = BoxTracker()
 
     def __call__(self, item: Item) -> None:
-        """Number the boxes of the next item; images that are no frames are left alone."""
+        """Number the boxes of the next item; images that are not frames of a video are left alone."""
         if item.frame is None or item.boxes is None:
             return
         if item.frame.video is not self._video:

@@ -171,7 +171,7 @@ def read_points(path: str | Path, values: np.ndarray) -> tuple[np.ndarray, str]:
         values: (N, 70, 2), (N, 70, 3), (N, 140) or (N, 210).
 
     Raises:
-        ValueError: Another shape, or third values that are no visibility.
+        ValueError: Another shape, or third values that are not visibilities.
     """
     count = NUM_SAM3D_BODY_KEYPOINTS
     shape = values.shape

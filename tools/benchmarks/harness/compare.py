@@ -116,3 +116,10 @@ def _first_call(way: Job, device: torch.device, memory: bool) -> tuple[int | Non
         del result
         peak, result = peak_memory(way, device)
     return peak, result
+
+
+def relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float | None:
+    """Largest difference, relative to the largest value; None for tensors of different shapes."""
+    if found.shape != expected.shape:
+        return None
+    return ((found - expected).abs().max() / expected.abs().max()).item()
