@@ -236,6 +236,21 @@ def test_browse_dataset(small, tmp_path, mode, run_tool):
         assert pictures[0].shape == (64, 48, 3)
 
 
+def test_browse_sets_put_together(small, tmp_path, run_tool):
+    config, _, data = small('pose/sapiens_tiny_synthetic.py')
+    own = tmp_path / 'twice.py'
+    lines = f"""
+_base_ = [{str(config)!r}]
+once = _base_.train_dataloader.dataset
+train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[once, once]))
+"""
+    own.write_text(lines)
+    out = tmp_path / 'out'
+    tool = 'tools/analysis/browse_dataset.py'
+    run_tool(tool, own, '--out', out, '--count', 2, '--cfg-options', data)
+    assert len(list(out.glob('*.png'))) == 2
+
+
 def test_publish_model(small, tmp_path, run_tool):
     _, checkpoint, _ = small('pose/sapiens_tiny_synthetic.py')
     content = torch.load(checkpoint, weights_only=True)

@@ -158,6 +158,15 @@ def test_an_option_of_a_list_reaches_the_loader_but_not_its_neighbours(leaf):
     assert config.train_dataloader.dataset.pipeline[0].unit == 1.0
 
 
+def test_options_leave_the_folder_of_a_config_as_it_is(leaf, tmp_path):
+    """mmengine's own variables: a data folder beside the config, say."""
+    with open(leaf, 'a') as file:
+        file.write("train_dataloader = dict(dataset=dict(data_root='{{ fileDirname }}/data'))")
+    config = load_config(leaf, None, 'none', {'epochs': 3})
+    assert config.train_cfg.max_epochs == 3
+    assert config.train_dataloader.dataset.data_root == f'{tmp_path}/sub/data'
+
+
 def test_options_of_what_runs_are_merged_as_ever(leaf):
     config = load_config(leaf, None, 'none', {'val_dataloader.num_workers': 0, 'resume': True})
     assert config.val_dataloader.num_workers == 0 and config.resume is True

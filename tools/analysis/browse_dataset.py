@@ -94,9 +94,10 @@ def main() -> None:
     if not loader:
         raise ValueError(f'{args.config}: no {args.split}_dataloader')
     dataset = build_dataset(loader.dataset)
-    if not hasattr(dataset, 'get_data_info') or not hasattr(dataset, 'pipeline'):
+    if args.mode != 'transformed' and not hasattr(dataset, 'pipeline'):
         raise ValueError(
-            f'{args.config}: {type(dataset).__name__} has no pipeline of its own; name a config of one set'
+            f'{args.config}: {type(dataset).__name__} has no pipeline of its own; take --mode transformed, or a '
+            'config of one set'
         )
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)

@@ -101,7 +101,9 @@ def _reread(path: str, options: dict[str, Any]) -> Config:
         for file in files:
             copy = Path(folder, os.path.relpath(file, root))
             copy.parent.mkdir(parents=True, exist_ok=True)
-            text = Path(file).read_text(encoding='utf-8')
+            # {{ fileDirname }} is the folder of the file, not of the copy.
+            Config._substitute_predefined_vars(file, str(copy))
+            text = copy.read_text(encoding='utf-8')
             copy.write_text(_with_options(text, options, file), encoding='utf-8')
         config = Config.fromfile(os.path.join(folder, os.path.relpath(leaf, root)))
         text = config.text.replace(folder, root)
