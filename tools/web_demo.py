@@ -77,14 +77,15 @@ def main(argv: list[str] | None = None) -> int:
         print(f'The page is at {address} until Ctrl-C.', flush=True)
         shelf.warm_up()  # while the visitor looks for a photo
         page.block_thread()
-    except KeyboardInterrupt:  # while the model was loaded
+    except (KeyboardInterrupt, SystemExit):
         pass
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     finally:
         place.close()
-    return 0
+    # Python would wait for the threads of a run under way, which would write again what has been removed.
+    os._exit(0)
 
 
 if __name__ == '__main__':

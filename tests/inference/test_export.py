@@ -93,7 +93,7 @@ def test_a_traced_file_is_a_checkpoint_with_the_original_names(small_model, smal
     assert torch.equal(loaded.model.head.final_layer.weight, model.head.final_layer.weight)
 
 
-def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
+def test_an_export_that_differs_leaves_the_earlier_one(small_model, tmp_path, monkeypatch):
     loaders = export._loaders()
     monkeypatch.setattr(
         export,
@@ -101,9 +101,11 @@ def test_an_export_that_differs_is_removed(small_model, tmp_path, monkeypatch):
         lambda: {'torchscript': lambda path: lambda x: loaders['torchscript'](path)(x) * 1.01},
     )
     path = tmp_path / 'model.pt2'
-    with pytest.raises(ValueError, match=r'differs from eager by 1\.0e-02 .*was removed'):
+    path.write_text('of yesterday')
+    with pytest.raises(ValueError, match=r'differs from eager by 1\.0e-02 .*it was not written'):
         export_model(small_model('depth'), path, 'torchscript', SIZE)
-    assert not path.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ['model.pt2']
+    assert path.read_text() == 'of yesterday'
 
 
 @needs_onnx
@@ -112,7 +114,7 @@ def test_a_model_in_16_bits_is_refused(small_model, tmp_path):
         export_model(small_model('depth').bfloat16(), tmp_path / 'x.onnx', 'onnx', SIZE)
 
 
-def test_an_export_that_gives_nan_is_removed(small_model, tmp_path, monkeypatch):
+def test_an_export_that_gives_nan_is_not_written(small_model, tmp_path, monkeypatch):
     """NaN is neither above nor below the tolerance."""
     nan = {'torchscript': lambda path: lambda x: torch.full((len(x), 1, 1, 1), torch.nan)}
     monkeypatch.setattr(export, '_loaders', lambda: nan)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -29,26 +30,17 @@ def random_weights(root, tmp_path_factory):
     return path, root / RECIPE
 
 
-@pytest.fixture(scope='session')
-def page_address(root, random_weights, tmp_path_factory):
-    """Address of the page as a user starts it."""
+@contextmanager
+def started_page(root, random_weights, folder):
+    """Address of the page as a user starts it; ended in the end, when nothing of a visitor stays."""
     weights, config = random_weights
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     command = [sys.executable, str(root / 'tools/web_demo.py'), '--port', str(port)]
     command += ['--weights', f'multitask={weights}', '--model', f'multitask={config}']
-    command += [
-        '--device',
-        'cpu',
-        '--dtype',
-        'float32',
-        '--max-megapixels',
-        '1',
-        '--max-frames',
-        '40',
-    ]
-    folder = tmp_path_factory.mktemp('page')
+    command += ['--device', 'cpu', '--dtype', 'float32']
+    command += ['--max-megapixels', '1', '--max-frames', '40']
     log = (folder / 'log').open('w+')
     env = {**os.environ, 'TMPDIR': str(folder)}
     server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=env)
@@ -63,8 +55,21 @@ def page_address(root, random_weights, tmp_path_factory):
     yield address
     assert list(folder.glob('sapiens-web-*'))
     server.terminate()
-    server.wait(30)
-    assert not list(folder.glob('sapiens-web-*'))  # nothing of a visitor stays
+    assert server.wait(30) == 0
+    assert not list(folder.glob('sapiens-web-*'))
+
+
+@pytest.fixture(scope='session')
+def page_address(root, random_weights, tmp_path_factory):
+    """Address of a page for all tests."""
+    with started_page(root, random_weights, tmp_path_factory.mktemp('page')) as address:
+        yield address
+
+
+@pytest.fixture
+def start_page(root, random_weights, tmp_path):
+    """Starts a page of the test's own, see :func:`started_page`."""
+    return lambda: started_page(root, random_weights, tmp_path)
 
 
 @pytest.fixture(scope='session')

@@ -2,6 +2,7 @@
 """The page, driven in a real browser as a visitor uses it."""
 
 import json
+import shutil
 import zipfile
 from fractions import Fraction
 
@@ -32,13 +33,13 @@ def visit(browser, page_address):
     """Opens the page; fails the test when a script of it does."""
     opened = []
 
-    def open_page(width=1300, height=950):
+    def open_page(width=1300, height=950, address=page_address):
         context = browser.new_context(viewport={'width': width, 'height': height})
         page = context.new_page()
         page.set_default_timeout(WAIT)
         errors = []
         page.on('pageerror', lambda error: errors.append(str(error)))
-        page.goto(page_address, wait_until='domcontentloaded')
+        page.goto(address, wait_until='domcontentloaded')
         page.wait_for_selector('#run')
         opened.append((context, errors))
         return page
@@ -209,6 +210,24 @@ def test_cancel_and_run_again(visit, photos, tmp_path):
     run(page, photos[0])
 
 
+def test_results_that_are_gone_and_an_end_in_the_middle_of_a_run(
+    visit, start_page, photos, tmp_path
+):
+    with start_page() as address:
+        page = visit(address=address)
+        run(page, *photos[:2])
+        for results in tmp_path.glob('sapiens-web-*/*/results'):
+            shutil.rmtree(results.parent)
+        page.locator('#chosen input').click()
+        page.get_by_role('option', name='two').click()
+        page.get_by_text('Results are kept for an hour').wait_for()
+        page.reload()
+        page.wait_for_selector('#run')
+        send(page, film(tmp_path / 'long.mp4', 40))
+        page.click('#run')
+        page.locator('#status progress[value]').wait_for()
+
+
 def test_boxes_by_hand_and_an_export(visit, photos, tmp_path):
     page = visit()
     slow_line(page)
@@ -223,6 +242,11 @@ def test_boxes_by_hand_and_an_export(visit, photos, tmp_path):
     page.wait_for_function("document.querySelector('#boxes textarea').value.includes(',')")
     found = [float(value) for value in boxes.input_value().split(',')]
     np.testing.assert_allclose(found, [0.2 * 72, 0.2 * 96, 0.8 * 72, 0.9 * 96], atol=2)
+    boxes.press_sequentially('\n1')  # begun, and left
+    page.wait_for_timeout(1500)
+    assert page.locator('.toast-body').count() == 0
+    boxes.press('Backspace')
+    boxes.press('Backspace')
     page.locator('#exports input').click()
     page.get_by_role('option', name='csv:').click()
     page.click('#run')

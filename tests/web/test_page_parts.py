@@ -13,7 +13,14 @@ import pytest
 
 from sapiens_inference.loading import load_task
 from sapiens_inference.outputs.exports.run_folder import RunFolder
-from sapiens_inference.web.jobs import Limits, Workplace, check_choice, check_uploads, run_job
+from sapiens_inference.web.jobs import (
+    Limits,
+    Workplace,
+    check_choice,
+    check_uploads,
+    keep_uploads,
+    run_job,
+)
 from sapiens_inference.web.recipe import command_of, python_of
 from sapiens_inference.web.shelf import ModelShelf, _tasks_of
 from sapiens_inference.web.viewer import video_page
@@ -43,20 +50,23 @@ def test_uploads_are_checked_by_name(tmp_path):
 
 
 def test_every_upload_is_shown_with_its_own_results(random_weights, tmp_path):
-    from sapiens_inference.web.page import _keep_names
-
     weights, config = random_weights
     shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
     sizes = {'a.png': (20, 30), 'A.jpg': (40, 50), 'b.bmp': (60, 70)}
     for name, size in sizes.items():
         cv2.imwrite(str(tmp_path / name), np.zeros((*size, 3), np.uint8))
-    inputs = _keep_names([str(tmp_path / name) for name in sizes], tmp_path)
+    inputs = keep_uploads([str(tmp_path / name) for name in sizes], tmp_path)
     assert [path.name for path in inputs] == ['a.png', 'A_1.jpg', 'b.bmp']
     models, out = shelf.choose(['seg']), tmp_path / 'results'
     list(run_job(models, inputs, out, ['seg'], Limits(), 'image'))
     records = RunFolder(out, tmp_path / 'inputs').records()
     found = {r.name: (r.pixels().shape[:2], r.array('seg').shape) for r in records}
     assert found == {path.stem: (s, s) for path, s in zip(inputs, sizes.values(), strict=True)}
+
+
+def test_an_upload_that_gradio_has_removed(tmp_path):
+    with pytest.raises(ValueError, match=r'^old\.jpg: uploads are kept for an hour; add it again$'):
+        keep_uploads(['old.jpg'], tmp_path)
 
 
 def test_a_workplace_removes_its_jobs_and_nothing_else(tmp_path):
@@ -188,6 +198,9 @@ def test_boxes_are_drawn_on_the_photo():
     drawn = draw_boxes(photo, '10, 20, 40, 50', (70, 5))
     assert drawn[20, 25].any() and drawn[35, 10].any() and drawn[5, 70].any()
     assert not drawn[35, 25].any() and not photo.any()
+    # A visitor writes one character after the other.
+    for half in ('10, 20, 40, 50\n1', '10, 20, 40, 50\n1, 2, 3, nan', '10, 20, 40, 50\n'):
+        assert np.array_equal(draw_boxes(photo, half, (70, 5)), drawn)
 
 
 def test_boxes_of_a_text_field():
@@ -196,6 +209,8 @@ def test_boxes_of_a_text_field():
     assert read_boxes('1, 2, 3, 4\n\n5;6;7;8.5') == [[1, 2, 3, 4], [5, 6, 7, 8.5]]
     with pytest.raises(ValueError, match="box '1, 2': expected four numbers"):
         read_boxes('1, 2')
+    with pytest.raises(ValueError, match="box '1, 2, 3, inf': expected four numbers"):
+        read_boxes('1, 2, 3, inf')
     with pytest.raises(ValueError, match='draw a box first'):
         read_boxes(' ')
 

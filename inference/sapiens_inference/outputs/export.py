@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sapiens_common.compat import require_torch
 from sapiens_common.models.precision import CASTABLE
 from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_inference.outputs.deployment import EXTRA_FILE, KEY
+from sapiens_inference.outputs.writers import UNFINISHED
 
 TOLERANCES = {'float32': 1e-4, 'float16': 1e-2, 'int8': 0.25}
 """Largest allowed difference from eager by precision, as a share of the largest output.
@@ -127,7 +129,7 @@ def export_model(
 
     Raises:
         ValueError: Weights in 16 bits, unknown format or precision, one that needs a newer torch, or the difference exceeds that of
-            :data:`TOLERANCES`; the file is removed then.
+            :data:`TOLERANCES`; what was under the name before stays then.
     """
     if kind not in FORMATS:
         raise ValueError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
@@ -141,21 +143,20 @@ def export_model(
             "the model computes in 16 bits; load it with dtype='float32', and choose the file's own precision"
         )
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     extra = {EXTRA_FILE: json.dumps(deployment or {})}
     raw = RawModel(model).float().cpu().eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(batch, 3, *size, generator=generator) for batch in (2, 1, 3)]
-    with _removed_on_failure(path), torch.inference_mode(False), torch.no_grad():
+    with _compared(path) as aside, torch.inference_mode(False), torch.no_grad():
         expected = [raw(images) for images in inputs]
         if kind == 'torchscript':
             traced = torch.jit.trace(raw, inputs[0], check_trace=False)
-            torch.jit.save(traced, str(path), _extra_files=extra)
+            torch.jit.save(traced, str(aside), _extra_files=extra)
         elif kind == 'torch_export':
-            torch.export.save(_program(raw, inputs[0]), path, extra_files=extra)
+            torch.export.save(_program(raw, inputs[0]), aside, extra_files=extra)
         else:
-            write_onnx(raw, path, inputs[0], opset, extra[EXTRA_FILE], precision)
-        run = _loaders()[kind](path)
+            write_onnx(raw, aside, inputs[0], opset, extra[EXTRA_FILE], precision)
+        run = _loaders()[kind](aside)
         differences = [
             (maps - run(images)).abs().max() / maps.abs().max()
             for images, maps in zip(inputs, expected, strict=True)
@@ -164,20 +165,21 @@ def export_model(
         if not difference <= TOLERANCES[precision]:
             raise ValueError(
                 f'{path}: the exported model differs from eager by {difference:.1e} of the largest '
-                f'output (allowed {TOLERANCES[precision]:.0e}); the file was removed'
+                f'output (allowed {TOLERANCES[precision]:.0e}); it was not written'
             )
     return difference
 
 
 @contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    """No file that was not compared stays behind."""
-    try:
-        yield
-    except BaseException:
-        for written in (path, path.with_name(f'{path.name}.data')):
-            written.unlink(missing_ok=True)
-        raise
+def _compared(path: Path) -> Iterator[Path]:
+    """Where to write and compare a file first: what was under its name stays until the new one is as it should be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
+        aside = Path(folder) / path.name
+        yield aside
+        # The weights of a large ONNX file lie beside it.
+        for written in sorted(Path(folder).iterdir(), reverse=True):
+            written.replace(path.with_name(written.name))
 
 
 def _need(package: str) -> None:
@@ -313,22 +315,21 @@ def convert_checkpoint(
         tensors = {n: v.half() if v.is_floating_point() else v for n, v in tensors.items()}
         meta = {}
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _removed_on_failure(target):
+    with _compared(target) as aside:
         if target.suffix == '.pth':
-            torch.save({'meta': meta, 'state_dict': tensors}, target)
+            torch.save({'meta': meta, 'state_dict': tensors}, aside)
         else:
             # A file must not hold one tensor twice; tied weights become copies.
             unique = {name: value.clone() for name, value in tensors.items()}
-            save_file(unique, target, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
-        written = read_checkpoint(target).state_dict
+            save_file(unique, aside, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
+        written = read_checkpoint(aside).state_dict
         if set(written) != set(tensors):
             raise ValueError(f'{target}: the names written differ from those of {source}')
         for name, value in tensors.items():
             # Bit by bit: NaN equals itself.
             same = written[name].dtype == value.dtype and written[name].shape == value.shape
             if not same or not torch.equal(_bits(written[name]), _bits(value)):
-                raise ValueError(f'{target}: {name} differs from {source}; the file was removed')
+                raise ValueError(f'{target}: {name} differs from {source}; it was not written')
     return len(tensors)
 
 

@@ -118,8 +118,35 @@ class Workplace:
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove everything."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove everything; a run under way may write meanwhile."""
+        for _ in range(20):
+            shutil.rmtree(self.root, ignore_errors=True)
+            if not self.root.exists():
+                return
+            time.sleep(0.1)
+
+
+def keep_uploads(paths: Sequence[str], job: Path) -> list[Path]:
+    """Copies of the uploads in the job's folder, so that they live as long as its results.
+
+    Each has a stem of its own, which is the name of its results.
+
+    Raises:
+        ValueError: Gradio has removed one, as it does after an hour.
+    """
+    folder = job / 'inputs'
+    folder.mkdir()
+    kept: dict[str, Path] = {}
+    for number, path in enumerate(map(Path, paths)):
+        stem = path.stem
+        while stem.casefold() in kept:
+            stem = f'{stem}_{number}'
+        kept[stem.casefold()] = folder / f'{stem}{path.suffix}'
+        try:
+            shutil.copyfile(path, kept[stem.casefold()])
+        except FileNotFoundError:
+            raise ValueError(f'{path.name}: uploads are kept for an hour; add it again') from None
+    return list(kept.values())
 
 
 @dataclass

@@ -6,7 +6,6 @@ from __future__ import annotations
 import html
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +23,15 @@ from sapiens_inference.inputs.video import VIDEO_SUFFIXES
 from sapiens_inference.outputs.exports.registry import known_exports
 from sapiens_inference.outputs.summary import Summary
 from sapiens_inference.tasks import DEFAULT_WEIGHTS, TASKS
-from sapiens_inference.web.jobs import Limits, Workplace, check_choice, check_uploads, pack, run_job
+from sapiens_inference.web.jobs import (
+    Limits,
+    Workplace,
+    check_choice,
+    check_uploads,
+    keep_uploads,
+    pack,
+    run_job,
+)
 from sapiens_inference.web.recipe import command_of, python_of
 from sapiens_inference.web.results import JobResults
 from sapiens_inference.web.shelf import ModelShelf
@@ -34,10 +41,11 @@ SMALL = (
     ' This is the small model that comes with the suite: it has seen nothing but rendered people. Start the page with '
     '`--weights sapiens_1b` or other published models for results on photos.'
 )
-WELCOME = (
-    '<p style="text-align:center;padding:12vh 1em;opacity:.7">Add photos or a video, or take an example, and press '
-    'Run.<br>The results appear here.</p>'
+_CENTRED = '<p style="text-align:center;padding:12vh 1em;opacity:.7">{}</p>'
+WELCOME = _CENTRED.format(
+    'Add photos or a video, or take an example, and press Run.<br>The results appear here.'
 )
+GONE = _CENTRED.format('Results are kept for an hour. Press Run again.')
 # A phone shows the result below everything else.
 _SCROLL = """() => { if (innerWidth < 800) document.querySelector('#view').scrollIntoView({ behavior: 'smooth' }) }"""
 EXAMPLES = Path(__file__).parent / 'examples'
@@ -139,7 +147,7 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             # A visitor who cancels or leaves ends this at a yield, and with it the run.
             job = place.new_job()
             try:
-                inputs = _keep_names([*(paths or []), *([photo] if photo else [])], job)
+                inputs = keep_uploads([*(paths or []), *([photo] if photo else [])], job)
                 check_uploads(inputs, limits)
                 check_choice(wanted, formats)
                 where = _FINDERS.get(kind) or read_boxes(text)
@@ -179,14 +187,16 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             # What ends with its bar on the page was cancelled; an error has put its text there.
             return ['cancelled' if '<progress' in (text or '') else text, *_buttons(busy=False)]
 
-        def show(name: str | None, done: list[str]) -> tuple[str, Any]:
-            if not name or not done:
-                return '', gr.Model3D(visible=False)
-            results = JobResults(done[-1], FILES)
+        def show(name: str, done: list[str]) -> tuple[str, Any]:
+            job = _newest(done)
+            if job is None:
+                return GONE, gr.Model3D(visible=False)
+            results = JobResults(job, FILES)
             return _frame(results.page(name)), gr.Model3D(visible=results.has_cloud(name))
 
-        def turn(name: str | None, done: list[str]) -> str | None:
-            made = JobResults(done[-1], FILES).cloud(name) if name and done else None
+        def turn(name: str, done: list[str]) -> str | None:
+            job = _newest(done)
+            made = None if job is None else JobResults(job, FILES).cloud(name)
             return None if made is None else str(made)
 
         def take(event: gr.SelectData) -> list[str]:
@@ -299,11 +309,8 @@ def read_boxes(text: str) -> list[list[float]]:
     """
     rows = []
     for line in filter(None, map(str.strip, text.split('\n'))):
-        try:
-            row = [float(value) for value in line.replace(';', ',').split(',')]
-        except ValueError:
-            row = []
-        if len(row) != 4:
+        row = _read_box(line)
+        if row is None:
             raise ValueError(f'box {line!r}: expected four numbers, x1, y1, x2, y2 in pixels')
         rows.append(row)
     if not rows:
@@ -311,32 +318,27 @@ def read_boxes(text: str) -> list[list[float]]:
     return rows
 
 
+def _read_box(line: str) -> list[float] | None:
+    """x1, y1, x2, y2; None if a line is something else."""
+    try:
+        row = [float(value) for value in line.replace(';', ',').split(',')]
+    except ValueError:
+        return None
+    return row if len(row) == 4 and np.isfinite(row).all() else None
+
+
 def draw_boxes(photo: np.ndarray, text: str, corner: tuple[int, int] | None = None) -> np.ndarray:
-    """A photo (H, W, 3) with the boxes of a text field, and the first corner of another."""
+    """A photo (H, W, 3) with the boxes of a text field, and the first corner of another.
+
+    Lines that are no boxes are left out: the visitor may be writing.
+    """
     drawn = photo.copy()
     width = max(2, max(photo.shape[:2]) // 300)
-    for x1, y1, x2, y2 in read_boxes(text) if text.strip() else []:
+    for x1, y1, x2, y2 in filter(None, map(_read_box, text.split('\n'))):
         cv2.rectangle(drawn, (round(x1), round(y1)), (round(x2), round(y2)), BOX_COLOR, width)
     if corner is not None:
         cv2.circle(drawn, corner, 2 * width, BOX_COLOR, -1)
     return drawn
-
-
-def _keep_names(paths: list[str], job: Path) -> list[Path]:
-    """Copies of the uploads in the job's folder, so that they live as long as its results.
-
-    Each has a stem of its own, which is the name of its results.
-    """
-    folder = job / 'inputs'
-    folder.mkdir()
-    kept: dict[str, Path] = {}
-    for number, path in enumerate(map(Path, paths)):
-        stem = path.stem
-        while stem.casefold() in kept:
-            stem = f'{stem}_{number}'
-        kept[stem.casefold()] = folder / f'{stem}{path.suffix}'
-        shutil.copyfile(path, kept[stem.casefold()])
-    return list(kept.values())
 
 
 def _frame(page: str) -> str:
@@ -371,6 +373,11 @@ def _plain(error: object) -> str:
 def _buttons(busy: bool) -> list[Any]:
     """The states of Run and Cancel."""
     return [gr.Button(interactive=not busy), gr.Button(interactive=busy)]
+
+
+def _newest(jobs: list[str]) -> Path | None:
+    """The visitor's last job; None once it is removed."""
+    return next((job for job in map(Path, jobs[-1:]) if job.is_dir()), None)
 
 
 def _forget(place: Workplace, jobs: list[str]) -> None:
