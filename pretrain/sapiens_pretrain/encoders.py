@@ -54,25 +54,39 @@ def build_encoder(
         img_size: (height, width) in pixels. None is what a first-generation checkpoint was trained at,
             by its position table; Sapiens2 has none, and what its size is meant for is taken.
         arch: Name or numbers of the encoder; None infers it.
-        patch_padding: Of the first generation.
+        patch_padding: Padding of the patches; of the first generation alone.
         **settings: Further arguments of the encoder.
 
     Raises:
         ValueError: The size of encoder or images cannot be inferred, or padding for Sapiens2.
     """
     projection = weights['patch_embed.projection.weight']
-    has_token = 'cls_token' in weights
     settings |= {'arch': arch or infer_arch(weights), 'patch_size': projection.shape[2]}
-    settings |= {'in_channels': projection.shape[1], 'with_cls_token': has_token}
-    if not is_sapiens2(weights):
-        if img_size is None:
-            found = infer_grid(weights['pos_embed'].shape[1] - has_token, (1, 1))
-            if found is None or found[1]:  # the class token is not among the rows counted
-                raise ValueError(f'checkpoint {source}: pass img_size, its grid is unusual')
-            img_size = (found[0][0] * projection.shape[2], found[0][1] * projection.shape[3])
-        return SapiensViT(img_size=img_size, patch_padding=patch_padding, **settings)
-    if patch_padding:
-        raise ValueError(f'checkpoint {source} is of Sapiens2, which has no patch_padding')
+    settings |= {'in_channels': projection.shape[1], 'with_cls_token': 'cls_token' in weights}
+    if is_sapiens2(weights):
+        if patch_padding:
+            raise ValueError(f'checkpoint {source} is of Sapiens2, which has no patch_padding')
+        return _build_sapiens2(weights, img_size, settings)
+    img_size = img_size or _trained_size(weights, source)
+    return SapiensViT(img_size=img_size, patch_padding=patch_padding, **settings)
+
+
+def _trained_size(weights: Weights, source: str) -> tuple[int, int]:
+    """(height, width) in pixels that a first-generation encoder's position table is made for."""
+    _, _, *patch = weights['patch_embed.projection.weight'].shape
+    # Without the row of the class token.
+    rows = weights['pos_embed'].shape[1] - ('cls_token' in weights)
+    found = infer_grid(rows, (1, 1))
+    if found is None or found[1]:
+        raise ValueError(f'checkpoint {source}: pass img_size, its grid is unusual')
+    (height, width), _ = found
+    return height * patch[0], width * patch[1]
+
+
+def _build_sapiens2(
+    weights: Weights, img_size: tuple[int, int] | None, settings: dict[str, Any]
+) -> Sapiens2ViT:
+    """The encoder of the second generation; ``settings`` are those that both share."""
     table = weights.get('tokenizer.local_pos_embed')
     window = None if table is None else round((table.shape[1] - 1) ** 0.5)
     if img_size is None:

@@ -28,7 +28,7 @@ class ExportedMaps(nn.Module):
         )
 
     def hold(self, features: Any) -> None:
-        """Nothing; the tasks of a multitask model share features, and files do not."""
+        """Do nothing: the tasks of a multitask model share features, but an exported file holds its own encoder."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Raw maps (B, C, h, w) of normalised images (B, 3, H, W), as the only feature map."""

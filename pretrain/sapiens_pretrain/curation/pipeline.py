@@ -80,7 +80,7 @@ class Curation:
         self.images = str(images)
         self.out = Path(out)
         self.settings = settings
-        self.count = -1  # not known yet
+        self.source = open_images(self.images)
         self.count = len(self.source)
         described = {
             'images': self.images,
@@ -97,13 +97,13 @@ class Curation:
 
     @cached_property
     def source(self) -> TrainingImages:
-        """The input.
+        """The input, which a worker opens for itself.
 
         Raises:
             ValueError: It is not what it was when the run began.
         """
         source = open_images(self.images)
-        if self.count not in (-1, len(source)):
+        if len(source) != self.count:
             raise ValueError(
                 f'{self.images} holds {len(source)} images, and {self.count} when this run began; '
                 'leave the input alone while it is read'

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from .swiglu import SwiGLUBlock
 
-_CHUNK = (
-    1024  # windows at a time: a 4K image has 3072, and their hidden layers would take gigabytes
-)
+# Windows at a time: a 4K image has 3072, and their hidden layers would take gigabytes.
+_CHUNK = 1024
 
 
 def to_windows(x: Tensor, grid: tuple[int, int], side: int) -> Tensor:

@@ -12,7 +12,8 @@ References:
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ def tune_lora(
 
     Args:
         encoder: A :class:`~sapiens_pretrain.models.base.PlainViT`, changed in place.
-        rank: Of each change.
+        rank: Rank of each change.
         alpha: The change is multiplied by ``alpha / rank``.
         targets: Parts of a block whose linear layers change: ``attn``, ``ffn``, or layers such as
             ``attn.qkv`` (Sapiens) and ``attn.wq`` (Sapiens2).
@@ -97,7 +98,7 @@ def tune_lora(
                     f"tuning.targets: no linear layer {target!r}; expected 'attn', 'ffn' or of {names}"
                 )
             for name in found:
-                _replace(every[index], name, lambda layer: LoRALinear(layer, rank, alpha))
+                _replace(every[index], name, partial(LoRALinear, rank=rank, alpha=alpha))
 
 
 def tune_bitfit(encoder: Any) -> None:
@@ -183,7 +184,7 @@ def complete(encoder: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> 
     else:
         if not own.any() and not load_pretrained(encoder, encoder.init_cfg):
             raise ValueError(
-                'this checkpoint holds a part of an encoder, and where the rest is is not known: set '
+                'this checkpoint holds a part of an encoder, and the rest cannot be found: set '
                 "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...) to the file or "
                 f'published name that training started from (fingerprint {_hex(given)}), or merge both '
                 "into one file first, as mmpose's init_model takes init_cfg away: "
@@ -277,7 +278,7 @@ def _tuned(model: nn.Module) -> Iterable[Any]:
     return (m for m in model.modules() if getattr(m, FINGERPRINT, None) is not None)
 
 
-def _replace(root: nn.Module, name: str, make: Any) -> None:
+def _replace(root: nn.Module, name: str, make: Callable[[Any], nn.Module]) -> None:
     """Put ``make(layer)`` in the place of a layer."""
     parent, _, child = name.rpartition('.')
     setattr(root.get_submodule(parent), child, make(root.get_submodule(name)))
