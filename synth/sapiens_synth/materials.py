@@ -16,7 +16,7 @@ from sapiens_synth import face_curves as fc
 from sapiens_synth.body import smoothstep
 from sapiens_synth.glasses import GLASSES
 from sapiens_synth.hair import hairline
-from sapiens_synth.skeleton import ARM, ELBOW, HEAD_ORIGIN, WRIST, finger_joints, fold
+from sapiens_synth.skeleton import ARM, ELBOW, FINGERS, HEAD_ORIGIN, WRIST, finger_joints, fold
 from sapiens_synth.spec import Cloth, PersonSpec
 
 _CELLS = 96
@@ -90,7 +90,7 @@ def _nails(p: np.ndarray) -> np.ndarray:
     """Mask of hand points on finger nails (the back of the last phalanx)."""
     q = fold(p)
     out = np.zeros(len(p), bool)
-    for finger in ('thumb', 'forefinger', 'middle', 'ring', 'pinky'):
+    for finger in FINGERS:
         joints, radii = finger_joints(finger)
         axis = (joints[3] - joints[2]) / np.linalg.norm(joints[3] - joints[2])
         back = np.array([ARM[1], -ARM[0], 0]) * -1.0

@@ -48,6 +48,9 @@ def contact_sheet(root: str | Path, rows: int = 8, tile_height: int = 384) -> np
 
     Returns:
         BGR uint8 picture; two images per line, each with its keypoints, parts, depth and normals.
+
+    Raises:
+        ValueError: The folder holds no finished image.
     """
     root = Path(root)
     lines = []

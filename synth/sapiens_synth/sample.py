@@ -140,7 +140,7 @@ def subject_of(index: int, config: RenderConfig) -> int:
     """Number of the (first) person of an image: its scan, or the image itself, as every image has new people."""
     if not config.scans:
         return index
-    return (index // 3 if config.every_framing else index) % len(config.scans)
+    return (index // len(FRAMINGS) if config.every_framing else index) % len(config.scans)
 
 
 def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def render_sample(seed: int, index: int, config: RenderConfig) -> dict[str, Any]
     rng = np.random.default_rng([seed, index])
     framing = str(rng.choice(FRAMINGS, p=np.array(config.framings) / sum(config.framings)))
     if config.every_framing:
-        framing = FRAMINGS[index % 3]
+        framing = FRAMINGS[index % len(FRAMINGS)]
     height, width = config.size
     meshes: list[Any]  # PosedMesh, or ScanMesh where scans are given
     meta: dict[str, Any] = {'framing': framing}

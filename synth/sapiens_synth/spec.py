@@ -10,7 +10,7 @@ import numpy as np
 from sapiens_synth.clothing import SHOES, SOCKS, TOPS
 from sapiens_synth.hair import HAIR_STYLES, HAT_STYLES
 from sapiens_synth.poses import sample_pose
-from sapiens_synth.skeleton import BONE_ID, BONES, Proportions
+from sapiens_synth.skeleton import BONE_ID, BONES, FINGERS, Proportions
 from sapiens_synth.warps import BodyShape, Expression, FaceShape
 
 RGB = tuple[float, float, float]
@@ -206,18 +206,14 @@ def _proportions(rng: np.random.Generator, feminine: float) -> Proportions:
             length *= legs
         elif part in ('upper_arm', 'forearm'):
             length *= arms
-        elif part in ('head',):
+        elif part == 'head':
             length = girth = head
         elif part == 'neck':
             girth = stature * (0.4 + 0.6 * build) * (1 - 0.08 * (feminine - 0.5))
         elif part == 'clavicle':
             length *= 1 - 0.10 * (feminine - 0.5)
             girth = stature * (0.5 + 0.5 * build)
-        elif (
-            part in ('foot', 'toes')
-            or part == 'hand'
-            or part[:-1] in ('thumb', 'forefinger', 'middle', 'ring', 'pinky')
-        ):
+        elif part in ('foot', 'toes', 'hand') or part[:-1] in FINGERS:
             length = girth = stature * (0.75 + 0.25 * build) * (1 - 0.06 * (feminine - 0.5))
         elif part in ('pelvis', 'spine', 'chest'):
             girth = stature * (0.35 + 0.65 * build)

@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import _bootstrap
 from benchmarks.photo_metrics import Person, mean_pose, pck, trunk
-from benchmarks.real import box_options, build, to_coco, xyxy
+from benchmarks.real import box_options, build, people_by_image, to_coco, xyxy
 
 SMALL = 64  # pixels of the box's longer side
 DRAWN = 0.3  # score from which the demo draws a point
@@ -45,10 +45,7 @@ def read_photos(annotations: str, images: str) -> list[Photo]:
     from sapiens_common.files.text import read_json
 
     data = read_json(annotations)
-    people: dict[int, list[dict]] = {}
-    for annotation in data['annotations']:
-        if annotation.get('category_id', 1) == 1 and not annotation.get('iscrowd'):
-            people.setdefault(annotation['image_id'], []).append(annotation)
+    people = people_by_image(data)
     return [
         Photo(
             read_image(str(Path(images) / image['file_name'])),

@@ -83,10 +83,7 @@ def measure_people(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
     from sapiens_common.files.text import read_json
 
     data = read_json(args.annotations)
-    by_image: dict[int, list[dict]] = {}
-    for annotation in data['annotations']:
-        if annotation.get('category_id', 1) == 1 and not annotation.get('iscrowd'):
-            by_image.setdefault(annotation['image_id'], []).append(annotation)
+    by_image = people_by_image(data)
     images = [
         image
         for image in data['images']
@@ -200,6 +197,15 @@ def measure_maps(inferencer: Any, args: argparse.Namespace) -> dict[str, Any]:
 def box_options(inferencer: Any) -> dict[str, Any]:
     """Options that make a model that could take the whole image take boxes."""
     return {} if inferencer.needs_boxes else {'crops': True}
+
+
+def people_by_image(data: dict[str, Any]) -> dict[int, list[dict]]:
+    """Annotations of single people of a COCO file, by the image's id."""
+    people: dict[int, list[dict]] = {}
+    for annotation in data['annotations']:
+        if annotation.get('category_id', 1) == 1 and not annotation.get('iscrowd'):
+            people.setdefault(annotation['image_id'], []).append(annotation)
+    return people
 
 
 def xyxy(box: list[float]) -> list[float]:

@@ -185,12 +185,12 @@ class SapiensRunner(Runner):
         checkpoint = {
             'meta': self._checkpoint_meta(dict(meta or {}), by_epoch),
             'state_dict': weights_to_cpu(self._unwrapped_model().state_dict()),
-            'message_hub': _to_cpu(self.message_hub.state_dict()),
+            'message_hub': to_cpu(self.message_hub.state_dict()),
         }
         if save_optimizer:
-            checkpoint['optimizer'] = _to_cpu(self.optim_wrapper.state_dict())
+            checkpoint['optimizer'] = to_cpu(self.optim_wrapper.state_dict())
         if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint['param_schedulers'] = _state_dicts(self.param_schedulers)
+            checkpoint['param_schedulers'] = scheduler_states(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         save_checkpoint_file(checkpoint, os.path.join(out_dir, filename))
 
@@ -234,12 +234,12 @@ class SapiensRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
 
-def _to_cpu(state: Any) -> Any:
+def to_cpu(state: Any) -> Any:
     """A state dict with all tensors on the CPU."""
     return apply_to(state, lambda item: hasattr(item, 'cpu'), lambda item: item.cpu())
 
 
-def _state_dicts(schedulers: list | dict) -> list | dict:
+def scheduler_states(schedulers: list | dict) -> list | dict:
     """State dicts of the schedulers, in mmengine's layout."""
     if isinstance(schedulers, dict):
         return {name: [one.state_dict() for one in many] for name, many in schedulers.items()}

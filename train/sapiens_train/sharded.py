@@ -25,7 +25,7 @@ from sapiens_common.sharded_files import SHARDS, require_fsdp2, shards_of
 
 from .checkpoint_files import save_checkpoint_file
 from .registry import RUNNERS
-from .runner import SapiensRunner, _state_dicts, _to_cpu
+from .runner import SapiensRunner, scheduler_states, to_cpu
 
 try:
     import torch.distributed.checkpoint as dcp
@@ -163,11 +163,11 @@ class ShardedRunner(SapiensRunner):
         rest = {
             'meta': self._checkpoint_meta(dict(meta or {}), by_epoch),
             'state_dict': {},
-            'message_hub': _to_cpu(self.message_hub.state_dict()),
+            'message_hub': to_cpu(self.message_hub.state_dict()),
             'optimizer': wrapper_state,  # the optimizer's own is in the shards
         }
         if save_param_scheduler and self.param_schedulers is not None:
-            rest['param_schedulers'] = _state_dicts(self.param_schedulers)
+            rest['param_schedulers'] = scheduler_states(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=rest)
         try:
             if is_main_process():
