@@ -24,7 +24,7 @@ def comparison(
         image: BGR uint8 (H, W, 3), at the size of the maps.
         sample: With ``gt_mask`` and, for each target, ``gt_<target>_map`` and ``pred_<target>_map``. Depth is
             shown with scale and shift fitted to the truth, the z of points as it is.
-        unit: Of the true depth.
+        unit: Unit of the true depth, for titles.
     """
     mask = _numpy(sample, 'gt_mask')[0] > 0
     pictures = [('photo', image)]
@@ -102,7 +102,7 @@ def comparison_sheet(rows: list[list[tuple[str, np.ndarray]]], height: int = 384
 
     Args:
         rows: Results of :func:`comparison`; all with the same number of pictures.
-        height: Of each picture, in pixels.
+        height: Height of each picture in pixels.
     """
     pictures = []
     for row in rows:

@@ -19,7 +19,7 @@ class TaskInfo:
     """A task.
 
     Attributes:
-        name: Of the task, its configs' folder and its output folder.
+        name: Name of the task, of its configs' folder and of its output folder.
         title: What people call it.
         inferencer: ``module:class`` of its inferencer, imported when it is asked for.
         data: Data of its published models: ``sapiens_1b/<name>_<data>``. Those of Sapiens2 are named after the

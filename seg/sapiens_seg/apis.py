@@ -69,7 +69,7 @@ class SegInferencer(DenseInferencer):
 
     Args:
         *args: As :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``, ``dtype``, ``compile``.
-        opacity: Of the parts in pictures.
+        opacity: Opacity of the parts in pictures, 0..1.
         **kwargs: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``.
     """
 

@@ -37,8 +37,8 @@ def leaves(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
     Args:
         rng: Source of randomness.
-        height: Of the picture.
-        width: Of the picture.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
 
     Returns:
         sRGB float32 (H, W, 3) in 0..1.

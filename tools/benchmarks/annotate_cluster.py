@@ -49,7 +49,7 @@ class Cluster:
 
 @dataclass
 class Outcome:
-    """Of a simulated run: seconds from start to end, workers lost, and the share of work done twice."""
+    """Figures of a simulated run: seconds from start to end, workers lost, and the share of work done twice."""
 
     seconds: float
     lost: int
@@ -61,9 +61,9 @@ def simulate(shards: int, seconds: float, cluster: Cluster, seed: int = 0) -> Ou
 
     Args:
         shards: How many.
-        seconds: That a worker which is not a straggler takes for one, on average; it varies by a fifth.
+        seconds: Mean time of a shard on a worker that is not a straggler; it varies by a fifth.
         cluster: The machines.
-        seed: Of the random numbers.
+        seed: Seed of the random numbers.
     """
     rng = random.Random(seed)
     is_slow = [rng.random() < cluster.slow_share for _ in range(cluster.workers)]
@@ -190,7 +190,7 @@ def table(
     """One column: what so many images take.
 
     Args:
-        report: Of a run.
+        report: Report of a run.
         images: How many.
         per_shard: Images per shard.
         cluster: The machines.

@@ -52,10 +52,10 @@ class Study:
         Args:
             part: Held-out people to evaluate on, ``choose`` or ``figures``.
             task: ``points`` or ``classes``.
-            way: Of :func:`tune`.
+            way: How the model is tuned, see :func:`tune`.
             images: Their number.
             rate: Factor of the encoder's learning rate.
-            seed: Of the subset and of the run.
+            seed: Seed of the subset and of the run.
 
         Raises:
             ValueError: There are fewer images.

@@ -37,8 +37,8 @@ def write(
         layer: To draw on.
         at: Centre, x and y in shares of the sides.
         words: What to write.
-        size: Of the font, in shares of the height; less if the words are too wide.
-        colour: Of the letters.
+        size: Size of the font, as a share of the height; less if the words are too wide.
+        colour: Colour of the letters.
         edge: Colour of a border; none if empty.
     """
     width, height = layer.size

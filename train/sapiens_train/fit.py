@@ -20,7 +20,7 @@ def check_fit(model: nn.Module, config: Config, training: bool = True) -> None:
 
     Args:
         model: Built from the config.
-        config: Of the run.
+        config: The run's config.
         training: Whether the training pipeline is going to be used.
 
     Raises:
@@ -127,7 +127,7 @@ def check_save_best(wanted: str | list[str] | None, metrics: list[BaseMetric]) -
 
     Args:
         wanted: ``save_best`` of the checkpoint hook; ``auto`` fits anything.
-        metrics: Of the validation.
+        metrics: Metrics of the validation by name.
 
     Raises:
         ValueError: A figure is not among them.

@@ -31,7 +31,7 @@ def parts_overlay(
         image: The photo.
         labels: uint8 (H, W) class ids; 0 is background and stays as it is.
         palette: RGB per class.
-        opacity: Of the parts.
+        opacity: Opacity of the parts, 0..1.
         ignore: Label of pixels that are neither.
 
     Returns:

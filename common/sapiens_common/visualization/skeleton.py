@@ -67,7 +67,7 @@ def draw_people(
         keypoints: (N, K, 2) x, y in pixels; NaN for points a model does not have.
         scores: (N, K).
         boxes: (N, 4) xyxy.
-        style: Of the layout.
+        style: How the layout is drawn.
         threshold: Points with a lower score, and their links, are left out.
         track_ids: Number written on each person's box, which also chooses its colour.
         draw_boxes: Whether to draw boxes.

@@ -43,7 +43,7 @@ def pick(manifest: str | Path, out: str | Path, count: int = 48) -> list[Path]:
     keypoints ``exports/coco/annotations.json``, which CVAT and Label Studio import beside the images.
 
     Args:
-        manifest: Of a finished run.
+        manifest: ``manifest.json`` of a finished run.
         out: Folder to write.
         count: How many images.
 
@@ -135,7 +135,7 @@ def merge(manifest: str | Path, corrected: str | Path) -> int:
     an annotation is one without people. A later correction of an image replaces an earlier one.
 
     Args:
-        manifest: Of a finished run.
+        manifest: ``manifest.json`` of a finished run.
         corrected: COCO file as CVAT or Label Studio export it, of images that :func:`pick` has named.
 
     Returns:

@@ -33,7 +33,7 @@ class Settings:
         options: The inferencers' own options by task, such as ``keypoints`` and ``flip_test`` of pose.
         batch_size: Model inputs per batch. Batches never cross shards, so a shard comes out the same
             whenever and wherever it is made.
-        device: Of the models; ``cpu`` or ``cuda``.
+        device: Where the models run: ``cpu`` or ``cuda``.
         dtype: Precision of the models.
         threads: CPU threads of the model in each worker: sums are rounded differently with another number.
         per_shard: Photos per shard.

@@ -216,7 +216,7 @@ def stored_video(path: str) -> Iterator[Any]:
     """A container of PyAV.
 
     Raises:
-        FileNotFoundError, PermissionError: It is not there, or may not be read.
+        FileNotFoundError, PermissionError: It does not exist, or may not be read.
         StorageError: It cannot be read.
         av.FFmpegError, ValueError: It is not a video.
     """

@@ -161,7 +161,7 @@ class Storage:
         """Content of a file.
 
         Raises:
-            FileNotFoundError: It is not there.
+            FileNotFoundError: It does not exist.
             StorageError: It cannot be read.
         """
         return self._ask(self.fs.cat_file, name, 'cannot be read')

@@ -54,7 +54,7 @@ def run_on_crop(pipeline: Compose, item: Item, view: np.ndarray | None) -> Any:
     """A test pipeline on an image or a region of it; keypoints come back in pixels of the image.
 
     Args:
-        pipeline: Of the config.
+        pipeline: The config's test pipeline.
         item: The image.
         view: x1, y1, x2, y2, or None for the whole image.
     """

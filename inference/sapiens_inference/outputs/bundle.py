@@ -31,7 +31,7 @@ def write_bundle(
     by which versions.
 
     Args:
-        inferencer: Of the task, with its model loaded.
+        inferencer: The task's inferencer, with its model loaded.
         folder: Where to write; it may exist.
         size: (height, width) of the input.
         opset: As :func:`~sapiens_inference.outputs.export.export_model`.

@@ -47,9 +47,9 @@ def describe_deployment(
     ``bundle_program.py`` beside this module is the program that reads the entries.
 
     Args:
-        config: Of the model.
+        config: The model's config.
         size: (height, width) of the exported input.
-        names: Of the keypoints or classes, where the model has any.
+        names: Names of the keypoints or classes, where the model has any.
         palette: Colour of each class, red first.
         mirrored: For each keypoint the number of the one on the other side.
 

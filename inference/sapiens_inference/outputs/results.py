@@ -70,7 +70,7 @@ class Result:
         source: Which image this is.
         error: Why the input could not be processed, naming the file or item; empty if it was.
         task: Name of the task.
-        suffixes: Of the files that :meth:`save` writes.
+        suffixes: Suffixes of the files that :meth:`save` writes.
     """
 
     source: Source

@@ -157,8 +157,8 @@ def _near_pairs(hashes: np.ndarray, positions: np.ndarray, width: int, distance:
 
     Args:
         hashes: uint64 (N,), ascending, all different.
-        positions: Of the images, (N,).
-        width: Of the band.
+        positions: Positions of the images (N,).
+        width: Width of the band in bits.
         distance: Bits in which they may differ.
     """
     band = hashes >> np.uint64(_BITS - width)

@@ -51,7 +51,7 @@ class RayData:
     Args:
         workers: Tasks at a time; None leaves it to Ray.
         gpus: GPUs of each task (a fraction shares one).
-        address: Of the cluster, as ``ray.init`` takes it; None starts Ray on this machine.
+        address: Address of the cluster, as ``ray.init`` takes it; None starts Ray on this machine.
 
     Raises:
         ImportError: Ray is not installed.

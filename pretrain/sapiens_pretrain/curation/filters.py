@@ -72,7 +72,7 @@ class ScoreFilter:
     """Drop images that a scorer rates above a threshold.
 
     Args:
-        name: Of the property, for reasons and the manifest.
+        name: Name of the property, for reasons and the manifest.
         scorer: Maps a BGR uint8 image (H, W, 3) to a number.
         threshold: Largest score that is kept.
     """

@@ -65,7 +65,7 @@ class StreamSampler(Sampler):
         window: Number of shards that are read at a time (0: all). The shards' order is shuffled,
             then the samples within each window: reads stay within few files, at the price of less
             mixing. Needed for shards on disks or networks that are slow at random access.
-        seed: Of the order. The training loop sets that of the run.
+        seed: Seed of the order. The training loop sets that of the run.
 
     Raises:
         ValueError: A window for a data set without shards, or a negative one.

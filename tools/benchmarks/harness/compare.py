@@ -38,11 +38,11 @@ def compare(
     Args:
         job: What is done, for the report.
         ways: Callables that do it, by name.
-        settings: Of the run.
+        settings: Settings of the run.
         baseline: The way that the others are held against.
         unit: What an item is.
         items: Items per call.
-        dtype: Of the computation, of all ways or by way; with ``flops``, a matrix product in it is timed in
+        dtype: Precision of the computation, of all ways or by way; with ``flops``, a matrix product in it is timed in
             the same rounds.
         rounds: At most so many rounds; None takes what the settings say.
         flops: Operations of a call.

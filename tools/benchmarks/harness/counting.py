@@ -26,7 +26,7 @@ class MatmulPeak:
 
     Args:
         device: Where it is computed.
-        dtype: Of the factors.
+        dtype: Precision of the factors.
         quick: Whether a tiny one is enough.
     """
 

@@ -17,7 +17,7 @@ class Case:
 
     Attributes:
         name: What the way is.
-        dtype: Of the computation.
+        dtype: Precision of the computation.
         seconds: Per call.
         per_item: Seconds per item.
         speedup: How many times faster than the comparison's baseline; None for the baseline itself.

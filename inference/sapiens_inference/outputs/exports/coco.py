@@ -132,7 +132,7 @@ def write_annotations(
         run: The results.
         out: Folder.
         describe: Annotations of an image's people, without their ids.
-        category: Of the people.
+        category: Category of the people.
         note: Said in the file's description.
     """
     images: list[dict[str, Any]] = []

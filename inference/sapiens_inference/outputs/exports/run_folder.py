@@ -35,7 +35,7 @@ class Person:
 
     Attributes:
         box: float64 (4,) xyxy in pixels.
-        score: Of the box.
+        score: The box's score.
         keypoints: float64 (K, 2) in pixels; NaN where the model has no such point.
         scores: float64 (K,).
         track_id: Number of the person in a video, else None.
