@@ -4,6 +4,7 @@
 import errno
 import inspect
 import json
+import os
 import signal
 import threading
 
@@ -89,6 +90,20 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(mean_task, phot
     (tmp_path / 'out').write_text('')
     with pytest.raises(ValueError, match=r'output folder .*out/mean cannot be written'):
         mean_task(needs_boxes=False)(photo(), out_dir=tmp_path / 'out')
+
+
+def test_a_disk_that_was_full_at_the_start_leaves_no_torn_mark(
+    mean_task, photo, tmp_path, monkeypatch
+):
+    def full(_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, 'fsync', full)
+        with pytest.raises(ValueError, match=r'mean cannot be written: .*No space left'):
+            mean_task(needs_boxes=False)(photo(), out_dir=tmp_path)
+    assert not list((tmp_path / 'mean').iterdir())
+    assert mean_task(needs_boxes=False)(photo(), out_dir=tmp_path)[0].ok
 
 
 def test_results_are_never_inputs_and_never_replace_them(mean_task, photo, tmp_path):

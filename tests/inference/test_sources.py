@@ -134,6 +134,8 @@ def test_globs_and_lists(odd_folder, tmp_path):
         ([], 'list of inputs is empty'),
         (None, 'cannot read None'),
         (3.5, 'cannot read inputs of type float'),
+        (b'\xff\xd8', 'cannot read inputs of type bytes'),
+        ('', 'the name of the input is empty'),
     ],
 )
 def test_unreadable_inputs_say_what_was_expected(inputs, message):

@@ -81,7 +81,7 @@ def open_inputs(
         files = list(reader.named(reader.expand(str(inputs))))
         opened.items, opened.total = _number(_read_files(files)), _count(files)
         return opened
-    if not isinstance(inputs, Iterable):
+    if isinstance(inputs, bytes) or not isinstance(inputs, Iterable):
         raise ValueError(
             f'cannot read inputs of type {type(inputs).__name__}: expected an array, a path, a '
             'folder, a glob pattern, a video, a webcam number or an iterable of these'
@@ -211,6 +211,8 @@ class _Reader:
         Raises:
             ValueError: There are none.
         """
+        if not text:
+            raise ValueError('the name of the input is empty')
         path = Path(text).expanduser()
         if path.is_dir() or is_pattern(path):
             find = find_in_folder if path.is_dir() else find_by_pattern

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from mmengine.logging import MMLogger
 
+from sapiens_common.files.atomic import write_text_atomically
 from sapiens_common.files.text import read_json
 from sapiens_common.visualization import legend
 from sapiens_common.visualization.canvas import Entries
@@ -104,7 +105,7 @@ class Writer:
             remove_unfinished(self.folder)
             mark = self.folder / RESULTS_MARK
             if not mark.exists():
-                mark.write_text('{}', encoding='utf-8')
+                write_text_atomically(mark, '{}')
             prefix = f'{UNFINISHED}{platform.node()}_{os.getpid()}_'
             self._aside = TemporaryDirectory(prefix=prefix, dir=self.folder)
         except OSError as error:
