@@ -126,13 +126,14 @@ def test_selection_of_layouts_groups_and_names():
     assert len(select_keypoints(meta, 'face').ids) == 238
     assert select_keypoints(meta, ['nose', 'body']).ids.tolist()[:3] == [0, 1, 2]
     assert len(select_keypoints(layout_metainfo('coco_wholebody'), 'left_hand').ids) == 21
-    with pytest.raises(ValueError, match=r"'tail' is not a layout \(coco, .*no group \(body, foot"):
+    reason = r"'tail' is neither a layout \(coco, .*nor a group \(body, foot"
+    with pytest.raises(ValueError, match=reason):
         select_keypoints(meta, 'tail')
     np.testing.assert_array_equal(select_keypoints(meta, ['coco']).ids, coco.ids)
     assert select_keypoints(meta, [17]).ids.tolist() == [17]  # an id
     with pytest.raises(ValueError, match="the layout 'goliath' cannot be joined with others"):
         select_keypoints(meta, ['goliath', 'nose'])
-    with pytest.raises(ValueError, match='keypoints: True is not a layout'):
+    with pytest.raises(ValueError, match='keypoints: True is neither a layout'):
         select_keypoints(meta, [True])
 
 
