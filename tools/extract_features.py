@@ -48,9 +48,10 @@ def main() -> None:
     """Extract."""
     args = parse_args()
     import numpy as np
-    from safetensors.numpy import save_file
+    import torch
 
     from sapiens_common.files.atomic import write_atomically
+    from sapiens_common.files.tensors import save_tensors
     from sapiens_common.progress import Progress
     from sapiens_inference.concurrency import batches, ordered_map, prefetch
     from sapiens_inference.engine.batching import AdaptiveBatch
@@ -110,8 +111,11 @@ def main() -> None:
                 summary.add(item)
             progress.update(len(batch))
     if args.safetensors:
-        joined = {str(path.relative_to(out).with_suffix('')): np.load(path) for path in written}
-        save_file(joined, out / 'features.safetensors')
+        joined = {
+            str(path.relative_to(out).with_suffix('')): torch.from_numpy(np.load(path))
+            for path in written
+        }
+        save_tensors(out / 'features.safetensors', joined, {'format': 'pt'})
     summary.batch_size['features'] = run.size
     summary.wall_seconds = time.monotonic() - started
     summary.write(out / 'summary.json')

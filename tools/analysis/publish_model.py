@@ -27,9 +27,9 @@ def main() -> None:
     )
     args = parser.parse_args()
     import torch
-    from safetensors.torch import save_file
 
     from sapiens_common.checkpoint import read_checkpoint
+    from sapiens_common.files.tensors import save_tensors
     from sapiens_common.weights import sha256_of
 
     source, out = Path(args.checkpoint), Path(args.out)
@@ -41,7 +41,7 @@ def main() -> None:
     name = args.name or (source.parent.name if source.parent.name else source.stem)
     out.mkdir(parents=True, exist_ok=True)
     part = out / f'.{name}.part'
-    save_file(weights, part, metadata={'format': 'pt'})
+    save_tensors(part, weights, {'format': 'pt'})
     path = out / f'{name}-{sha256_of(part)[:8]}.safetensors'
     part.replace(path)
     config = content.meta.get('cfg')

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sapiens_common.checkpoint import encoder_state_dict, read_checkpoint
 from sapiens_common.checkpoint_names import from_published, to_published
 from sapiens_common.compat import require_torch
+from sapiens_common.files.tensors import save_tensors
 from sapiens_common.models.precision import CASTABLE
 from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_inference.outputs.deployment import EXTRA_FILE, KEY
@@ -321,7 +321,7 @@ def convert_checkpoint(
         else:
             # A file must not hold one tensor twice; tied weights become copies.
             unique = {name: value.clone() for name, value in tensors.items()}
-            save_file(unique, aside, metadata={'format': 'pt', 'meta': json.dumps(_plain(meta))})
+            save_tensors(aside, unique, {'format': 'pt', 'meta': json.dumps(_plain(meta))})
         written = read_checkpoint(aside).state_dict
         if set(written) != set(tensors):
             raise ValueError(f'{target}: the names written differ from those of {source}')
