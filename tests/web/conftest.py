@@ -59,7 +59,7 @@ def started_page(root, random_weights, folder):
     assert not list(folder.glob('sapiens-web-*'))
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def page_address(root, random_weights, tmp_path_factory):
     """Address of a page for all tests."""
     with started_page(root, random_weights, tmp_path_factory.mktemp('page')) as address:
@@ -72,9 +72,12 @@ def start_page(root, random_weights, tmp_path):
     return lambda: started_page(root, random_weights, tmp_path)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def browser():
-    """Headless Chromium of the system's packages."""
+    """Headless Chromium of the system's packages.
+
+    Not of the session: workers that other tests fork hold its pipe open, and closing it would wait for them.
+    """
     path = shutil.which('chromium')
     if path is None:
         pytest.skip('no chromium on this machine: apt-get install chromium')
