@@ -176,6 +176,7 @@ def test_a_run_that_goes_wrong_as_a_whole_stops(mean_task, photo, warned):
     for wrong in (dict(max_bad_share=2), dict(batch_size=0)):
         with pytest.raises(ValueError, match='must be'):
             make_plan([task], **wrong)
+    warned.clear()
     make_plan([mean_task(needs_boxes=False)], smooth=True)
     assert warned == ['smooth does nothing for mean: it filters keypoints']
     with pytest.raises(ValueError, match='workers must be at least 1'):
