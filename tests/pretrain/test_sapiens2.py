@@ -237,9 +237,9 @@ def test_grouped_heads_are_shared_by_neighbours():
         torch.testing.assert_close(found[:, head], scores @ v[:, head // 3])
 
 
-@pytest.mark.parametrize('scores', [1, 10, 1 << 20])
+@pytest.mark.parametrize('scores', [1, 10, 150, 1 << 20])
 def test_attention_of_inference_in_bfloat16_on_a_cpu(monkeypatch, scores):
-    """Some queries of a head at a time, with shared heads: as in float32, but for rounding."""
+    """One or some queries of a head, one or all images at a time, with shared heads: as in float32, but for rounding."""
     monkeypatch.setattr('sapiens_pretrain.models.attention._SCORES', scores)
     q, k, v = torch.randn(2, 6, 5, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
     found = attend(q.bfloat16(), k.bfloat16(), v.bfloat16())

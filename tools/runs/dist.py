@@ -1,10 +1,15 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Process groups: NCCL with GPUs, gloo without."""
 
+import gc
 import os
 
 import torch
 import torch.distributed as dist
+
+# Before there is a group: its functions keep the one of the time of their import as a default, and torch imports them
+# late otherwise.
+import torch.distributed.nn.functional
 from mmengine.dist import init_dist
 
 
@@ -30,10 +35,12 @@ def init_process_group(launcher: str) -> None:
 def leave_process_group() -> None:
     """Leave the group after a run that succeeded.
 
-    Threads of a group that is still there can abort a process that exits. After an error it stays: leaving
-    waits for other ranks, which may be gone, and the launcher would wait with it.
+    Threads of a group that is still there can abort a process that exits, and a model that is not collected yet
+    keeps them: runner, hooks and model refer to each other. After an error the group stays: leaving waits for other
+    ranks, which may be gone, and the launcher would wait with it.
     """
     if dist.is_initialized():
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -83,21 +83,21 @@ def refine_udp(heatmaps: Tensor, peaks: Tensor, scores: Tensor, kernel_size: int
     sensitive = (positive & ~(amplification < _MOST_AMPLIFICATION)).nonzero()[:, 0]
     if len(sensitive):
         maps, starts = heatmaps[sensitive].float().cpu().numpy(), peaks[sensitive].cpu().numpy()
-        found = [
-            _upstream(one, start, kernel_size) for one, start in zip(maps, starts, strict=True)
-        ]
-        points[sensitive] = torch.from_numpy(np.stack(found)).to(points)
+        points[sensitive] = torch.from_numpy(_upstream(maps, starts, kernel_size)).to(points)
     return torch.where(positive[:, None], points, -1.0)
 
 
-def _upstream(heatmap: np.ndarray, peak: np.ndarray, kernel_size: int) -> np.ndarray:
-    """Mmpose's refined position (2,) of one map (H, W); the peak where its Hessian has no inverse."""
-    # It changes both arrays.
-    start = peak[None, None].astype(np.float32)
+def _upstream(heatmaps: np.ndarray, peaks: np.ndarray, kernel_size: int) -> np.ndarray:
+    """Mmpose's refined positions (M, 2) of maps (M, H, W); the peak where a Hessian has no inverse."""
+    starts = peaks.astype(np.float32)
     try:
-        return refine_keypoints_dark_udp(start, heatmap[None].copy(), kernel_size)[0, 0]
-    except np.linalg.LinAlgError:
-        return peak.astype(np.float32)
+        # It changes both arrays.
+        return refine_keypoints_dark_udp(starts[None].copy(), heatmaps.copy(), kernel_size)[0]
+    except np.linalg.LinAlgError:  # of one map, and it does not say of which
+        if len(heatmaps) == 1:
+            return starts
+        parts = zip(np.array_split(heatmaps, 2), np.array_split(peaks, 2), strict=True)
+        return np.concatenate([_upstream(*part, kernel_size) for part in parts])
 
 
 def _blur_around(heatmaps: Tensor, peaks: Tensor, taps: Tensor) -> Tensor:

@@ -4,6 +4,8 @@
 Shape letters: B images, N tokens, h query heads, k key-value heads, d channels of a head.
 """
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 from packaging.version import Version
@@ -25,14 +27,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         # In training, PyTorch's attention on CPUs is three times as fast in float32 as in bfloat16.
         with torch.autocast('cpu', enabled=False):
             return attend(q.float(), k.float(), v.float())
-    if q.device.type == 'cpu' and q.dtype == torch.bfloat16 and _runs_eagerly(q):
-        return _attend_by_head(q, k, v)
     groups = q.shape[1] // k.shape[1]
-    if groups == 1:
-        return F.scaled_dot_product_attention(q, k, v)
-    if _HAS_GROUPS and q.is_cuda and q.dtype in (torch.float16, torch.bfloat16):
-        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
-    k, v = (x[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for x in (k, v))
+    if groups > 1:
+        if _HAS_GROUPS and q.is_cuda and q.dtype in (torch.float16, torch.bfloat16):
+            return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+        k, v = (x[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for x in (k, v))
+    if q.device.type == 'cpu' and q.dtype == torch.bfloat16 and _runs_eagerly(q):
+        return _attend_in_parts(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
@@ -41,25 +42,27 @@ def _runs_eagerly(q: Tensor) -> bool:
     return not q.requires_grad and not (_TORCH >= (2, 3) and torch.compiler.is_compiling())
 
 
-def _attend_by_head(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention in bfloat16 on a CPU, for some queries of a head at a time.
+def _attend_in_parts(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention in bfloat16 on a CPU: some queries of a head at a time, or some images where their scores are few.
 
-    The scores of so many fit into the cache, and the matrix products run at the full speed of bfloat16, which those
-    inside PyTorch's kernel do not without AMX: 2.6 times as fast for 3072 tokens.
+    The scores of a part fit into the cache, and the matrix products run at the full speed of bfloat16, which those
+    inside PyTorch's kernel do not without AMX: 2.6 times as fast for 3072 tokens, twice as fast for 192.
     """
     batch, heads, count, width = q.shape
-    groups = heads // k.shape[1]
-    rows = max(1, _SCORES // k.shape[2])
+    parts: list[tuple[int | slice, ...]]
+    if images := _SCORES // (heads * count * k.shape[2]):
+        # Products of single heads would be so small that the threads wait for each other at every one.
+        parts = [(slice(start, start + images),) for start in range(0, batch, images)]
+    else:
+        rows = max(1, _SCORES // k.shape[2])
+        queries = [slice(start, start + rows) for start in range(0, count, rows)]
+        parts = list(product(range(batch), range(heads), queries))
     output = q.new_empty(batch, count, heads, width).transpose(1, 2)
     with torch.autocast('cpu', enabled=False):
         q = q * width**-0.5
-        for index in range(batch):
-            for head in range(heads):
-                keys, values = k[index, head // groups], v[index, head // groups]
-                for start in range(0, count, rows):
-                    some = slice(start, start + rows)
-                    scores = torch.softmax(q[index, head, some] @ keys.T, -1)
-                    output[index, head, some] = scores @ values
+        for part in parts:
+            keys, values = k[part[:2]], v[part[:2]]
+            output[part] = torch.softmax(q[part] @ keys.mT, -1) @ values
     return output
 
 
