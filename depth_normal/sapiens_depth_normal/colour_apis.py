@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from sapiens_common.files.images import IMAGE_SUFFIXES, read_image
+from sapiens_common.transforms.random_background import scale_to_cover
 from sapiens_common.visualization import beside
 from sapiens_common.visualization.dense import BACKGROUND, by_bands
 from sapiens_inference.engine.dense import DenseInferencer, paste
@@ -219,9 +220,6 @@ def read_background(background: str) -> np.ndarray:
 def cover(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Scale a picture, aspect kept, until it covers (height, width), and take its middle."""
     height, width = shape[:2]
-    scale = max(height / picture.shape[0], width / picture.shape[1])
-    size = max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = cv2.resize(picture, size, interpolation=interpolation)
-    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    picture = scale_to_cover(picture, height, width)
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     return picture[top : top + height, left : left + width]

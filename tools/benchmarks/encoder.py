@@ -18,6 +18,7 @@ from benchmarks.harness import (
 )
 from torch import Tensor, nn
 
+from sapiens_pretrain.models.attention import attend
 from sapiens_pretrain.models.vit import resolve_arch
 
 from .models import encoder, input_size, is_second, lowered, without_sdpa
@@ -131,6 +132,7 @@ def measure_attention(settings: Settings) -> Comparison:
         'without SDPA': plain,
         'SDPA, its own choice': lambda: attention(q, k, v),
         f'SDPA, heads padded to {width + padded}': aligned,
+        "the suite's": lambda: attend(q, k, v),
     }
     if settings.on_gpu:
         from torch.nn.attention import SDPBackend, sdpa_kernel

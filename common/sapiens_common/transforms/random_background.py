@@ -89,14 +89,18 @@ def _person(results: dict[str, Any]) -> np.ndarray:
 
 def random_cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale a picture, aspect kept, until it covers (height, width), and cut a random window."""
-    scale = max(height / picture.shape[0], width / picture.shape[1])
-    new_width = max(width, round(picture.shape[1] * scale))
-    new_height = max(height, round(picture.shape[0] * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = cv2.resize(picture, (new_width, new_height), interpolation=interpolation)
-    top = np.random.randint(new_height - height + 1)
-    left = np.random.randint(new_width - width + 1)
+    picture = scale_to_cover(picture, height, width)
+    top = np.random.randint(picture.shape[0] - height + 1)
+    left = np.random.randint(picture.shape[1] - width + 1)
     return picture[top : top + height, left : left + width]
+
+
+def scale_to_cover(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The smallest size of a picture, aspect kept, that covers (height, width)."""
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    size = max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(picture, size, interpolation=interpolation)
 
 
 def _match_colors(image: np.ndarray, person: np.ndarray, picture: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ class Report:
             'done': self.total['done'],
             'aside': self.total['aside'],
             'per_second': round(self.rate, 3),
-            'seconds_left': None if estimate is None else round(estimate, 1),
+            'seconds_left': None if estimate is None else round(estimate, 3),
             'deaths': self.deaths,
             **more,
         }
