@@ -28,7 +28,7 @@ def test_stages_take_sizes_of_the_second_generation(tmp_path):
     assert main(['encoder', '--quick', '--sizes', 'sapiens2_tiny', '--json', str(file)]) == 0
     [stage] = json.loads(file.read_text())['stages']
     cases = stage['comparisons'][0]['cases']
-    assert [case['name'] for case in cases] == ['SDPA, float32', 'SDPA, bfloat16']
+    assert [case['name'] for case in cases] == ['this encoder, float32', 'this encoder, bfloat16']
 
 
 @pytest.mark.parametrize('size', [*ARCH_ZOO, *(f'sapiens2_{size}' for size in SAPIENS2_ZOO)])

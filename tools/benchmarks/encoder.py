@@ -75,7 +75,7 @@ def _measure(size: str, batch: int, model: nn.Module, settings: Settings) -> Com
         ways[_BASELINE], dtypes[_BASELINE] = _forward(without_sdpa(model), images), 'float32'
     for dtype in ('float32', 'bfloat16'):
         lower = lowered(model, dtype, settings)
-        models = {'SDPA': lower}
+        models = {'this encoder': lower}
         if settings.compile_mode:
             models[f'compiled, {settings.compile_mode}'] = torch.compile(
                 lower, mode=settings.compile_mode
@@ -132,7 +132,7 @@ def measure_attention(settings: Settings) -> Comparison:
         'without SDPA': plain,
         'SDPA, its own choice': lambda: attention(q, k, v),
         f'SDPA, heads padded to {width + padded}': aligned,
-        "the suite's": lambda: attend(q, k, v),
+        "this encoder's": lambda: attend(q, k, v),
     }
     if settings.on_gpu:
         from torch.nn.attention import SDPBackend, sdpa_kernel
