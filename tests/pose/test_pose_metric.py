@@ -90,13 +90,18 @@ def test_metric_returns_every_group_and_dumps_coco_json(reference, tmp_path, gol
     assert set(dumped[0]) >= {'image_id', 'category_id', 'keypoints', 'score'}
 
 
-def test_files_without_area_and_crowds_are_evaluated(reference, tmp_path):
+@pytest.mark.parametrize('lacks', ['nothing else', 'categories', 'category_id too'])
+def test_files_without_area_and_crowds_are_evaluated(reference, tmp_path, lacks):
     truth, predictions, _ = copy.deepcopy(reference)
     for annotation in truth['annotations']:
         annotation.update(iscrowd=0, area=0.53 * annotation['bbox'][2] * annotation['bbox'][3])
     (tmp_path / 'whole.json').write_text(json.dumps(truth))
     for annotation in truth['annotations']:
         del annotation['iscrowd'], annotation['area']
+        if lacks == 'category_id too':
+            del annotation['category_id']
+    if lacks != 'nothing else':
+        del truth['categories']
     (tmp_path / 'bare.json').write_text(json.dumps(truth))
 
     def body(prediction):
