@@ -78,7 +78,7 @@ def main() -> int:
                 for way, rate in best.items():
                     key = {'task': task, 'way': way, 'images': images, 'seed': seed}
                     study.run(part='figures', rate=rate, **key)
-    study.report(TASKS, LABELS)
+    study.report(TASKS, LABELS, best)
     return 0
 
 

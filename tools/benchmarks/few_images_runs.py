@@ -111,8 +111,16 @@ class Study:
             )
         return config
 
-    def report(self, tasks: dict[str, str], labels: dict[str, str]) -> None:
-        """Print the table, and draw it with the standard deviation over seeds as error bars."""
+    def report(
+        self, tasks: dict[str, str], labels: dict[str, str], rates: dict[str, float]
+    ) -> None:
+        """Print the table, and draw it with the standard deviation over seeds as error bars.
+
+        Args:
+            tasks: Name of the metric of each task.
+            labels: Name of each way.
+            rates: The encoder's rate of each way; runs with others are not counted.
+        """
         import matplotlib
 
         matplotlib.use('Agg')
@@ -125,7 +133,9 @@ class Study:
             print(f'\n| {metric} | ' + ' | '.join(f'{count} images' for count in counts) + ' |')
             print('|---' * (len(counts) + 1) + '|')
             for number, (way, label) in enumerate(labels.items()):
-                key = {'part': 'figures', 'task': task, 'way': way}
+                if way not in rates:
+                    continue
+                key = {'part': 'figures', 'task': task, 'way': way, 'rate': rates[way]}
                 if not all(len(self.table.values(**key, images=count)) for count in counts):
                     continue
                 scale = 100 if task == 'points' else 1
