@@ -1,7 +1,7 @@
 # Sapiens2-tiny, albedo on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 3000 --out data/synthetic
-#   bash tools/dist_train.sh configs/albedo/sapiens2_tiny_synthetic.py 2 --amp
-# Hardware: two CPU cores. Time: 35 minutes in one process, on cores shared with others.
+#   bash tools/dist_train.sh configs/albedo/sapiens2_tiny_synthetic.py 1 --amp
+# Hardware: a CPU core. Time: 35 minutes on a core shared with others.
 # Expected: MAE 0.080, each person's own mean colour 0.131, on the 300 people held out (docs/sapiens2.md).
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_render_people.py', '../normal/_base_/sapiens2_tiny.py'

@@ -1,7 +1,7 @@
 # Sapiens2-tiny, pointmaps in metres, on rendered people, at 128 x 96, from scratch.
 #   python tools/data/render_humans.py --preset quickstart --count 3000 --out data/synthetic
-#   bash tools/dist_train.sh configs/pointmap/sapiens2_tiny_synthetic.py 2 --amp
-# Hardware: two CPU cores. Time: 16 minutes in one process on one core, some of them shared.
+#   bash tools/dist_train.sh configs/pointmap/sapiens2_tiny_synthetic.py 1 --amp
+# Hardware: a CPU core. Time: 16 minutes, a part of it shared with others.
 # Expected: 0.28 m, a plane at the median distance 0.41, on the 300 people held out (docs/sapiens2.md).
 _base_ = [
     '../_base_/sizes/sapiens2_tiny.py', '_base_/sapiens2_render_people.py', '../normal/_base_/sapiens2_tiny.py'
