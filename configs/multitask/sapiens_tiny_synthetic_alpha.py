@@ -6,12 +6,14 @@
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic_box.py']
 
-max_iters = 300
+max_iters = 400
 warmup = 50
 model = dict(trained=['matting'], backbone=dict(frozen_stages=6))  # all of the encoder
 
 load = dict(type='sapiens_depth_normal.LoadMaps', siblings=['mask', 'alpha'])
-train_pipeline = [load, _base_.window, _base_.colours, _base_.matte, _base_.pack]
+train_pipeline = [
+    load, _base_.window, _base_.grey, _base_.colours, _base_.matte, _base_.degrade, _base_.pack
+]
 for part in _base_.train_dataloader.dataset.datasets:
     part.pipeline = train_pipeline
 del part

@@ -16,16 +16,21 @@ test_dataloader = val_dataloader
 
 model = dict(trained=['pose', 'seg', 'depth', 'normal'])
 load = dict(everything, siblings=['mask', 'depth', 'normal', 'segmentation'])
-window = dict(_base_.window, scale=(0.85, 1.2), half_prob=0.05, max_angle=20)
+# Photographs differ from renders in colours and sharpness: these must not be what a person is found by.
+grey = dict(type='mmcv.RandomGrayscale', prob=0.2, keep_channels=True)
+colours = dict(_base_.colours, channel_swap=True)
+degrade = dict(type='sapiens_common.Degrade', jpeg=0.2, resolution=0.2, blur=0.2, noise=0.2)
 depth = dict(type='sapiens_depth_normal.NormalizeDepth')
-train_pipeline = [load, window, _base_.weigh, depth, _base_.colours, _base_.pack]
+train_pipeline = [
+    load, _base_.window, _base_.weigh, depth, grey, colours, degrade, _base_.pack
+]
 people = dict(_base_.people, pipeline=train_pipeline)
 upright = dict(people, data_root=data_root, ann_file='annotations/upright.json')
-most = dict(people, data_root=data_root, ann_file='annotations/most.json')
+everybody = dict(people, data_root=data_root, ann_file='annotations/person_keypoints_train.json')
 easy = dict(people, data_root=easy_root, ann_file='annotations/person_keypoints_train.json')
 train_dataloader = dict(
     batch_size=32,
-    dataset=dict(_delete_=True, type='ConcatDataset', datasets=[upright, most, easy]))
+    dataset=dict(_delete_=True, type='ConcatDataset', datasets=[upright, everybody, easy]))
 optim_wrapper = dict(
     optimizer=dict(lr=lr),
     paramwise_cfg=dict(custom_keys={'tasks': dict(lr_mult=3.0), 'tasks.pose': dict(lr_mult=1.0)}),

@@ -5,12 +5,14 @@
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic_box.py']
 
-max_iters = 3250
+max_iters = 8000
 warmup = 200
 model = dict(trained=['pose'], tasks=dict(pose=dict(head=dict(trained=70))))  # those off the face
 
 load = dict(type='sapiens_depth_normal.LoadMaps', siblings=[])
-train_pipeline = [load, _base_.window, _base_.weigh, _base_.colours, _base_.pack]
+train_pipeline = [
+    load, _base_.window, _base_.weigh, _base_.grey, _base_.colours, _base_.degrade, _base_.pack
+]
 for part in _base_.train_dataloader.dataset.datasets:
     part.pipeline = train_pipeline
 del part
