@@ -51,7 +51,7 @@ if [ -n "$data" ]; then
         model.backbone.init_cfg.checkpoint="$box")
 else
     rendered=1
-    config=configs/pose/sapiens_tiny_synthetic_from_box.py
+    config=configs/pose/sapiens_tiny_synthetic_from_bundled.py
     data=$out/data
     images=$data/images
     options=(data_root="$data")
@@ -114,3 +114,4 @@ echo "  table     $out/evaluation.txt"
 echo "  pictures  $pictures/pose, and $out/first of the bundled model"
 [ ! -f "$data/preview.png" ] || echo "  data      $data/preview.png"
 echo "  model     $checkpoint"
+echo "  next      source .venv/bin/activate"

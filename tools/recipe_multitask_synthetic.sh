@@ -26,7 +26,7 @@ train() { # CONFIG NAME ITERATIONS OPTION...: continues a run that was stopped
 }
 # Keypoints alone, then all tasks but mattes, then these alone; on everybody, upright people twice, and the easy ones.
 train sapiens_tiny_synthetic_pose pose "${FIRST:-8000}"
-train sapiens_tiny_synthetic_box multitask "${SECOND:-1500}" first_stage="$(cat "$out/pose/last_checkpoint")"
+train sapiens_tiny_synthetic_bundled multitask "${SECOND:-1500}" first_stage="$(cat "$out/pose/last_checkpoint")"
 train sapiens_tiny_synthetic_alpha alpha "${THIRD:-400}" first_stage="$(cat "$out/multitask/last_checkpoint")"
 
 "$python" tools/convert/checkpoint.py "$(cat "$out/alpha/last_checkpoint")" \

@@ -182,6 +182,12 @@ def load_state_dict_strict(
 
     Published names of Sapiens2 are understood (:mod:`~sapiens_common.checkpoint_names`).
 
+    Args:
+        module: What the weights are for.
+        state_dict: Names to tensors.
+        path: The file's name in messages.
+        skipped: Names that were left out on purpose, for the report.
+
     Raises:
         ValueError: Names or shapes differ, or weights are quantised; the text lists them and says what
             to do.

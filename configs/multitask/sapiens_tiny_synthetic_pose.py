@@ -3,7 +3,7 @@
 # tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
 # Hardware: one CPU core. Time: half an hour.
 # Expected: docs/model_card.md.
-_base_ = ['sapiens_tiny_synthetic_box.py']
+_base_ = ['sapiens_tiny_synthetic_bundled.py']
 
 max_iters = 8000
 warmup = 200

@@ -1,4 +1,4 @@
-# 308 keypoints on rendered people, at 128 x 96, from scratch; sapiens_tiny_synthetic_from_box.py starts further on.
+# 308 keypoints on rendered people, at 128 x 96, from scratch; sapiens_tiny_synthetic_from_bundled.py starts further on.
 #   python tools/data/render_humans.py --preset quickstart --count 600 --out data/synthetic
 #   bash tools/dist_train.sh configs/pose/sapiens_tiny_synthetic.py 2
 # Hardware: two CPU cores. Time: seven minutes.

@@ -25,10 +25,10 @@ class TaskInfo:
         data: Data of its published models: ``sapiens_1b/<name>_<data>``. Those of Sapiens2 are named after the
             task alone.
         files: What one image makes in the output folder, beside the picture ``<stem>.jpg``.
+        result: The array of the result, for tests and measurements.
         heads: How a checkpoint of the task is recognised: the name of a weight, and by its number of output
             channels the data that the shipped config is named after. Where several tasks fit, the last
             one counts: its weight is in no other.
-        result: The array of the result, for tests and measurements.
     """
 
     name: str

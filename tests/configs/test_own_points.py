@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The way to own points of docs/reliability.md, from leaves with other points, of both generations."""
+"""The way to own points of docs/pose.md, from leaves with other points, of both generations."""
 
 import pytest
 import torch

@@ -32,7 +32,7 @@ ELSEWHERE = {
     ('inference.md', 'run_tasks('): 'inference/test_inference_docs.py',
     ('migration.md', 'ViTPose-base'): 'docs/test_migration.py',
     ('parity.md', 'normal_offset'): 'depth_normal/test_dense_recipes.py',
-    ('reliability.md', 'my_points.py'): 'reliability/test_own_keypoints.py',
+    ('pose.md', 'my_points.py'): 'reliability/test_own_keypoints.py',
     ('segmentation.md', 'my_garments.py'): 'seg/test_seg_configs.py',
     ('training.md', 'TensorboardVisBackend'): 'tools/test_vis_backends.py',
 }

@@ -159,7 +159,7 @@ def test_a_quarter_of_the_tokens(root):
 def test_the_quick_start_begins_with_the_bundled_encoder(root):
     init_default_scope('mmpose')
     model = MODELS.build(
-        Config.fromfile(root / 'configs/pose/sapiens_tiny_synthetic_from_box.py').model
+        Config.fromfile(root / 'configs/pose/sapiens_tiny_synthetic_from_bundled.py').model
     )
     model.init_weights()
     stored = read_checkpoint(find_weights('sapiens_tiny/multitask_synthetic')).state_dict

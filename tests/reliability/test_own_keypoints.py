@@ -1,5 +1,5 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""The walk-through of docs/reliability.md for a user's own keypoints, as it is written there."""
+"""The walk-through of docs/pose.md for a user's own keypoints, as it is written there."""
 
 import re
 
@@ -9,8 +9,8 @@ import pytest
 @pytest.fixture
 def walk(root):
     """Commands and the config of the walk-through."""
-    text = (root / 'docs/reliability.md').read_text(encoding='utf-8')
-    text = text[text.index('## Your own keypoints') :]
+    text = (root / 'docs/pose.md').read_text(encoding='utf-8')
+    text = re.split('^## ', text[text.index('## Your own keypoints') :], flags=re.MULTILINE)[1]
     (config,) = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
     config = re.sub('^   ', '', config, flags=re.MULTILINE)
     commands = re.findall(r'^ *((?:python|bash) tools/.*)$', text, re.MULTILINE)

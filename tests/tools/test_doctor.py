@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from importlib import metadata
+from importlib.util import spec_from_file_location
 from types import SimpleNamespace
 
 import pytest
@@ -109,10 +110,21 @@ def test_version_windows(installed, versions, name, status, fix):
     assert fix in finding.fix
 
 
-def test_shadowed_by_another_copy(installed):
-    installed(mmengine='0.8.4')
+@pytest.mark.parametrize('module', ['mmengine', 'mmpose'])
+def test_shadowed_by_another_copy(monkeypatch, tmp_path, module):
+    assert not list(libraries.check_shadowed_libraries())
+    copy = tmp_path / module
+    copy.mkdir()
+    (copy / '__init__.py').touch()
+    (copy / 'version.py').write_text("__version__ = '0.8.4'\n")
+    found = spec_from_file_location(module, copy / '__init__.py')
+    real = libraries.find_spec
+    monkeypatch.setattr(
+        libraries, 'find_spec', lambda name: found if name == module else real(name)
+    )
     (finding,) = libraries.check_shadowed_libraries()
     assert finding.status is Status.ERROR
+    assert f'{copy} is version 0.8.4' in finding.found
     assert 'edited' in finding.fix
 
 

@@ -1,8 +1,8 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Checks of Python, torch and the OpenMMLab libraries: versions, and whether their parts work."""
 
-import importlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -130,17 +130,22 @@ def check_windows() -> Iterator[Finding]:
 
 
 def check_shadowed_libraries() -> Iterator[Finding]:
-    """Whether an imported library is the installed one: edited copies use the same import names."""
-    for module in _REQUIRED:
+    """Whether what Python would import is what is installed: edited copies use the same import names."""
+    for module in _NEEDED_FOR:
         names = [name for name, _, _ in WINDOWS[module] if version_of(name)]
         if not names:
             continue
-        imported = importlib.import_module(module)
-        if imported.__version__ != version_of(names[0]):
+        spec = find_spec(module)
+        assert spec is not None and spec.origin is not None  # it is installed
+        folder = Path(spec.origin).parent
+        stated = re.search(
+            r"^__version__ = '(.+)'", (folder / 'version.py').read_text('utf-8'), re.M
+        )
+        if stated is None or stated[1] != version_of(names[0]):
             yield Finding(
                 f'{module} source',
                 ERROR,
-                f'{imported.__file__} is version {imported.__version__}, installed is '
+                f'{folder} is version {stated[1] if stated else "unknown"}, installed is '
                 f'{version_of(names[0])}',
                 'another copy (the original Sapiens repository ships edited ones) comes first on the '
                 'path: take its folder out of PYTHONPATH or uninstall it',

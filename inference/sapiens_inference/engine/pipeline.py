@@ -15,7 +15,6 @@ import errno
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -25,54 +24,17 @@ from mmengine.logging import MMLogger
 from sapiens_inference.concurrency import batches, ordered_map, prefetch
 from sapiens_inference.engine.batching import AdaptiveBatch
 from sapiens_inference.engine.crops import Crop, CropQueue, Slot, reason_of, run_each
+from sapiens_inference.engine.plan import Plan
 from sapiens_inference.engine.task import Task
-from sapiens_inference.inputs.boxes import BoxFinder
-from sapiens_inference.inputs.masks import MaskFinder
 from sapiens_inference.inputs.sources import Inputs, decode
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.summary import Stopwatch, Summary, library_versions
-from sapiens_inference.outputs.writers import Writer
 
 STAGE_BYTES = 1 << 29
 """A stage gathers no more images and maps than this, so batches of very large photos are smaller."""
 
 # Errors that are the fault of the disk, not of an item.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-
-
-@dataclass
-class Plan:
-    """What a run does with its items.
-
-    Attributes:
-        tasks: In the order they run; segmentation before what uses its mask.
-        boxes: Finds people; None runs dense tasks on the whole image.
-        masks: Finds person masks; None for none.
-        mask_from_results: Whether a task that tells people from background gives later tasks the mask.
-        crops: Whether tasks that could run on the whole image run on people's boxes.
-        batch_size: Model inputs per batch.
-        max_bad_share: A run stops when more of its inputs have failed; 1 never stops.
-        detector_batch: Images per detector batch.
-        workers: Threads for decoding, cropping, drawing and writing.
-        asked: What of the user's wishes changes results and is no task's own, such as the name of a file of boxes.
-        writers: One per task that writes files.
-        finishers: Called in order for each item after all tasks (tracking and smoothing state).
-        trackers: Called in order for each item after its boxes are known.
-    """
-
-    tasks: Sequence[Task]
-    boxes: BoxFinder | None = None
-    masks: MaskFinder | None = None
-    mask_from_results: bool = False
-    crops: bool = False
-    batch_size: int = 8
-    max_bad_share: float = 1.0
-    detector_batch: int = 8
-    workers: int = 4
-    asked: dict[str, Any] = field(default_factory=dict)
-    writers: list[Writer] = field(default_factory=list)
-    trackers: Sequence[Callable[[Item], None]] = ()
-    finishers: Sequence[Callable[[Item], None]] = ()
 
 
 class Pipeline:

@@ -1,19 +1,56 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
-"""From what a user asks for to the plan of a run."""
+"""The plan of a run, and the way to it from what a user asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import MMLogger
 
-from sapiens_inference.engine.pipeline import Plan
 from sapiens_inference.engine.task import Task
 from sapiens_inference.engine.tracking import FrameTracker
 from sapiens_inference.inputs.boxes import BoxFinder, find_boxes
-from sapiens_inference.inputs.masks import find_masks
+from sapiens_inference.inputs.masks import MaskFinder, find_masks
+from sapiens_inference.items import Item
+from sapiens_inference.outputs.writers import Writer
+
+
+@dataclass
+class Plan:
+    """What a run does with its items.
+
+    Attributes:
+        tasks: In the order they run; segmentation before what uses its mask.
+        boxes: Finds people; None runs dense tasks on the whole image.
+        masks: Finds person masks; None for none.
+        mask_from_results: Whether a task that tells people from background gives later tasks the mask.
+        crops: Whether tasks that could run on the whole image run on people's boxes.
+        batch_size: Model inputs per batch.
+        max_bad_share: A run stops when more of its inputs have failed; 1 never stops.
+        detector_batch: Images per detector batch.
+        workers: Threads for decoding, cropping, drawing and writing.
+        asked: What of the user's wishes changes results and is no task's own, such as the name of a file of boxes.
+        writers: One per task that writes files.
+        trackers: Called in order for each item after its boxes are known.
+        finishers: Called in order for each item after all tasks (tracking and smoothing state).
+    """
+
+    tasks: Sequence[Task]
+    boxes: BoxFinder | None = None
+    masks: MaskFinder | None = None
+    mask_from_results: bool = False
+    crops: bool = False
+    batch_size: int = 8
+    max_bad_share: float = 1.0
+    detector_batch: int = 8
+    workers: int = 4
+    asked: dict[str, Any] = field(default_factory=dict)
+    writers: list[Writer] = field(default_factory=list)
+    trackers: Sequence[Callable[[Item], None]] = ()
+    finishers: Sequence[Callable[[Item], None]] = ()
 
 
 def make_plan(

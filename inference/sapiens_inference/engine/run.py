@@ -14,8 +14,8 @@ from mmengine.logging import MMLogger
 from sapiens_common.progress import Progress
 from sapiens_common.visualization import sheet
 from sapiens_common.visualization.canvas import PAPER
-from sapiens_inference.engine.pipeline import Pipeline, Plan
-from sapiens_inference.engine.plan import make_plan
+from sapiens_inference.engine.pipeline import Pipeline
+from sapiens_inference.engine.plan import Plan, make_plan
 from sapiens_inference.engine.task import Task
 from sapiens_inference.inputs.sources import open_inputs
 from sapiens_inference.items import Item

@@ -1,5 +1,5 @@
 # What the bundled weights were trained with, second stage: all tasks but mattes, easy people more often than hard ones.
-#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_box.py 1 --amp --cfg-options first_stage=FILE
+#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_bundled.py 1 --amp --cfg-options first_stage=FILE
 # after sapiens_tiny_synthetic_pose.py; tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
 # Hardware: one CPU core. Time: twenty minutes.
 # Expected: docs/model_card.md.
