@@ -49,17 +49,21 @@ class DenseVisualizationHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         images = list(data_batch['inputs'][: self.max_samples])
         samples = [sample.clone() for sample in data_batch['data_samples'][: self.max_samples]]
-        for image, sample in zip(images, samples, strict=True):
-            # Predict where the labels are: at the size of the input, padding included.
-            sample.set_metainfo({'ori_shape': image.shape[1:], 'padding_size': (0, 0, 0, 0)})
+        # Predict where the labels are: the whole input, padding included, at their size, which may be smaller.
+        shapes = [sample.gt_mask.data.shape[-2:] for sample in samples]
+        for shape, sample in zip(shapes, samples, strict=True):
+            sample.set_metainfo({'ori_shape': shape, 'padding_size': (0, 0, 0, 0)})
         model.eval()
         with torch.no_grad():
             found = model.val_step({'inputs': images, 'data_samples': samples})
         model.train()
-        rows = [
-            comparison(image.permute(1, 2, 0).cpu().numpy(), sample)
-            for image, sample in zip(images, found, strict=True)
+        photos = [
+            cv2.resize(
+                image.permute(1, 2, 0).cpu().numpy(), shape[::-1], interpolation=cv2.INTER_AREA
+            )
+            for image, shape in zip(images, shapes, strict=True)
         ]
+        rows = [comparison(photo, sample) for photo, sample in zip(photos, found, strict=True)]
         self._write(runner, f'train_{runner.iter + 1}', rows)
 
     def before_val_epoch(self, runner: Runner) -> None:

@@ -43,11 +43,11 @@ class PackMultitask(PackMaps):
         sample = packed['data_samples']
         size = np.array(results['img'].shape[1::-1], np.float64)  # (w, h)
         original = np.array(results['ori_shape'][1::-1], np.float64)
-        # mmpose maps points of the input back by scale and centre, without the half pixel by which the
-        # first pixels' middles are moved when the image is resized; the centre takes it up.
-        center = original / 2 + 0.5 * original / size - 0.5 + results.get('crop_corner', (0, 0))
+        # UDP's scale spans the middles of the first and the last pixel, a resized image their outer edges.
+        scale = original * (size - 1) / size
+        center = original / 2 - 0.5 + results.get('crop_corner', (0, 0))
         sample.set_metainfo(
-            {'input_size': tuple(size), 'input_scale': original, 'input_center': center}
+            {'input_size': tuple(size), 'input_scale': scale, 'input_center': center}
         )
         box = results.get('bbox', np.array([[0, 0, *original]], np.float32))
         sample.gt_instances = InstanceData(

@@ -1,12 +1,16 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Comparison pictures show what they say; the picture of the normals' convention is true."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
+import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from sapiens_depth_normal.hooks import DenseVisualizationHook
 from sapiens_depth_normal.visualization import comparison, comparison_sheet, error_picture
 
 GREY = (128, 128, 128)
@@ -90,6 +94,29 @@ def test_diverged_predictions_and_tiny_masks_do_not_stop_a_run():
     mask[0, 3, 3] = 1
     assert len(comparison(photo, sample_of(gt_mask=mask, **maps))) == 1
     assert len(comparison(photo, sample_of(gt_mask=mask + 1, **maps))) == 7
+
+
+class Model(torch.nn.Module):
+    """Predicts a ramp of the size that it is asked for."""
+
+    def val_step(self, data):
+        for sample in data['data_samples']:
+            ramp = torch.linspace(0, 1, sample.ori_shape[0])[None, :, None]
+            sample.pred_depth_map = PixelData(data=ramp.expand(1, *sample.ori_shape).clone())
+        return data['data_samples']
+
+
+@pytest.mark.parametrize('labels', [(64, 48), (32, 24)])
+def test_labels_may_be_smaller_than_the_input(tmp_path, labels):
+    sample = SegDataSample(metainfo={'ori_shape': (500, 400)})
+    sample.gt_mask = PixelData(data=torch.ones(1, *labels))
+    sample.gt_depth_map = PixelData(data=torch.rand(1, *labels))
+    runner = SimpleNamespace(model=Model(), iter=0, work_dir=tmp_path)
+    batch = {'inputs': [torch.zeros(3, 64, 48, dtype=torch.uint8)], 'data_samples': [sample]}
+    DenseVisualizationHook(interval=1).after_train_iter(runner, 0, batch)
+    assert cv2.imread(str(tmp_path / 'vis_data/train_1.jpg')) is not None
+    assert sample.ori_shape == (500, 400)  # the batch stays as it was
+    assert runner.model.training
 
 
 def test_picture_of_the_convention(root):

@@ -122,9 +122,9 @@ class Model:
                 shrinking, enlarging = way.split(' if the width shrinks, else ')
                 way = shrinking if self.width < columns else enlarging
             crop = cv2.resize(crop, (self.width, self.height), interpolation=INTERPOLATION[way])
-        scale = np.array([columns, rows], float)
-        # Middles of first pixels move by half a pixel when an image is resized.
-        centre = scale / 2 + 0.5 * scale / (self.width, self.height) - 0.5 + (x1, y1)
+        # Of keypoints: from the middle of the first pixel to that of the last, not between outer edges.
+        size, whole = np.array([self.width, self.height]), np.array([columns, rows])
+        scale, centre = whole * (size - 1) / size, whole / 2 - 0.5 + (x1, y1)
         return Placed(crop, (x1, y1, x2, y2), padding, centre, scale)
 
     def to_aspect(self, size: Any) -> tuple[float, float]:
