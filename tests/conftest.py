@@ -101,7 +101,7 @@ def run_command(root, run_tool):
             return run_tool(tool, *arguments, *more)
         done = subprocess.run(
             [program, str(root / tool), *arguments, *more],
-            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable},
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'SAPIENS_PYTHON': sys.executable},
             capture_output=True,
             text=True,
         )

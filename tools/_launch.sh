@@ -1,9 +1,10 @@
-# Sourced by the launchers: what training and testing have in common.
+# Sourced by the launchers and recipes: what training and testing have in common.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# The environment that tools/install.sh made, else the caller's.
-python=${PYTHON:-$here/../.venv/bin/python}
+# The environment that tools/install.sh made, else the caller's. PYTHON is what install.sh builds it from.
+python=$here/../.venv/bin/python
 [ -x "$python" ] || python=python
+python=${SAPIENS_PYTHON:-$python}
 
 # torchrun_tool GPUS TOOL ARGS...: GPUS processes here (gloo on the CPU when there is no GPU), as one
 # node of NNODES.

@@ -13,9 +13,10 @@ class OptionsAction(DictAction):
 
     @staticmethod
     def _parse_iterable(val: str) -> object:
-        if any(character in val for character in '[](),'):
+        bare = val.strip('\'"')
+        if ',' in bare or bare[:1] + bare[-1:] in ('[]', '()'):
             return DictAction._parse_iterable(val)
-        return DictAction._parse_int_float_bool(val.strip('\'"'))
+        return DictAction._parse_int_float_bool(bare)
 
 
 def parse_run(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Config]:

@@ -8,8 +8,7 @@ set -euo pipefail
 out=$(realpath -m "${1:?usage: bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]}")
 processes=${2:-1}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-python=${PYTHON:-.venv/bin/python}
-[ -x "$python" ] || python=python
+source tools/_launch.sh # sets python
 # One thread each: small layers gain nothing from more, and lose much on a busy machine.
 export OMP_NUM_THREADS=1
 

@@ -50,7 +50,7 @@ default_hooks = dict(checkpoint=dict(interval={epochs} // 2), logger=dict(interv
 def run(command, **env):
     result = subprocess.run(
         list(map(str, command)),
-        env={**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', **env},
+        env={**os.environ, 'SAPIENS_PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', **env},
         capture_output=True,
         text=True,
     )

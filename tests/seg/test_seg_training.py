@@ -75,7 +75,7 @@ def config_path(root, tmp_path, write_pair):
 @pytest.mark.slow
 def test_train_and_test_commands(root, tmp_path, config_path):
     """Two processes train; tools/test.py measures what the last validation did, and runs with TTA."""
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'SAPIENS_PYTHON': sys.executable}
     data = {'data_root': str(tmp_path / 'data')}
     options = ['--work-dir', tmp_path / 'work', '--cfg-options', f'data_root={data["data_root"]}']
 

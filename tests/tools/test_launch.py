@@ -3,7 +3,6 @@
 
 import pytest
 import torch
-from mmengine.config import Config
 from runs import launch
 from runs.launch import dump_predictions, enable_tta, load_config, set_checkpoint
 
@@ -95,18 +94,24 @@ def test_options_keep_the_spaces_of_paths(root, monkeypatch):
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
     words = [
         'data_root=/my photos/ü',
+        'other_root=/data/COCO (1)',
+        '''third_root="(old) photos"''',
         'lr=1e-3',
         'size=(4, 3)',
         'names=[a, b]',
+        'steps=1, 2',
         'on=True',
         'x="a b"',
     ]
     options = parser.parse_args(['--cfg-options', *words]).cfg_options
     assert options == {
         'data_root': '/my photos/ü',
+        'other_root': '/data/COCO (1)',
+        'third_root': '(old) photos',
         'lr': 1e-3,
         'size': (4, 3),
         'names': ['a', 'b'],
+        'steps': [1, 2],
         'on': True,
         'x': 'a b',
     }
@@ -209,13 +214,19 @@ def test_the_mask_threshold_of_the_depth_recipe(root):
     assert config.train_dataloader.batch_size == 3
 
 
-def test_tf32_is_a_setting_of_the_recipe(monkeypatch, tmp_path):
+def test_tf32_is_a_setting_of_the_recipe_and_of_the_command_line(monkeypatch, tmp_path, leaf):
     monkeypatch.setattr(
         launch.Runner, 'from_cfg', lambda config: torch.get_float32_matmul_precision()
     )
-    plain = dict(work_dir=str(tmp_path), launcher='none')
+
+    def found(path, **options):
+        return launch.build_runner(load_config(path, str(tmp_path), 'none', options))
+
+    recipe = tmp_path / 'tf32.py'
+    recipe.write_text("float32_matmul_precision = 'high'")
     try:
-        assert launch.build_runner(Config(dict(plain, float32_matmul_precision='high'))) == 'high'
-        assert launch.build_runner(Config(plain)) == 'highest'
+        assert found(str(recipe)) == 'high' and found(leaf) == 'highest'
+        assert found(leaf, float32_matmul_precision='high') == 'high'
+        assert found(str(recipe), float32_matmul_precision='medium') == 'medium'
     finally:
         torch.set_float32_matmul_precision('highest')

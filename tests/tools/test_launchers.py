@@ -51,7 +51,7 @@ def test_arguments_with_spaces_reach_the_tool(root, echo):
         '2',
         '--work-dir',
         'my runs',
-        PYTHON=echo,
+        SAPIENS_PYTHON=echo,
     )
     lines = result.stdout.splitlines()
     assert lines[lines.index('--nproc_per_node') + 1] == '2'
@@ -59,11 +59,21 @@ def test_arguments_with_spaces_reach_the_tool(root, echo):
     assert '--standalone' in lines
 
 
+def test_the_interpreter_that_install_builds_from_is_not_the_one_to_run_with(root, echo, tmp_path):
+    """PYTHON, still set from tools/install.sh, has no torch; SAPIENS_PYTHON may be a name on the path."""
+    command = ('bash', 'tools/dist_train.sh', 'c.py', '1')
+    environment = {'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'PYTHON': '/no/such/python'}
+    result = _run(root, *command, **environment, SAPIENS_PYTHON='echo')
+    assert result.stdout.splitlines()[:2] == ['-m', 'torch.distributed.run']
+    result = _run(root, *command, **environment, SAPIENS_PYTHON='python9')
+    assert result.returncode == 127 and 'python9: ' in result.stderr
+
+
 def test_several_machines(root, echo):
     result = _run(
         root,
         *('bash', 'tools/dist_test.sh', 'c.py', 'a.pth', '8'),
-        **dict(PYTHON=echo, NNODES=2, NODE_RANK=1, MASTER_ADDR='10.0.0.1', PORT=1234),
+        **dict(SAPIENS_PYTHON=echo, NNODES=2, NODE_RANK=1, MASTER_ADDR='10.0.0.1', PORT=1234),
     )
     lines = result.stdout.splitlines()
     for key, value in (('--nnodes', '2'), ('--node_rank', '1'), ('--master_port', '1234')):
@@ -73,7 +83,7 @@ def test_several_machines(root, echo):
 
 def test_several_machines_need_an_address(root, echo):
     result = _run(
-        root, 'bash', 'tools/dist_train.sh', 'c.py', '8', PYTHON=echo, NNODES=2, NODE_RANK=0
+        root, 'bash', 'tools/dist_train.sh', 'c.py', '8', SAPIENS_PYTHON=echo, NNODES=2, NODE_RANK=0
     )
     assert result.returncode != 0
     assert 'set MASTER_ADDR' in result.stderr

@@ -22,8 +22,8 @@ from mmengine.runner import Runner
 _READ_LATER = {
     *inspect.signature(Runner.__init__).parameters,
     *('activation_checkpointing', 'auto_scale_lr', 'bad_samples', 'compile', 'custom_imports'),
-    *('efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type'),
-    *('sharding', 'tta_model', 'tta_pipeline', 'work_dir'),
+    *('efficient_conv_bn_eval', 'find_unused_parameters', 'float32_matmul_precision'),
+    *('model_wrapper_cfg', 'runner_type', 'sharding', 'tta_model', 'tta_pipeline', 'work_dir'),
 }
 """Names of a config that a runner or a tool reads; all others only serve to write the config down."""
 
