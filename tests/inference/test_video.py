@@ -104,6 +104,49 @@ def test_sound_of_any_codec_is_kept_beside_its_pictures(
     assert max(np.abs(sound.to_ndarray()).max() for sound in sounds) > 0.5
 
 
+@pytest.mark.parametrize(
+    ('frames', 'number'), [(10, 1), (3, -1)], ids=['beside the pictures', 'behind the last']
+)
+def test_damaged_sound_costs_neither_pictures_nor_records(
+    film, mean_task, tmp_path, warned, frames, number
+):
+    path = film('a.mkv', Fraction(25), frames=frames, sound='flac')
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    damaged = path.read_bytes().replace(packets[number], bytes(len(packets[number])))
+    path.write_bytes(damaged)
+    task = mean_task(needs_boxes=False)
+    task(path, out_dir=tmp_path / 'out')
+    assert task.summary.done == frames and not task.summary.failed
+    assert len(warned) == 1
+    assert warned[0].startswith(f'{path}: the rest of its sound is damaged and left out (Invalid')
+    with av.open(str(tmp_path / 'out/mean/a.mp4')) as container:
+        assert sum(1 for _ in container.decode(video=0)) == frames
+    assert len(json.loads((tmp_path / 'out/mean/a.json').read_text())['frames']) == frames
+
+
+def test_sound_of_an_unknown_codec_is_left_out(film, mean_task, tmp_path, warned):
+    path = film('a.mkv', Fraction(25), sound='flac')
+    path.write_bytes(path.read_bytes().replace(b'A_FLAC', b'A_XXXX'))
+    task = mean_task(needs_boxes=False)
+    task(path, out_dir=tmp_path / 'out')
+    assert task.summary.done == 10
+    assert warned == [f'{path}: the sound is left out, its codec is unknown']
+
+
+def test_records_of_a_video_that_cannot_be_finished_are_kept(
+    film, mean_task, tmp_path, monkeypatch, warned
+):
+    def close(writer):
+        raise av.error.InvalidDataError(1, 'no more')
+
+    monkeypatch.setattr('sapiens_inference.outputs.video.VideoWriter.close', close)
+    mean_task(needs_boxes=False)(film(), out_dir=tmp_path / 'out')
+    assert len(json.loads((tmp_path / 'out/mean/film.json').read_text())['frames']) == 10
+    assert len(warned) == 1 and 'film.mp4 cannot be written: ' in warned[0]
+    assert (tmp_path / 'out/mean/summary.json').is_file()
+
+
 def test_sound_ends_with_the_pictures_of_a_stopped_run(film, mean_task, tmp_path):
     path = film(rate=Fraction(2), frames=10, sound='aac')  # five seconds of pictures, half of sound
     run = iter_with_files(mean_task(needs_boxes=False), path, tmp_path / 'out')

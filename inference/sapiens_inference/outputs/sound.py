@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import MMLogger
+
 COPIED = ('aac',)
 """Codecs that every player takes from an MP4 file; others are encoded as AAC."""
 GAP = 0.25
@@ -19,19 +21,19 @@ stop."""
 
 
 class Sound:
-    """First sound stream of a video file, on its way into another.
+    """A sound stream of a video file, on its way into another.
 
     Packets go out beside the pictures of the same time, so neither the file nor the memory holds all
     sound behind all pictures.
 
     Args:
-        source: Opened input container with a sound stream.
+        source: Opened input container.
+        stream: Its sound.
         target: Opened output container, before its first packet.
     """
 
-    def __init__(self, source: Any, target: Any) -> None:
+    def __init__(self, source: Any, stream: Any, target: Any) -> None:
         self._source, self._target = source, target
-        stream = source.streams.audio[0]
         video = source.streams.video[0]
         # Frames are counted from the first one's time.
         self._start = float((video.start_time or 0) * video.time_base)
@@ -47,14 +49,19 @@ class Sound:
 
     @classmethod
     def of(cls, path: Path, target: Any) -> Sound | None:
-        """The sound of a file; None if it has none."""
+        """The first sound of a file whose codec FFmpeg knows; None if it has none."""
         import av
 
         source = av.open(str(path))
-        if not source.streams.audio:
-            source.close()
-            return None
-        return cls(source, target)
+        for stream in source.streams.audio:
+            if stream.codec_context is not None:
+                return cls(source, stream, target)
+        if source.streams.audio:
+            MMLogger.get_current_instance().warning(
+                f'{path}: the sound is left out, its codec is unknown'
+            )
+        source.close()
+        return None
 
     def _copied(self, stream: Any) -> Iterator[tuple[float, Any]]:
         """Time and packet, untouched."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 
 from sapiens_inference.inputs.video import import_av
 from sapiens_inference.items import Frame, Video
@@ -54,8 +55,7 @@ class VideoWriter:
         self._last = max(self._last + 1, round(frame.time / self._time_base))
         encoded.pts = self._last
         self._container.mux(self._stream.encode(encoded))
-        if self._sound is not None:
-            self._sound.copy_until(frame.time)
+        self._copy_sound(frame.time)
 
     def _start(self, height: int, width: int) -> None:
         name = next(name for name in _ENCODERS if name in self.av.codecs_available)
@@ -70,13 +70,27 @@ class VideoWriter:
         if self.video.path is not None:
             self._sound = Sound.of(self.video.path, self._container)
 
+    def _copy_sound(self, time: float) -> None:
+        """Write what is heard up to a time; sound that is damaged ends there, and the pictures go on."""
+        if self._sound is None:
+            return
+        try:
+            self._sound.copy_until(time)
+        except self.av.FFmpegError as error:
+            if isinstance(error, OSError):  # it is the disk
+                raise
+            MMLogger.get_current_instance().warning(
+                f'{self.video.path}: the rest of its sound is damaged and left out ({error.strerror})'
+            )
+            self._sound.close()
+            self._sound = None
+
     def close(self) -> None:
         """Write what is buffered, the sound up to the end of the pictures, and finish the file."""
         try:
             if self._stream is not None:
                 self._container.mux(self._stream.encode())
-            if self._sound is not None:
-                self._sound.copy_until(float(self._last * self._time_base) + TAIL)
+            self._copy_sound(float(self._last * self._time_base) + TAIL)
         finally:
             if self._sound is not None:
                 self._sound.close()

@@ -223,7 +223,8 @@ class Writer:
     def close(self, complete: bool = True) -> None:
         """Finish the open video, if any; a warning names one that cannot be finished.
 
-        It may be the disk that is full, and the run is over or the next video begins.
+        It may be the disk that is full, and the run is over or the next video begins. A part that fails does not
+        take the other with it.
 
         Args:
             complete: Whether the run got to the end of the video.
@@ -243,7 +244,7 @@ class Writer:
                 part.path.replace(whole if complete else partial)
                 if complete:
                     partial.unlink(missing_ok=True)
-            except OSError as error:
+            except Exception as error:  # PyAV's share no base with the disk's
                 MMLogger.get_current_instance().warning(f'{whole} cannot be written: {error}')
 
     def finish(self, summary: Summary) -> None:
