@@ -27,6 +27,12 @@ _WRAPPERS = ('module.', '_orig_mod.', '_fsdp_wrapped_module.', '_checkpoint_wrap
 # Preprocessing buffers of traced files; ours are not persistent.
 _BUFFERS = ('data_preprocessor.mean', 'data_preprocessor.std')
 _PARTS = ('backbone.', 'head.', 'decode_head.', 'neck.')
+SHARDS = '.shards'
+
+
+def shards_of(path: str | Path) -> Path:
+    """The folder that has the weights of a sharded run's checkpoint."""
+    return Path(path).with_suffix(SHARDS)
 
 
 @dataclass
@@ -130,6 +136,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'checkpoint {path} cannot be read (torn or wrong format?): '
             f'{error or type(error).__name__}'
         ) from error
+    return _split(content, left_out, path)
+
+
+def _split(content: Any, left_out: dict[str, str], path: Path) -> Checkpoint:
+    """Weights, metadata and training state of what a file holds.
+
+    Raises:
+        ValueError: The weights are not tensors by name.
+    """
     meta: dict[str, Any] = {}
     training: dict[str, Any] = {}
     if isinstance(content, dict) and ('state_dict' in content or 'state_dict' in left_out):
@@ -189,9 +204,10 @@ def load_state_dict_strict(
         skipped: Names that were left out on purpose, for the report.
 
     Raises:
-        ValueError: Names or shapes differ, or weights are quantised; the text lists them and says what
-            to do.
+        ValueError: Names or shapes differ, weights are quantised, or stand in a sharded run's folder; the
+            text lists them and says what to do.
     """
+    _require_weights(state_dict, path)
     state_dict = from_published(state_dict)
     own = dict(module.state_dict())
     quantised = [
@@ -226,6 +242,15 @@ def load_state_dict_strict(
     return report
 
 
+def _require_weights(state_dict: dict[str, Tensor], path: str) -> None:
+    """Say how to join the weights of a sharded run, whose own file has none."""
+    if not state_dict and shards_of(path).is_dir():
+        raise ValueError(
+            f'checkpoint {path} is of a sharded run, with its weights in {shards_of(path)}; join them first: '
+            f'python tools/convert/checkpoint.py {path} OUT.safetensors'
+        )
+
+
 def _some(names: list[str], limit: int = 6) -> str:
     """The first few names of a list, for a message."""
     return f'[{", ".join(names[:limit])}{", ..." if len(names) > limit else ""}]'
@@ -254,8 +279,9 @@ def encoder_state_dict(
         prefix: What the encoder's names start with, where the file holds more than an encoder.
 
     Raises:
-        ValueError: The checkpoint has no encoder.
+        ValueError: The checkpoint has no encoder, or its weights stand in a sharded run's folder.
     """
+    _require_weights(content.state_dict, path)
     names = list(content.state_dict)
     if prefix == 'backbone.' and not any(name.startswith(_PARTS) for name in names):
         encoder, skipped = dict(content.state_dict), []

@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 from packaging.version import Version
 
-from .checkpoint import Checkpoint, read_checkpoint
+from .checkpoint import Checkpoint, read_checkpoint, shards_of
 
-SHARDS = '.shards'
 HAS_FSDP2 = Version(torch.__version__) >= Version('2.6')
 
 
@@ -24,22 +23,21 @@ def require_fsdp2() -> None:
         )
 
 
-def shards_of(path: str | Path) -> Path:
-    """The folder of a checkpoint's shards."""
-    return Path(path).with_suffix(SHARDS)
-
-
 def read_whole_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint of either kind in one process; a sharded one is joined (model only).
 
     Raises:
-        ValueError: It cannot be read.
+        ValueError: It cannot be read, or has no weights.
         ImportError: It is sharded, and torch is older than 2.6.
     """
     content = read_checkpoint(path)
-    shards = shards_of(path)
-    if content.state_dict or not shards.is_dir():
+    if content.state_dict:
         return content
+    shards = shards_of(path)
+    if not shards.is_dir():
+        raise ValueError(
+            f'checkpoint {path} holds no weights; those of a sharded run are read from {shards}, which does not exist'
+        )
     require_fsdp2()
     import torch.distributed.checkpoint as dcp
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sapiens_common.checkpoint import load_checkpoint, load_encoder, read_checkpoint
+from sapiens_common.sharded_files import read_whole_checkpoint
 from sapiens_pretrain.models.vit import SapiensViT
 
 ARCH = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
@@ -304,6 +305,17 @@ def test_no_encoder_in_the_file(tmp_path):
     torch.save({'conv.weight': torch.zeros(1)}, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='holds no Sapiens encoder.*conv.weight'):
         load_encoder(Model().backbone, tmp_path / 'a.pth')
+
+
+def test_weights_of_a_sharded_run_are_joined_first(tmp_path):
+    path, model = tmp_path / 'iter_4.pth', Model()
+    torch.save({'state_dict': {}, 'meta': {}}, path)
+    with pytest.raises(ValueError, match=r'iter_4\.pth holds no weights; .*iter_4\.shards, which'):
+        read_whole_checkpoint(path)
+    (tmp_path / 'iter_4.shards').mkdir()
+    for load in (load_checkpoint, lambda model, path: load_encoder(model.backbone, path)):
+        with pytest.raises(ValueError, match=r'of a sharded run.*checkpoint\.py .*iter_4\.pth OUT'):
+            load(model, path)
 
 
 def test_getattr_of_anything_else_is_refused(tmp_path):

@@ -11,7 +11,7 @@ import torch
 from analysis import analyze_logs, compare_runs, get_flops, run_logs, visualize_scheduler
 from invented_data import invent_data
 from mmengine.config import Config
-from old_torch import needs_counting
+from old_torch import needs_counting, needs_fsdp2
 
 from sapiens_depth_normal import evaluation
 from sapiens_inference.engine.models import build_model
@@ -249,6 +249,22 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datase
     tool = 'tools/analysis/browse_dataset.py'
     run_tool(tool, own, '--out', out, '--count', 2, '--cfg-options', data)
     assert len(list(out.glob('*.png'))) == 2
+
+
+@needs_fsdp2
+def test_a_sharded_checkpoint_is_published_whole(tmp_path, run_tool):
+    import torch.distributed.checkpoint as dcp
+    from safetensors.torch import load_file
+
+    run = tmp_path / 'run'
+    run.mkdir()
+    torch.save({'state_dict': {}, 'meta': {'cfg': 'answer = 42\n'}}, run / 'iter_4.pth')
+    weight = torch.arange(6.0).reshape(2, 3)
+    dcp.save({'model': {'head.weight': weight}}, checkpoint_id=run / 'iter_4.shards', no_dist=True)
+    run_tool('tools/analysis/publish_model.py', run / 'iter_4.pth', tmp_path / 'out')
+    [path] = (tmp_path / 'out').glob('run-*.safetensors')
+    published = load_file(path)
+    assert published.keys() == {'head.weight'} and torch.equal(published['head.weight'], weight)
 
 
 def test_publish_model(small, tmp_path, run_tool):

@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', help='.pth of a run')
+    parser.add_argument('checkpoint', help='.pth of a run, also of a sharded one')
     parser.add_argument('out', help='folder')
     parser.add_argument('--name', help='default: the name of the work directory, or of the file')
     parser.add_argument(
@@ -28,12 +28,12 @@ def main() -> None:
     args = parser.parse_args()
     import torch
 
-    from sapiens_common.checkpoint import read_checkpoint
     from sapiens_common.files.tensors import save_tensors
+    from sapiens_common.sharded_files import read_whole_checkpoint
     from sapiens_common.weights import sha256_of
 
     source, out = Path(args.checkpoint), Path(args.out)
-    content = read_checkpoint(source)
+    content = read_whole_checkpoint(source)
     weights = {name: value.contiguous() for name, value in content.state_dict.items()}
     if args.dtype:
         target = getattr(torch, args.dtype)

@@ -17,11 +17,11 @@ from mmengine.dist import broadcast, is_main_process
 from torch import distributed as dist
 from torch import nn
 
-from sapiens_common.checkpoint import read_checkpoint
+from sapiens_common.checkpoint import SHARDS, read_checkpoint, shards_of
 from sapiens_common.checkpoint_names import from_published
 from sapiens_common.files.atomic import PARTIAL_SUFFIX
 from sapiens_common.models.precision import autocast_forward
-from sapiens_common.sharded_files import SHARDS, require_fsdp2, shards_of
+from sapiens_common.sharded_files import require_fsdp2
 
 from .checkpoint_files import save_checkpoint_file
 from .registry import RUNNERS
