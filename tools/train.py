@@ -43,8 +43,7 @@ def main() -> None:
     if args.auto_scale_lr:
         config.setdefault('auto_scale_lr', {})['enable'] = True
     if args.resume:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
+        launch.set_resume(config, args.resume)
     launch.build_runner(config).train()
     leave_process_group()
 

@@ -69,6 +69,14 @@ def test_checkpoint_replaces_the_encoder_file(path):
     assert 'init_cfg' not in config.model.backbone
 
 
+def test_resuming_keeps_what_a_first_start_loads(path):
+    config = load_config(path, None, 'none', {'load_from': 'task.pth'})
+    launch.set_resume(config, 'auto')
+    assert (config.resume, config.load_from, config.start_from) == (True, None, 'task.pth')
+    launch.set_resume(config, 'epoch_3.pth')
+    assert (config.resume, config.load_from) == (True, 'epoch_3.pth')
+
+
 def test_dump(path):
     config = load_config(path, None, 'none', None)
     dump_predictions(config, 'a.pkl')

@@ -126,6 +126,18 @@ def test_checkpoint_of_another_runner(toy, train, tmp_path):
     assert runner.iter == 5
 
 
+def test_a_first_start_loads_and_later_ones_resume(toy, train, tmp_path):
+    options = {'epochs': 1, 'checkpoint': {'interval': 1, 'by_epoch': False}}
+    options['custom_hooks'] = [{'type': 'EMAHook', 'momentum': 0.01}]
+    train(toy.make_config(tmp_path / 'before', **options))
+    start = tmp_path / 'before/iter_11.pth'
+    options |= {'resume': True, 'start_from': str(start), 'optim_wrapper.optimizer.lr': 0.0}
+    first = train(toy.make_config(tmp_path / 'run', **options), stop_after=3)
+    # Nothing is learnt at this rate: the run still has the weights it started with, the averaged ones.
+    assert_same(load_data(start)[0]['state_dict'], weights(first))
+    assert len(train(toy.make_config(tmp_path / 'run', **options)).model.seen) == 8
+
+
 @pytest.mark.parametrize('name', ['EpochBasedTrainLoop', 'IterBasedTrainLoop'])
 def test_upstream_loop_types_become_resumable(toy, build, tmp_path, name):
     runner = build(toy.make_config(tmp_path))

@@ -107,6 +107,21 @@ def disable_validation(config: Config) -> None:
         config[key] = None
 
 
+def set_resume(config: Config, checkpoint: str) -> None:
+    """Let a training run continue from a checkpoint.
+
+    Args:
+        config: The run's config, changed in place. A ``load_from`` of its own becomes ``start_from``: what the
+            run starts with as long as there is nothing to continue from.
+        checkpoint: A file, or ``auto`` for the newest complete one of the run.
+    """
+    config.resume = True
+    if checkpoint != 'auto':
+        config.load_from = checkpoint
+    elif config.get('load_from'):
+        config.start_from, config.load_from = config.load_from, None
+
+
 def set_checkpoint(config: Config, checkpoint: str) -> None:
     """Let a test run load a checkpoint, without the encoder's own file unless the checkpoint is a part of it."""
     config.load_from = checkpoint

@@ -85,6 +85,16 @@ class SeededDataset(Dataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
+    @property
+    def pipeline(self) -> Any:
+        """The data set's transforms, which mmdet's ``PipelineSwitchHook`` replaces during training."""
+        return self.dataset.pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Any) -> None:
+        self.dataset.pipeline = pipeline
+        self._generators = None
+
     def __getitem__(self, key: SampleKey) -> Fetched:
         index = key.index
         bad: list[BadSample] = []

@@ -23,18 +23,25 @@ class _ResumableMixin:
     """What both loops share: the loader, the seed of an iteration, reports, and progress."""
 
     runner: Runner
-    dataloader: ResumableDataLoader
     _iter: int
     recent: deque[list[int]]
 
     @staticmethod
-    def build_loader(runner: Runner, dataloader: DataLoader | dict) -> ResumableDataLoader:
-        """Build the config's loader and make it resumable."""
-        seed = run_seed(runner)
-        if isinstance(dataloader, dict):
-            dataloader = runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=False)
-        share = runner.cfg.get('bad_samples', {}).get('max_share', 0.01)
-        return ResumableDataLoader(dataloader, seed, share)
+    def build_loader(runner: Runner, dataloader: DataLoader | dict) -> DataLoader:
+        """Build the config's loader."""
+        if not isinstance(dataloader, dict):
+            return dataloader
+        return runner.build_dataloader(dataloader, seed=run_seed(runner), diff_rank_seed=False)
+
+    @property
+    def dataloader(self) -> ResumableDataLoader:
+        """The loader, made resumable; also one by which a hook such as ``YOLOXPoseModeSwitchHook`` replaces it."""
+        return self._dataloader
+
+    @dataloader.setter
+    def dataloader(self, loader: DataLoader) -> None:
+        share = self.runner.cfg.get('bad_samples', {}).get('max_share', 0.01)
+        self._dataloader = ResumableDataLoader(loader, run_seed(self.runner), share)
 
     def watch_samples(self) -> None:
         """Let the optimizer wrapper name the samples of a step that it skips."""

@@ -79,16 +79,21 @@ class SapiensRunner(Runner):
         return built
 
     def load_or_resume(self) -> None:
-        """Load ``load_from``, or resume from it or from the newest complete checkpoint."""
+        """Load ``load_from``, or resume from it or from the newest complete checkpoint.
+
+        Where there is none yet, the run starts with the config's ``start_from``.
+        """
         if not self._has_loaded and self._resume and self._load_from is None:
             found = [self._find_resume_file() if self.rank == 0 else None]
             broadcast_object_list(found)  # all ranks read the file that rank 0 saw
-            if found[0] is None:
-                self.logger.info(f'no checkpoint in {self.work_dir}: training starts anew')
+            if found[0] is not None:
+                self.logger.info(f'resuming from the newest complete checkpoint {found[0]}')
+                self.resume(found[0])
                 return
-            self.logger.info(f'resuming from the newest complete checkpoint {found[0]}')
-            self.resume(found[0])
-            return
+            self._resume = False  # EMAHook asks
+            self._load_from = self.cfg.get('start_from')
+            start = f'from {self._load_from}' if self._load_from else 'anew'
+            self.logger.info(f'no checkpoint in {self.work_dir}: training starts {start}')
         super().load_or_resume()
 
     def _find_resume_file(self) -> str | None:
