@@ -3,6 +3,8 @@
 
 import gc
 import os
+from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,24 +14,38 @@ import torch.distributed as dist
 import torch.distributed.nn.functional
 from mmengine.dist import init_dist
 
+_VARIABLES = {
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
+"""What launchers other than torchrun call ``RANK``, ``WORLD_SIZE`` and ``LOCAL_RANK``."""
 
-def init_process_group(launcher: str) -> None:
+
+def init_process_group(launcher: str, **options: Any) -> None:
     """Join the process group of a launcher before the runner does.
 
     Cause: mmengine's ``init_dist`` selects a CUDA device unconditionally, so it cannot start a CPU
-    group. With CUDA this is mmengine's own function.
+    group, and leaves ``LOCAL_RANK`` unset under MPI. With CUDA the rest is mmengine's own function.
 
     Args:
-        launcher: ``none``, ``pytorch`` (torchrun), ``slurm`` or ``mpi``.
+        launcher: ``none``, ``pytorch`` (torchrun), ``slurm`` or ``mpi``. MPI needs ``MASTER_ADDR`` in the
+            environment, and so does SLURM without a GPU.
+        options: ``env_cfg.dist_cfg`` of a config: arguments of ``init_dist``, of which a group without a
+            GPU reads ``timeout`` (seconds).
     """
     if launcher == 'none' or dist.is_initialized():
         return
+    if launcher in _VARIABLES:
+        for ours, theirs in zip(
+            ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), _VARIABLES[launcher], strict=True
+        ):
+            os.environ[ours] = os.environ[theirs]
+        os.environ.setdefault('MASTER_PORT', '29500')  # torch's own
     if torch.cuda.is_available():
-        init_dist(launcher, backend='nccl')
+        init_dist(launcher, **options)
         return
-    if launcher == 'slurm':
-        _export_slurm_env()
-    dist.init_process_group('gloo')
+    limit = {'timeout': timedelta(seconds=options['timeout'])} if 'timeout' in options else {}
+    dist.init_process_group('gloo', **limit)
 
 
 def leave_process_group() -> None:
@@ -42,13 +58,3 @@ def leave_process_group() -> None:
     if dist.is_initialized():
         gc.collect()
         dist.destroy_process_group()
-
-
-def _export_slurm_env() -> None:
-    """Translate SLURM's variables to those of torchrun (MASTER_ADDR and MASTER_PORT must be set)."""
-    for ours, theirs in (
-        ('RANK', 'SLURM_PROCID'),
-        ('WORLD_SIZE', 'SLURM_NTASKS'),
-        ('LOCAL_RANK', 'SLURM_LOCALID'),
-    ):
-        os.environ.setdefault(ours, os.environ[theirs])

@@ -95,7 +95,7 @@ def build_runner(config: Config) -> Runner:
             f'work_dir {config.work_dir} cannot be written ({error}); choose another with --work-dir'
         ) from error
     torch.set_float32_matmul_precision(config.get('float32_matmul_precision', 'highest'))
-    init_process_group(config.launcher)
+    init_process_group(config.launcher, **config.get('env_cfg', {}).get('dist_cfg', {}))
     if 'runner_type' in config:
         return RUNNERS.build(config)
     return Runner.from_cfg(config)

@@ -46,6 +46,10 @@ class SapiensRunner(Runner):
     - A distributed run works without a GPU.
     """
 
+    # Set by upstream's __init__; named here for type checkers.
+    _resume: bool
+    _load_from: str | None
+
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, and check that its parts fit each other."""
         built = super().build_model(model)
