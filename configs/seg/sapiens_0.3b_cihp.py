@@ -1,4 +1,4 @@
-# Sapiens-0.3b, LIP's 20 classes on CIHP, at 1024 x 768.
+# Sapiens-0.3b, the 20 classes of CIHP, at 1024 x 768.
 #   bash tools/dist_train.sh configs/seg/sapiens_0.3b_cihp.py 8 --amp
 # Hardware: 8 GPUs of 80 GB, untested by us. Time: not measured.
 # Expected: not measured, and no figure is published.

@@ -1,4 +1,4 @@
-# Sapiens-tiny, LIP's 20 classes on CIHP, at 256 x 192.
+# Sapiens-tiny, the 20 classes of CIHP, at 256 x 192.
 #   bash tools/dist_train.sh configs/seg/sapiens_tiny_cihp.py 1 --amp
 # Hardware: one small GPU or a CPU. Time: not measured.
 # Expected: not measured, and no figure is published.

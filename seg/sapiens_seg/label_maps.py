@@ -64,7 +64,7 @@ _TO_PARTS = {
 }
 _SOURCES = {
     'lip': VOCABULARIES['lip'].classes,
-    'cihp': VOCABULARIES['lip'].classes,
+    'cihp': VOCABULARIES['cihp'].classes,
     'atr': ATR_CLASSES,
     'pascal_person_part': PASCAL_PERSON_PART_CLASSES,
 }

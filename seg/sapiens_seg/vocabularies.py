@@ -102,7 +102,7 @@ def _spread_palette(count: int) -> tuple[Color, ...]:
     return tuple(colors)
 
 
-# LIP and CIHP. Name, loss weight, colour (MMSegmentation's).
+# LIP. Name, loss weight, colour (MMSegmentation's).
 _TWENTY: tuple[tuple[str, float, Color], ...] = (
     ('Background', 0.1, (0, 0, 0)),
     ('Hat', 1.5, (128, 0, 0)),
@@ -151,6 +151,8 @@ _FACE_CLASSES = (
 
 
 _TWENTY_CLASSES, _TWENTY_WEIGHTS, _TWENTY_PALETTE = zip(*_TWENTY, strict=True)
+# One class differs, neck and chest; the published recipe of CIHP keeps LIP's name and weight for it.
+_CIHP_CLASSES = tuple('Torso-skin' if name == 'Jumpsuits' else name for name in _TWENTY_CLASSES)
 
 VOCABULARIES: dict[str, Vocabulary] = {
     vocabulary.name: vocabulary
@@ -171,6 +173,13 @@ VOCABULARIES: dict[str, Vocabulary] = {
             _TWENTY_PALETTE,
             _TWENTY_WEIGHTS,
             infer_swap_pairs(_TWENTY_CLASSES),
+        ),
+        Vocabulary(
+            'cihp',
+            _CIHP_CLASSES,
+            _TWENTY_PALETTE,
+            _TWENTY_WEIGHTS,
+            infer_swap_pairs(_CIHP_CLASSES),
         ),
         Vocabulary(
             'face',

@@ -147,6 +147,19 @@ def test_first_encoder_under_second_heads(target):
         assert all(isinstance(sample.pred_scale, float) for sample in samples)
 
 
+def test_points_are_learned_in_full_precision():
+    torch.manual_seed(0)
+    model = model_of('point').train()
+    head, features = model.decode_head, torch.randn(1, 192, 4, 3)
+    head.loss_decode.append(MODELS.build(dict(type='sapiens_depth_normal.PointmapNormalLoss')))
+    sample = sample_of('point', intrinsics=CAMERA.numpy())
+    half = features.bfloat16()  # what an encoder hands on
+    exact = [head.loss([x], [sample], None) for x in (features, half.float())]
+    with torch.autocast('cpu', torch.bfloat16):
+        assert head((features,))[0].dtype == torch.bfloat16
+        assert [head.loss([x], [sample], None) for x in (features, half)] == exact
+
+
 def test_padding_does_not_reach_the_result():
     head = model_of('albedo').decode_head
     maps = torch.full((3, 64, 48), 0.25)

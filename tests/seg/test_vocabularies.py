@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from invented_data import mirror_table
+from mmengine.config import Config
 from mmseg.datasets import LIPDataset
 
 from sapiens_common.layouts.body_parts import BODY_PART_IDS, REMOVED_RAW_PARTS
@@ -29,6 +30,7 @@ GOLIATH, LIP = VOCABULARIES['goliath'], VOCABULARIES['lip']
             [(5, 14), (6, 15), (7, 16), (8, 17), (9, 18), (10, 19), (11, 20), (12, 21)],
         ),
         ('lip', 20, [(14, 15), (16, 17), (18, 19)]),
+        ('cihp', 20, [(14, 15), (16, 17), (18, 19)]),
         ('face', 19, [(3, 4), (5, 6), (7, 8)]),
         ('foreground', 2, []),
     ],
@@ -48,6 +50,18 @@ def test_lip_is_upstreams_with_the_published_weights():
     assert [list(color) for color in LIP.palette] == list(upstream['palette'])
     published = [0.1, 1.5, 1, 1.5, 1.5, 0.8, 1.2, 1, 1.5, 0.8, 1.2, 1.5, 1.5, 0.7, 1, 1, 1, 1, 1.5]
     assert list(LIP.weights) == [*published, 1.5]
+
+
+def test_cihp_differs_from_lip_in_one_name(root):
+    cihp = VOCABULARIES['cihp']
+    pairs = list(zip(LIP.classes, cihp.classes, strict=True))
+    assert [pair for pair in pairs if pair[0] != pair[1]] == [('Jumpsuits', 'Torso-skin')]
+    assert pairs[10][1] == 'Torso-skin'
+    config = Config.fromfile(root / 'configs/seg/sapiens_tiny_cihp.py')
+    loaders = (config.train_dataloader, config.val_dataloader, config.test_dataloader)
+    owners = [config.model.decode_head.loss_decode, config.tta_model]
+    for owner in (*owners, *(loader.dataset for loader in loaders)):
+        assert resolve_vocabulary(owner.vocabulary) == cihp
 
 
 def test_mirror_table_agrees_with_the_pairs():
