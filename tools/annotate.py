@@ -16,7 +16,7 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
-from sapiens_inference.loading import split_by_task
+from sapiens_inference.loading import options_by_task, split_by_task
 from sapiens_inference.tasks import DEFAULT_WEIGHTS, MULTITASK, TASKS, find_task
 
 
@@ -93,8 +93,8 @@ def make_settings(args: argparse.Namespace) -> tuple:
     missing = [task for task in args.tasks if task not in weights]
     if missing:
         raise ValueError(f'--weights names no checkpoint for {missing[0]}; add {missing[0]}=FILE')
-    pose = {'keypoints': args.keypoints, 'flip_test': args.flip_test}
-    pose = {key: value for key, value in pose.items() if value is not None}
+    given = {'keypoints': args.keypoints, 'flip_test': args.flip_test}
+    options = {task: own for task, own in options_by_task(given, args.tasks).items() if own}
     detector = {'model': args.det_model, 'weights': args.det_weights, 'score': args.bbox_thr}
     settings = Settings(
         weights={task: _find(task, weights[task]) for task in args.tasks},
@@ -102,7 +102,7 @@ def make_settings(args: argparse.Namespace) -> tuple:
         boxes=None if args.boxes is None else _absolute(args.boxes),
         crops=args.crops,
         detector=detector,
-        options={'pose': pose} if pose else {},
+        options=options,
         batch_size=args.batch_size,
         device=device,
         dtype=dtype,

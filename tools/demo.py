@@ -18,9 +18,10 @@ from pathlib import Path
 
 import _bootstrap  # noqa: F401  (puts the task folders on the path)
 
-from sapiens_inference.loading import load_task, named_tasks, split_by_task
+from sapiens_inference.loading import load_task, named_tasks, options_by_task, split_by_task
 from sapiens_inference.tasks import DEFAULT_WEIGHTS, MULTITASK, TASKS
 
+TASK_OPTIONS = ('keypoints', 'kpt_thr', 'flip_test', 'convention', 'background')
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
 
@@ -71,15 +72,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     people.add_argument(
         '--mask',
-        default=None,
-        help="person mask of depth and normals: a folder or file, 'seg' (needs its weights), 'none' "
-        "(default: 'seg' for all, else 'none')",
+        help="person mask of depth, normals, points and albedo: a folder or file, 'seg' (needs its weights), "
+        "'none' (default: 'seg' for all where it is among them, else 'none')",
     )
     pose = parser.add_argument_group('pose')
     pose.add_argument(
         '--keypoints', nargs='+', help='308, 133, 17, groups (body face left_hand ...) or names'
     )
-    pose.add_argument('--kpt-thr', type=float, default=0.3, help='least score of a point to draw')
+    pose.add_argument('--kpt-thr', type=float, help='least score of a point to draw (default: 0.3)')
     pose.add_argument(
         '--flip-test', action=argparse.BooleanOptionalAction, help='mirror and average'
     )
@@ -87,14 +87,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     normals = parser.add_argument_group('normals')
     normals.add_argument(
         '--convention',
-        default='opengl',
         choices=['opengl', 'opencv'],
         help='camera coordinates of the normals in files (default: opengl, Y up, Z to the camera)',
     )
     mattes = parser.add_argument_group('matting')
     mattes.add_argument(
         '--background',
-        default='#00b140',
         metavar='COLOUR|FILE',
         help='what pictures show behind the people: white, #rrggbb, a picture (default: green)',
     )
@@ -152,7 +150,10 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
         dtype = parse_dtype(dtype, pick_device(args.device))
     MMLogger.get_current_instance().setLevel('WARNING')
     tasks = named_tasks(args.weights) if args.task == 'all' else [args.task]
-    mask = args.mask or ('seg' if args.task == 'all' else 'none')
+    options = options_by_task({name: getattr(args, name) for name in TASK_OPTIONS}, tasks)
+    if args.mask == 'none' and args.task == MULTITASK.name:
+        print('note: --mask none does nothing: the model takes its own', file=sys.stderr)
+    mask = args.mask or ('seg' if args.task == 'all' and 'seg' in tasks else 'none')
     weights = split_by_task(args.weights, [*tasks, *(['seg'] if mask == 'seg' else [])])
     models = split_by_task(args.model, tasks)
     common = {
@@ -165,17 +166,8 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
     def make(task: str) -> object:
         if task not in weights:
             raise ValueError(f'--weights names no checkpoint for {task}; add {task}=FILE')
-        options = dict(common)
-        if task == 'pose':
-            points = (
-                args.keypoints[0] if args.keypoints and len(args.keypoints) == 1 else args.keypoints
-            )
-            options.update(keypoints=points, flip_test=args.flip_test, kpt_thr=args.kpt_thr)
-        if task == 'normal':
-            options.update(convention=args.convention)
-        if task == 'matting':
-            options.update(background=args.background)
-        return load_task(task, weights[task], models.get(task), **options)
+        own = options.get(task, {})  # none of a segmentation that only gives the mask
+        return load_task(task, weights[task], models.get(task), **common, **own)
 
     built = [make(task) for task in tasks]
     if len(built) > 1:
@@ -184,27 +176,8 @@ def build(args: argparse.Namespace) -> tuple[list, object]:
         return built, None
     if mask != 'seg':
         return built, mask
-    return built, True if 'seg' in tasks else make('seg')
-
-
-def unused_options(args: argparse.Namespace) -> list[str]:
-    """Options that were given and do nothing for the task."""
-    if args.task in ('all', MULTITASK.name):
-        return []
-    used_by = {
-        'keypoints': ('pose',),
-        'kpt_thr': ('pose',),
-        'flip_test': ('pose',),
-        'smooth': ('pose',),
-        'convention': ('normal',),
-        'mask': ('depth', 'normal'),
-    }
-    plain = parse_args([args.task, '', '--out', ''])
-    return [
-        f'--{name.replace("_", "-")}'
-        for name, tasks in used_by.items()
-        if args.task not in tasks and getattr(args, name) != getattr(plain, name)
-    ]
+    parts = [part.task for task in built for part in task.parts()]
+    return built, True if 'seg' in parts else make('seg')
 
 
 def set_detector(args: argparse.Namespace, tasks: list) -> None:
@@ -232,8 +205,6 @@ def main(argv: list[str] | None = None) -> int:
     if args.weights is None:
         args.weights = [DEFAULT_WEIGHTS]
         args.task = MULTITASK.name if args.task == 'all' else args.task
-    for option in unused_options(args):
-        print(f'note: {option} does nothing for {args.task}', file=sys.stderr)
     try:
         tasks, masks = build(args)
         set_detector(args, tasks)

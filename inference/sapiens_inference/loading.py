@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,34 @@ def named_tasks(entries: Sequence[str]) -> list[str]:
             f'{", ".join(TASKS)} that is wanted, or a published size such as sapiens_1b'
         )
     return found
+
+
+def options_by_task(given: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Hand a command's options to the tasks whose inferencers take them, and note on stderr which do nothing.
+
+    A multitask model is handed all: what it takes is known once it is loaded, and it refuses the others itself.
+
+    Args:
+        given: Inferencers' own options by name, such as ``keypoints``; None stands for one not given.
+        tasks: Names of tasks.
+    """
+    options: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    for name, value in given.items():
+        takers = [task for task in tasks if value is not None and _takes(task, name)]
+        for task in takers:
+            options[task][name] = value
+        if value is not None and not takers:
+            flag = name.replace('_', '-')
+            print(f'note: --{flag} does nothing for {", ".join(tasks)}', file=sys.stderr)
+    return options
+
+
+def _takes(task: str, option: str) -> bool:
+    """Whether the inferencer of a task takes an option of its own."""
+    return (
+        task == MULTITASK.name
+        or option in inspect.signature(find_task(task).load().setup).parameters
+    )
 
 
 def find_model(task: str, weights: str, model: str | None = None) -> tuple[str | Config, Path]:

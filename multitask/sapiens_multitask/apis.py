@@ -85,7 +85,8 @@ class MultitaskInferencer(DenseInferencer):
     Args:
         *args: As :class:`sapiens_inference.Inferencer`: ``model``, ``weights``, ``device``, ``dtype``, ``compile``.
         **options: As :class:`sapiens_inference.Inferencer`: ``detector``, ``workers``; and the tasks'
-            own, such as ``keypoints`` and ``convention``.
+            own, such as ``keypoints`` and ``convention``, but for ``flip_test``: the mirrored image would need an
+            encoder pass of its own.
     """
 
     task = 'multitask'
@@ -96,7 +97,8 @@ class MultitaskInferencer(DenseInferencer):
         """Hand the options to the tasks that take them.
 
         Raises:
-            ValueError: This is not a multitask model, or none of its tasks takes an option.
+            ValueError: This is not a multitask model, none of its tasks takes an option, or ``flip_test``
+                is asked for.
         """
         super().setup()
         self.tasks: dict[str, Any] = {}
@@ -105,6 +107,11 @@ class MultitaskInferencer(DenseInferencer):
             raise ValueError(
                 f'{self.loaded.name} is a {type(model).__name__}, not a multitask model; take the '
                 "task's own inferencer"
+            )
+        if options.get('flip_test'):
+            raise ValueError(
+                'flip_test: the tasks share one encoder pass over the image, and the mirrored image needs another; '
+                f'take the inferencer of pose alone: PoseInferencer({self.loaded.name!r}, flip_test=True)'
             )
         unknown = set(options)
         for name in sorted(model.tasks, key=list(TASKS).index):

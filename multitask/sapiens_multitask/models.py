@@ -69,8 +69,8 @@ class MultitaskModel(BaseModel):
         init_cfg: As mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: A task has a backbone of its own, a weight or ``trained`` is for no task, or mmpose's or
-            mmseg's ``init_model`` builds the model.
+        ValueError: A task has a backbone of its own or asks for ``flip_test``, a weight or ``trained`` is for no
+            task, or mmpose's or mmseg's ``init_model`` builds the model.
     """
 
     def __init__(
@@ -95,6 +95,14 @@ class MultitaskModel(BaseModel):
         if own:
             raise ValueError(
                 f"tasks {own}: set backbone=dict(type='sapiens_multitask.SharedFeatures')"
+            )
+        flipped = [
+            name for name, task in tasks.items() if task.get('test_cfg', {}).get('flip_test')
+        ]
+        if flipped:
+            raise ValueError(
+                f'tasks {flipped}: set test_cfg.flip_test=False; the features that the tasks share are of the image, '
+                'and the mirrored one has others'
             )
         for title, given in (('loss_weights', loss_weights), ('trained', trained)):
             unknown = set(given or ()) - set(tasks)

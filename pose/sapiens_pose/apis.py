@@ -173,7 +173,8 @@ class PoseInferencer(Inferencer):
             raise ValueError(f'{config.filename}: test_dataloader.dataset names no keypoint layout')
         if flip_test is not None:
             built: Any = self.loaded.model
-            built.test_cfg['flip_test'] = flip_test
+            # A new dict: the multitask model that this may be a part of keeps its own.
+            built.test_cfg = {**built.test_cfg, 'flip_test': flip_test}
         self.keypoints = keypoints
         self.selection: Selection = select_keypoints(self.meta, keypoints)
         self.style = metainfo_style(self.meta, self.selection.names)

@@ -69,6 +69,18 @@ def test_too_few_boxes_for_the_inputs():
     assert 'boxes were given for 1 inputs, and this is number 3' in item.error
 
 
+def test_a_list_is_as_long_as_the_inputs(mean_task, photo):
+    image, task = photo(), mean_task()
+    two = [[2, 2, 30, 40], [33, 2, 60, 40]]
+    with pytest.raises(ValueError, match=r'boxes: a list of 2 for 1 images.*np\.array\(boxes\)'):
+        task(image, boxes=two)
+    assert len(task(image, boxes=np.array(two))[0].boxes) == 2
+    with pytest.raises(
+        ValueError, match='masks: a list of 1 for 2 images and frames; expected one'
+    ):
+        task([image, image], 'image', masks=[image[..., 0]])
+
+
 def test_unknown_boxes_and_missing_files(tmp_path):
     with pytest.raises(ValueError, match='none.json does not exist'):
         find_boxes(tmp_path / 'none.json', None)

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from sapiens_inference.loading import options_by_task
+
 TASKS = ('pose', 'seg', 'depth', 'normal')
 
 
@@ -223,11 +225,21 @@ def test_the_config_is_told_from_the_checkpoint(models, small_checkpoint, tmp_pa
 
 def test_options_of_other_tasks_are_named(tmp_path, capsys):
     arguments = ['seg', 'none.jpg', '--out', str(tmp_path), '--weights', 'none.pth']
-    assert demo.main([*arguments, '--smooth', '--keypoints', '17', '--convention', 'opencv']) == 2
-    error = capsys.readouterr().err
-    for option in ('--smooth', '--keypoints', '--convention'):
-        assert f'note: {option} does nothing for seg' in error
-    assert '--mask' not in error
+    # Values that are the defaults too: they were given all the same.
+    assert demo.main([*arguments, '--kpt-thr', '0.3', '--convention', 'opengl']) == 2
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith('note')]
+    assert notes == [f'note: --{name} does nothing for seg' for name in ('kpt-thr', 'convention')]
+
+
+def test_each_task_is_handed_its_own_options(capsys):
+    given = {'keypoints': ['17'], 'convention': 'opencv', 'background': 'white', 'kpt_thr': None}
+    assert options_by_task(given, ['pose', 'normal', 'depth']) == {
+        'pose': {'keypoints': ['17']},
+        'normal': {'convention': 'opencv'},
+        'depth': {},
+    }
+    notes = capsys.readouterr().err
+    assert notes == 'note: --background does nothing for pose, normal, depth\n'
 
 
 def test_help_is_fast(root):

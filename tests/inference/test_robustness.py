@@ -15,7 +15,7 @@ import torch
 from old_torch import needs_float16
 
 from sapiens_common.models.precision import lower_precision
-from sapiens_depth_normal.apis import DepthInferencer, NormalInferencer
+from sapiens_depth_normal.apis import DepthInferencer, DepthResult, NormalInferencer
 from sapiens_inference import Inferencer
 from sapiens_inference.concurrency import newest
 from sapiens_inference.engine import pipeline
@@ -176,9 +176,16 @@ def test_a_run_that_goes_wrong_as_a_whole_stops(mean_task, photo, warned):
     for wrong in (dict(max_bad_share=2), dict(batch_size=0)):
         with pytest.raises(ValueError, match='must be'):
             make_plan([task], **wrong)
+    carries_a_mask = mean_task(needs_boxes=False)
+    carries_a_mask.result_type = DepthResult
     warned.clear()
     make_plan([mean_task(needs_boxes=False)], smooth=True)
-    assert warned == ['smooth does nothing for mean: it filters keypoints']
+    make_plan([mean_task(needs_boxes=False)], masks=np.ones((4, 4)))
+    make_plan([carries_a_mask], masks=np.ones((4, 4)))
+    assert warned == [
+        'smooth does nothing for mean: it filters keypoints',
+        'masks do nothing for mean: its results have none',
+    ]
     with pytest.raises(ValueError, match='workers must be at least 1'):
         make_plan([mean_task(needs_boxes=False, workers=0)])
 

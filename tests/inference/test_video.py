@@ -4,6 +4,7 @@ import weakref
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -55,6 +56,15 @@ def test_frames_come_in_order_with_their_times(film):
     assert levels == sorted(levels) and levels[-1] - levels[0] > 100
     times = [item.frame.time for item in items]
     np.testing.assert_allclose(times, np.arange(10) * 1001 / 30000, atol=1e-3)
+
+
+def test_a_list_of_boxes_has_a_place_for_each_frame(film, mean_task, photo, tmp_path):
+    boxes = [[[left, 2, left + 20, 40]] for left in (2, 12, 22)]
+    found = mean_task()(film(frames=3), boxes=boxes)
+    assert [result.boxes.tolist() for result in found] == boxes
+    cv2.imwrite(str(tmp_path / 'a.png'), photo())
+    with pytest.raises(ValueError, match='boxes: a list of 2 for 4 images and frames'):
+        mean_task()([film(frames=3), tmp_path / 'a.png'], boxes=boxes[:2])
 
 
 @pytest.mark.parametrize('size', [(48, 64), (47, 63)])

@@ -102,6 +102,9 @@ def test_errors(config):
             ValueError, match=r"trained of \['albedo'\], but the tasks are \['depth'\]"
         ):
             MultitaskModel(config.model.backbone, tasks, trained=['albedo'])
+        mirrored = {'pose': {**config.model.tasks.pose, 'test_cfg': {'flip_test': True}}}
+        with pytest.raises(ValueError, match=r"tasks \['pose'\]: set test_cfg.flip_test=False"):
+            MultitaskModel(config.model.backbone, mirrored)
         with pytest.raises(ValueError, match='takes no train_cfg; upstream'):
             MultitaskModel(config.model.backbone, tasks, train_cfg=None)
         model = MultitaskModel(config.model.backbone, tasks)

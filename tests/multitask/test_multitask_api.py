@@ -16,9 +16,10 @@ from sapiens_inference.engine.pipeline import Pipeline
 from sapiens_inference.engine.plan import make_plan
 from sapiens_inference.inputs.sources import Inputs
 from sapiens_inference.items import Frame, Item, Video
+from sapiens_inference.tasks import DEFAULT_WEIGHTS
 from sapiens_inference.tasks import TASKS as TASK_TABLE
-from sapiens_inference.tasks import TaskInfo
 from sapiens_multitask.apis import MultitaskInferencer
+from sapiens_pose.apis import PoseInferencer
 
 TASKS = ('pose', 'seg', 'depth', 'normal', 'matting')
 BOXES = np.array([[2, 2, 20, 40], [25, 30, 48, 78]], np.float32)
@@ -47,12 +48,30 @@ def test_command(sample_of, weights, config, tmp_path, capsys):
     assert 'name the config as the model' in capsys.readouterr().err
 
 
-def test_convention_on_the_command_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(TaskInfo, 'load', lambda task: lambda *_, **options: options)
-    (tmp_path / 'a.pth').touch()
-    arguments = ['normal', 'a.jpg', '--weights', str(tmp_path / 'a.pth'), '--model', 'a.py']
-    built, _ = demo.build(demo.parse_args([*arguments, '--out', 'out', '--convention', 'opencv']))
-    assert built[0]['convention'] == 'opencv'
+def test_options_on_the_command_line_reach_the_bundled_model(capsys):
+    options = ['--keypoints', '17', '--kpt-thr', '0.6', '--convention', 'opencv']
+    options += ['--background', 'white', '--mask', 'seg', '--weights', DEFAULT_WEIGHTS]
+    options += ['--out', 'out', '--device', 'cpu']
+    (built,), mask = demo.build(demo.parse_args(['multitask', 'a.jpg', *options]))
+    assert mask is True  # its own segmentation gives it
+    tasks = built.tasks
+    assert len(tasks['pose'].selection.names) == 17 and tasks['pose'].kpt_thr == 0.6
+    assert tasks['normal'].convention == 'opencv' and 'Y down' in tasks['normal'].output
+    assert tasks['matting'].background_name == 'white'
+    demo.build(demo.parse_args(['multitask', 'a.jpg', '--mask', 'none', *options[-6:]]))
+    assert capsys.readouterr().err == 'note: --mask none does nothing: the model takes its own\n'
+
+
+def test_the_mirrored_image_is_refused_by_name(config, weights, sample_of, capsys):
+    arguments = ['all', 'a.jpg', '--out', 'out', '--device', 'cpu']
+    assert demo.main([*arguments, '--flip-test']) == 2
+    assert 'error: flip_test: the tasks share one encoder pass' in capsys.readouterr().err
+    multitask = MultitaskInferencer(config, weights, device='cpu', flip_test=False)
+    alone = PoseInferencer(multitask.loaded, flip_test=True)  # the way that the message names
+    mirrored = alone(sample_of()['img'], boxes='image')[0]
+    plain = multitask(sample_of()['img'])[0]['pose']  # which must not have learnt to mirror
+    assert plain.scores.shape == mirrored.scores.shape
+    assert not np.allclose(plain.scores, mirrored.scores)
 
 
 def test_inferencer(sample_of, weights, config, tmp_path):

@@ -24,6 +24,16 @@ def test_bundled_weights_are_hashed():
     assert described['boxes'] == 'image'
 
 
+def test_options_go_to_the_tasks_that_take_them(capsys):
+    made, _ = settings('--keypoints', '17')  # the bundled model, one for all tasks
+    assert made.options == {'multitask': {'keypoints': ['17']}}
+    both = ['--tasks', 'seg', 'pose', '--weights', 'sapiens_1b', '--flip-test']
+    assert settings(*both)[0].options == {'pose': {'flip_test': True}}
+    assert not capsys.readouterr().err
+    assert settings('--tasks', 'seg', '--weights', 'sapiens_1b', '--no-flip-test')[0].options == {}
+    assert 'note: --flip-test does nothing for seg' in capsys.readouterr().err
+
+
 def test_every_task_needs_weights(tmp_path):
     with pytest.raises(ValueError, match='names no checkpoint for pose; add pose=FILE'):
         settings('--tasks', 'seg', 'pose', '--weights', 'seg=a.pth')

@@ -215,6 +215,28 @@ def test_boxes_of_a_text_field():
         read_boxes(' ')
 
 
+def test_a_program_sends_one_photo_and_waits_for_the_page(random_weights):
+    from sapiens_inference.web.page import build_page
+
+    weights, config = random_weights
+    shelf = ModelShelf([f'multitask={weights}'], [f'multitask={config}'], 'cpu', 'float32')
+    place = Workplace()
+    page = build_page(shelf, place, Limits())
+    run, infer = (
+        next(event for event in page.fns.values() if event.name == name) for name in ('go', 'infer')
+    )
+    assert run.concurrency_limit == infer.concurrency_limit == 1
+    assert run.concurrency_id == infer.concurrency_id == 'model'
+    film = place.new_job() / 'film.mkv'
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*'MJPG'), 10, (32, 32))
+    writer.write(np.zeros((32, 32, 3), np.uint8))
+    writer.release()
+    with pytest.raises(gradio.Error, match=r'film\.mkv: /infer takes one photo'):
+        infer.fn({'path': str(film)}, ['seg'], None)
+    assert shelf.nbytes == 0  # refused before a model was loaded
+    place.close()
+
+
 @pytest.mark.slow
 def test_a_program_gets_the_numbers_of_the_python_api(page_address, random_weights, tmp_path):
     from gradio_client import Client, handle_file

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,12 @@ def make_plan(
         MMLogger.get_current_instance().warning(
             f'smooth does nothing for {", ".join(task.task for task in tasks)}: it filters keypoints'
         )
+    if masks is not None and not mask_from_results:
+        results = [part.result_type for task in tasks for part in task.parts()]
+        if not any('mask' in {field.name for field in fields(result)} for result in results):
+            MMLogger.get_current_instance().warning(
+                f'masks do nothing for {", ".join(names)}: its results have none'
+            )
     tracker = FrameTracker() if track and finder is not None else None
     return Plan(
         tasks=tasks,

@@ -17,7 +17,7 @@ from sapiens_common.visualization.canvas import PAPER
 from sapiens_inference.engine.pipeline import Pipeline
 from sapiens_inference.engine.plan import Plan, make_plan
 from sapiens_inference.engine.task import Task
-from sapiens_inference.inputs.sources import open_inputs
+from sapiens_inference.inputs.sources import Inputs, open_inputs
 from sapiens_inference.items import Item
 from sapiens_inference.outputs.summary import Summary
 from sapiens_inference.outputs.writers import Writer
@@ -57,19 +57,19 @@ def open_run(
         **options: As :func:`make_plan`.
 
     Raises:
-        ValueError: Inputs, boxes or masks of no known kind; nothing can be written in ``out_dir``; what is
-            there was made with another model or other settings, or boxes are given by position, with
-            ``skip_existing``.
+        ValueError: Inputs, boxes or masks of no known kind; lists of boxes or masks of another length than the
+            inputs; nothing can be written in ``out_dir``; what is there was made with another model or other
+            settings, or boxes are given by position, with ``skip_existing``.
     """
     plan = make_plan(tasks, boxes, masks, **options)
-    if out_dir is None:
-        if skip_existing:
-            raise ValueError('skip_existing needs an out_dir')
-        return Pipeline(open_inputs(inputs), plan)
     if not skip_existing:
         opened = open_inputs(inputs, out_dir)  # before the folders of results are there
-        plan.writers = _writers(tasks, plan, out_dir, draw, legend, save_frames)
+        _check_counts(opened, plan)
+        if out_dir is not None:
+            plan.writers = _writers(tasks, plan, out_dir, draw, legend, save_frames)
         return Pipeline(opened, plan)
+    if out_dir is None:
+        raise ValueError('skip_existing needs an out_dir')
     if isinstance(boxes, (list, tuple)) or isinstance(masks, (list, tuple)):
         raise ValueError('skip_existing needs boxes and masks by name, not by position')
     writers = plan.writers = _writers(tasks, plan, out_dir, draw, legend, save_frames)
@@ -80,6 +80,22 @@ def open_run(
         return all(writer.has(name, is_video) for writer in writers)
 
     return Pipeline(open_inputs(inputs, out_dir, is_done), plan)
+
+
+def _check_counts(inputs: Inputs, plan: Plan) -> None:
+    """Compare lists of boxes and masks with the inputs, where it is known how many these are.
+
+    Raises:
+        ValueError: There are more or fewer.
+    """
+    hint = '. Several boxes of one image are one array: np.array(boxes)'
+    for kind, finder, more in (('boxes', plan.boxes, hint), ('masks', plan.masks, '')):
+        count = getattr(finder, 'count', None)  # which functions of users have not
+        if isinstance(count, int) and inputs.total not in (None, count):
+            raise ValueError(
+                f'{kind}: a list of {count} for {inputs.total} images and frames; expected one array for each, '
+                f'in their order, or a mapping from names{more}'
+            )
 
 
 def _writers(

@@ -55,7 +55,7 @@ def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') ->
         boxes: None or 'detector' for the detector; 'image' for the whole image; the path of a JSON
             file (see :func:`read_boxes_json`); an array (N, 4) or (N, 5) of xyxy and score, or one such
             box, used for every image; a mapping from image name, stem or path to such arrays; or a
-            sequence with one such array per input.
+            sequence with one such array per image or video frame.
         detector: What finds people if nothing is given.
         missing: What happens to an image that a file or mapping does not name, a key of :data:`MISSING`.
 
@@ -97,9 +97,12 @@ class GivenBoxes:
     """Boxes a user gave.
 
     Args:
-        boxes: (N, 5) for every image, or one per input position, or by image name.
+        boxes: (N, 5) for every image, or one per image or video frame in their order, or by image name.
         missing: What happens to an image without a name in ``boxes``, a key of :data:`MISSING`.
         detector: Finds people for ``missing='detector'``.
+
+    Attributes:
+        count: For how many images and frames there are boxes, where they are given in order.
 
     Raises:
         ValueError: The detector is asked for, and there is none.
@@ -114,6 +117,7 @@ class GivenBoxes:
         if missing == 'detector' and detector is None:
             raise ValueError("boxes_missing='detector' needs a person detector; pass detector=...")
         self.boxes, self.missing, self.detector = boxes, missing, detector
+        self.count = len(boxes) if isinstance(boxes, list) else None
         self._warned = False
 
     def __call__(self, items: list[Item]) -> None:

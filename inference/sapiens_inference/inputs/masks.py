@@ -25,7 +25,8 @@ def find_masks(masks: Any) -> MaskFinder | None:
         masks: None for none; a folder with one ``<stem>.png`` or ``<stem>.npy`` per image (the output
             of the segmentation task is one), for frames ``<stem>/000000.png`` and so on; a mask file or an
             array (H, W) for a single image; a mapping from file name, stem or path to arrays; a sequence
-            with one array per input; or a function of a list of items. Values above 0 are people, 255 too.
+            with one array per image or video frame; or a function of a list of items. Values above 0 are
+            people, 255 too.
 
     Raises:
         ValueError: A path that does not exist, or masks of no known form.
@@ -44,7 +45,7 @@ def find_masks(masks: Any) -> MaskFinder | None:
     if isinstance(masks, Mapping):
         return _Masks(lambda item: _from_mapping(masks, item))
     if isinstance(masks, (Sequence, np.ndarray)):
-        return _Masks(lambda item: _from_sequence(masks, item))
+        return _Masks(lambda item: _from_sequence(masks, item), len(masks))
     raise ValueError(f'cannot read masks of type {type(masks).__name__}')
 
 
@@ -53,10 +54,11 @@ class _Masks:
 
     Args:
         lookup: Returns (H, W) for an item.
+        count: For how many images and frames there are masks, where they are given in order.
     """
 
-    def __init__(self, lookup: Callable[[Item], np.ndarray]) -> None:
-        self.lookup = lookup
+    def __init__(self, lookup: Callable[[Item], np.ndarray], count: int | None = None) -> None:
+        self.lookup, self.count = lookup, count
 
     def __call__(self, items: list[Item]) -> None:
         for item in items:

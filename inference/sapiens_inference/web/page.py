@@ -219,6 +219,7 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             return None, '\n'.join([*text.split('\n'), ', '.join(map(str, box))]).strip()
 
         quiet: Any = {'api_visibility': 'private', 'show_progress': 'hidden'}
+        alone: Any = {'concurrency_limit': 1, 'concurrency_id': 'model'}
         outputs = [status, chosen, archive, recipe, command, script, jobs]
         # One after the other: the browser runs two listeners of a button in turn.
         busy = start.click(lambda: _buttons(busy=True), None, [start, stop], queue=False, **quiet)
@@ -228,7 +229,7 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             outputs,
             show_progress='minimal',
             show_progress_on=status,
-            concurrency_limit=1,
+            **alone,
             api_visibility='private',
         )
         shown = running.success(show, [chosen, jobs], [view, cloud], **quiet)
@@ -280,6 +281,8 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             try:
                 path = place.check_upload(photo['path'])
                 check_uploads([path], limits)
+                if path.suffix.lower() in VIDEO_SUFFIXES:
+                    raise ValueError(f'{path.name}: /infer takes one photo')
                 given = np.array(boxes, np.float32) if boxes else 'image'
                 found = {}
                 for model in shelf.choose(tasks):
@@ -292,7 +295,7 @@ def build_page(shelf: ModelShelf, place: Workplace, limits: Limits) -> gr.Blocks
             except Exception as error:
                 raise gr.Error(_plain(error), print_exception=False) from error
 
-        gr.api(infer, api_name='infer', concurrency_limit=1)
+        gr.api(infer, api_name='infer', **alone)
     return page.queue(max_size=limits.waiting, default_concurrency_limit=4)
 
 
