@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
 
 from sapiens_common.unpickling import load_data
 
@@ -138,14 +139,45 @@ def test_a_first_start_loads_and_later_ones_resume(toy, train, tmp_path):
     assert len(train(toy.make_config(tmp_path / 'run', **options)).model.seen) == 8
 
 
-@pytest.mark.parametrize('name', ['EpochBasedTrainLoop', 'IterBasedTrainLoop'])
-def test_upstream_loop_types_become_resumable(toy, build, tmp_path, name):
+def test_checkpoints_that_cannot_be_looked_through(toy, build, tmp_path):
+    checkpoint = {'interval': 1, 'out_dir': 's3://runs/mine'}
+    runner = build(toy.make_config(tmp_path, resume=True, checkpoint=checkpoint))
+    with pytest.raises(
+        ValueError, match='finds no checkpoints under s3://runs/mine: copy the newest'
+    ):
+        runner.load_or_resume()
+
+
+def test_averaged_weights_of_a_published_file(toy, build, tmp_path):
+    # Sapiens2's published files call the output layer of normals conv_normal.
+    block = nn.ModuleDict({'attn': nn.ModuleDict({'wq': nn.Linear(2, 2)})})
+    encoder = nn.ModuleDict({'blocks': nn.ModuleList([block])})
+    head = nn.ModuleDict({'conv_seg': nn.Linear(2, 3)})
+    runner = build(toy.make_config(tmp_path, custom_hooks=[{'type': 'EMAHook'}]))
+    runner.model = nn.ModuleDict({'backbone': encoder, 'decode_head': head})
+    runner.call_hook('before_run')
+    file = {name: torch.randn_like(value) for name, value in weights(runner).items()}
+    published = {name.replace('conv_seg', 'conv_normal'): value for name, value in file.items()}
+    torch.save(published, tmp_path / 'published.pth')
+    runner.load_checkpoint(str(tmp_path / 'published.pth'))
+    assert_same(file, weights(runner))
+    runner.call_hook('before_test_epoch')  # brings in the averaged ones
+    assert_same(file, weights(runner))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'built'),
+    [
+        ('EpochBasedTrainLoop', 'ResumableEpochLoop'),
+        ('mmengine.IterBasedTrainLoop', 'ResumableIterLoop'),
+        (EpochBasedTrainLoop, 'ResumableEpochLoop'),
+    ],
+)
+def test_upstream_loop_types_become_resumable(toy, build, tmp_path, kind, built):
     runner = build(toy.make_config(tmp_path))
-    limit = {'max_epochs': 2} if name.startswith('Epoch') else {'max_iters': 22}
-    loop = runner.build_train_loop({'type': name, **limit})
-    assert type(loop).__name__ == (
-        'ResumableEpochLoop' if 'max_epochs' in limit else 'ResumableIterLoop'
-    )
+    limit = {'max_epochs': 2} if built == 'ResumableEpochLoop' else {'max_iters': 22}
+    loop = runner.build_train_loop({'type': kind, **limit})
+    assert type(loop).__name__ == built
     assert loop.max_iters == 22
     assert not runner.messages
 

@@ -33,7 +33,7 @@ class SapiensOptimWrapper(OptimWrapper):
         dtype: ``float32`` (no autocast), ``bfloat16`` or ``float16``; the latter scales the loss, and
             a step lost to a scale that is too high counts as skipped like any other.
         loss_scale: Initial loss scale for ``float16``.
-        max_skipped_steps: Skipped steps in a row after which the run stops.
+        max_skipped_steps: Skipped steps in a row that a run survives; one more stops it.
         accumulative_counts: Iterations per step.
         clip_grad: Arguments of ``clip_grad_norm_`` (or of ``clip_grad_value_`` with type='value').
 

@@ -11,13 +11,15 @@ import mmengine
 import torch
 from mmengine.dist import broadcast_object_list, master_only
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.registry import LOOPS
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
 from torch import nn
 
 from sapiens_common.checkpoint import load_state_dict_strict, read_checkpoint
+from sapiens_common.checkpoint_names import from_published
 from sapiens_common.weights import find_weights
 
 from .checkpoint_files import (
@@ -30,7 +32,7 @@ from .loops import ResumableEpochLoop, ResumableIterLoop
 from .registry import RUNNERS
 from .seeding import run_seed
 
-_REPLACED = {'EpochBasedTrainLoop': ResumableEpochLoop, 'IterBasedTrainLoop': ResumableIterLoop}
+_REPLACED = {EpochBasedTrainLoop: ResumableEpochLoop, IterBasedTrainLoop: ResumableIterLoop}
 _RESUMABLE = (ResumableEpochLoop, ResumableIterLoop)
 
 
@@ -68,12 +70,15 @@ class SapiensRunner(Runner):
         The images of the training pipeline must fit the encoder.
         """
         check_fit(getattr(self.model, 'module', self.model), self.cfg)
-        if isinstance(loop, dict) and loop.get('type') in _REPLACED:
-            loop = {**loop, 'type': _REPLACED[loop['type']]}
-        elif isinstance(loop, dict) and 'type' not in loop:
-            options = dict(loop)
-            by_epoch = options.pop('by_epoch', True)
-            loop = {**options, 'type': ResumableEpochLoop if by_epoch else ResumableIterLoop}
+        if isinstance(loop, dict):
+            loop = dict(loop)
+            if 'type' not in loop:
+                loop['type'] = (
+                    EpochBasedTrainLoop if loop.pop('by_epoch', True) else IterBasedTrainLoop
+                )
+            kind = loop['type']
+            kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+            loop['type'] = _REPLACED.get(kind, loop['type'])
         built = super().build_train_loop(loop)
         if not isinstance(built, _RESUMABLE):
             self.logger.warning(
@@ -101,11 +106,20 @@ class SapiensRunner(Runner):
         super().load_or_resume()
 
     def _find_resume_file(self) -> str | None:
-        """Newest complete checkpoint of this run; clears what a killed run left half-written."""
+        """Newest complete checkpoint of this run; clears what a killed run left half-written.
+
+        Raises:
+            ValueError: Checkpoints are written to a storage that is not a mounted folder.
+        """
         folders = [Path(self.work_dir)]
         for hook in self.hooks:
             out_dir = getattr(hook, 'out_dir', None)
-            if out_dir and '://' not in str(out_dir):
+            if out_dir and '://' in str(out_dir):
+                raise ValueError(
+                    f'--resume finds no checkpoints under {out_dir}: copy the newest here and pass --resume '
+                    'FILE, or start anew without --resume, which overwrites them'
+                )
+            if out_dir:
                 folders.append(Path(out_dir) / Path(self.work_dir).name)
         for folder in folders:
             remove_partial_files(folder)
@@ -150,7 +164,9 @@ class SapiensRunner(Runner):
         """
         content = read_checkpoint(find_weights(filename))
         self._left_out = content.left_out
-        checkpoint = {'state_dict': content.state_dict, 'meta': content.meta, **content.training}
+        # Hooks that read the weights (EMAHook) load what has their names and pass over the rest.
+        state_dict = from_published(content.state_dict)
+        checkpoint = {'state_dict': state_dict, 'meta': content.meta, **content.training}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         self._load_model(checkpoint['state_dict'], str(filename))
         self._has_loaded = True
