@@ -54,7 +54,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     labels.add_argument('--device', help='cuda, cpu (default: the best there is)')
     labels.add_argument('--dtype', default='auto', help='auto, float32, float16, bfloat16')
     labels.add_argument('--per-shard', type=int, default=256, help='photos per shard')
-    labels.add_argument('--range-seconds', type=float, default=60.0, help='of videos, per shard')
+    labels.add_argument(
+        '--range-seconds',
+        type=float,
+        default=60.0,
+        help='of videos, per shard; one whose boxes have frame numbers is not cut',
+    )
     labels.add_argument(
         '--images',
         choices=['copy', 'refer'],
@@ -165,6 +170,8 @@ def main(argv: list[str] | None = None) -> int:
         print('stopped; the same command continues the run', file=sys.stderr)
         return 130
     total = report.total
+    for flag, count in report.flags.items():
+        print(f'{count} of {total["done"]} images: {flag}', file=sys.stderr)
     print(
         f'{total["done"]} images labelled, {total["aside"]} set aside, {total["people"]} people; labels in '
         f'{args.output}, report in {args.output.rstrip("/")}/log/report.json'

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -139,24 +139,13 @@ class Item:
     def aliases(self) -> list[str]:
         """What a user's mapping may call the item, the most exact first.
 
-        The ends of its path (``b/1.jpg`` of ``/a/b/1.jpg``), its name, their stems, and a number without
-        leading zeros (COCO's image ids are its file names); for a frame ``<video>/<number>`` before all.
+        Those of :func:`file_aliases`; for a frame ``<video>/<number>`` and the number before them.
         """
         names = []
         if self.frame is not None:
             number = str(self.frame.number)
             names += [self.file_name, f'{self.name}/{number}', number]
-        if self.path is not None:
-            parts = self.path.parts
-            names += [str(self.path), *('/'.join(parts[start:]) for start in range(1, len(parts)))]
-        names.append(self.name)
-        if self.path is not None:
-            names.append(self.path.stem)
-        stem = self.name.rsplit('/', 1)[-1]
-        names.append(stem)
-        if stem.isdecimal():
-            names.append(str(int(stem)))
-        return names
+        return names + file_aliases(self.name, self.path)
 
     def fail(self, reason: str) -> None:
         """Mark the item as failed and let go of its image."""
@@ -169,3 +158,27 @@ class Item:
         if self.image is None:
             raise ValueError(f'{self.label}: not decoded ({self.error})')
         return self.image
+
+
+def file_aliases(name: str, path: PurePath | None) -> list[str]:
+    """What a user's mapping may call a file, the most exact first.
+
+    The ends of its path (``b/1.jpg`` of ``/a/b/1.jpg``), its name, their stems, and a number without
+    leading zeros (COCO's image ids are its file names).
+
+    Args:
+        name: Name of its outputs.
+        path: Where it lies; None where it has no path.
+    """
+    names = []
+    if path is not None:
+        parts = path.parts
+        names += [str(path), *('/'.join(parts[start:]) for start in range(1, len(parts)))]
+    names.append(name)
+    if path is not None:
+        names.append(path.stem)
+    stem = name.rsplit('/', 1)[-1]
+    names.append(stem)
+    if stem.isdecimal():
+        names.append(str(int(stem)))
+    return names

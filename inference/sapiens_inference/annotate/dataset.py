@@ -114,6 +114,8 @@ def _people(root: Path, shard: dict[str, Any]) -> dict[str, list[Any]]:
         return found
     table = parquet.read_table(root / FOLDER / name)
     count = table.num_rows
+    if not count:
+        return found
     points = table.column('keypoints').combine_chunks().flatten().to_numpy().reshape(count, -1, 2)
     scores = table.column('scores').combine_chunks().flatten().to_numpy().reshape(count, -1)
     boxes = table.column('box').to_pylist()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from sapiens_common.files.images import IMAGE_SUFFIXES
-from sapiens_inference.items import NOBODY_FOUND, Item
+from sapiens_inference.items import NO_BOXES, NOBODY_FOUND, Item
 from sapiens_inference.outputs.results import Result
 from sapiens_inference.tasks import TASKS
 
@@ -100,13 +100,13 @@ def judge(item: Item, low_score: float) -> tuple[dict[str, float], list[str]]:
 
     Returns:
         ``keypoint_score``, the mean over all people and points, and ``foreground``, the share of labelled pixels,
-        where the tasks give them; and flags: nobody detected, low scores, empty mask, not finite.
+        where the tasks give them; and flags: nobody detected, no boxes given, low scores, empty mask, not finite.
     """
     numbers: dict[str, float] = {}
-    flags: list[str] = []
+    flags = ['no boxes given'] if NO_BOXES in item.notes else []
     pose: Any = item.results.get('pose')
     if pose is not None:
-        if not len(pose.boxes) or pose.box_origin == NOBODY_FOUND:
+        if not flags and (not len(pose.boxes) or pose.box_origin == NOBODY_FOUND):
             flags.append('nobody detected')
         known = pose.scores[np.isfinite(pose.keypoints[..., 0])]
         if known.size:

@@ -20,7 +20,7 @@ from sapiens_inference.inputs.video import import_av, upright
 from sapiens_inference.items import Frame, Item, Video
 from sapiens_inference.outputs.summary import Stopwatch
 
-from .sources import Entry, describe, stored_video
+from .sources import Entry, aliases_of, describe, stored_video
 from .storage import (
     OF_THE_FILE,
     StorageError,
@@ -52,6 +52,11 @@ class LabelItem(Item):
     encoded: bytes = b''
     sha256: str = ''
     seconds: float = 0.0
+
+    @property
+    def aliases(self) -> list[str]:
+        """As of any item; photos in tar shards and at addresses are called by the ends of their paths too."""
+        return aliases_of(self.entry) if self.frame is None else super().aliases
 
 
 class Reader:

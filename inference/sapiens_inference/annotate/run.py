@@ -24,7 +24,8 @@ from typing import Any
 
 from .engines import Engine, Worker, WorkerDied
 from .lease import Lease
-from .plan import Plan, Shard, cut, write_plan
+from .names import names_in
+from .plan import PLAN, Plan, Shard, cut, write_plan
 from .report import Report
 from .settings import SETTINGS, Settings, check_settings
 from .shards import FOLDER, MANIFEST, manifest_name, sealed, stem
@@ -53,21 +54,26 @@ class Run:
         settings_id: SHA-256 of the settings.
 
     Raises:
-        ValueError: There are no inputs, the folder was begun with other settings or inputs, or another driver
-            works on it.
+        ValueError: There are no inputs, boxes were given for none of them, the folder was begun with other
+            settings or inputs, or another driver works on it.
         StorageError: Something cannot be read or written.
     """
 
     def __init__(self, place: str, output: str, settings: Settings) -> None:
         self.storage = Storage(output)
         self.lease = Lease(self.storage)
-        listing = Listing(place, self.storage.place, settings.range_seconds)
+        names = names_in(settings.boxes)
+        keep_whole = names.number_frames_of if names else None
+        listing = Listing(place, self.storage.place, settings.range_seconds, keep_whole)
         described = settings.described(listing.place)
         self.lease.take()
         try:
             self.settings_id = check_settings(self.storage, described)
-            self.plan: Plan = write_plan(self.storage, cut(listing, settings.per_shard))
-        except BaseException:
+            entries = names.check(listing) if names else listing
+            self.plan: Plan = write_plan(self.storage, cut(entries, settings.per_shard))
+        except BaseException as error:
+            if isinstance(error, ValueError) and not self.storage.exists(PLAN):
+                self.storage.remove(SETTINGS)  # nothing was begun
             self.lease.release()
             raise
         self.left_out = listing.left_out

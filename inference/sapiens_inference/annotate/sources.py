@@ -7,10 +7,10 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from sapiens_common.files.text import read_lines
@@ -23,6 +23,7 @@ from sapiens_inference.inputs.folders import (
 )
 from sapiens_inference.inputs.photos import PHOTO_SUFFIXES
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES, import_av
+from sapiens_inference.items import file_aliases
 
 from .storage import (
     StorageError,
@@ -50,13 +51,21 @@ class Listing:
             an address of fsspec. Folders may hold photos, videos and tar shards, in sub-folders too.
         out: Where results go; what lies there is not an input.
         range_seconds: Length of the ranges that videos are cut into.
+        keep_whole: Tells of a name whether the video stays one range; None cuts all.
 
     Attributes:
         left_out: One line about files that are not inputs; empty where there are none.
     """
 
-    def __init__(self, place: str, out: str, range_seconds: float = 60.0) -> None:
-        self.place, self.out, self.range_seconds = absolute(place), absolute(out), range_seconds
+    def __init__(
+        self,
+        place: str,
+        out: str,
+        range_seconds: float = 60.0,
+        keep_whole: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.place, self.out = absolute(place), absolute(out)
+        self.range_seconds, self.keep_whole = range_seconds, keep_whole
         self.left_out = ''
 
     def __iter__(self) -> Iterator[Entry]:
@@ -71,7 +80,10 @@ class Listing:
             if suffix == SHARD_SUFFIX:
                 yield from _members(path, name)
             elif suffix in VIDEO_SUFFIXES:
-                yield from _ranges(path, name, self.range_seconds)
+                if self.keep_whole is not None and self.keep_whole(name):
+                    yield {'name': name, 'path': path, 'part': 0, 'start': 0.0, 'stop': None}
+                else:
+                    yield from _ranges(path, name, self.range_seconds)
             else:
                 yield {'name': name, 'path': path}
 
@@ -264,6 +276,15 @@ def describe(entry: Entry) -> str:
     if 'part' in entry:
         return f'{entry["path"]} part {entry["part"]}'
     return entry['path']
+
+
+def aliases_of(entry: Entry) -> list[str]:
+    """What a file of boxes may call an input, the most exact first; frames of a video have their numbers besides."""
+    if 'part' in entry:
+        return file_aliases(entry['name'], None)
+    place = describe(entry)
+    inside = place.partition('://')[2]
+    return [place, *file_aliases(entry['name'], PurePath(inside or place))]
 
 
 def to_line(content: Any) -> str:
