@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
             progress=not args.quiet,
         )
         if args.export and (summary.done or summary.there_already):
-            export_run(args.out, args.export, images=single if isinstance(single, str) else None)
+            export_run(args.out, args.export, images=None if isinstance(single, int) else single)
     except (ValueError, ImportError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

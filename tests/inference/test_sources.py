@@ -12,7 +12,7 @@ from PIL import Image
 
 from sapiens_inference.inputs import sources
 from sapiens_inference.inputs.photos import read_photo, to_bgr
-from sapiens_inference.inputs.sources import _camera_frames, decode, open_inputs
+from sapiens_inference.inputs.sources import _camera_frames, decode, name_inputs, open_inputs
 from sapiens_inference.items import Video
 
 
@@ -141,6 +141,16 @@ def test_globs_and_lists(odd_folder, tmp_path):
 def test_unreadable_inputs_say_what_was_expected(inputs, message):
     with pytest.raises(ValueError, match=message):
         open_inputs(inputs)
+
+
+def test_several_inputs_have_the_names_of_their_run(tmp_path, photo):
+    for name in ('x/a.png', 'y/a.png', 'z/b.png', 'z/a.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), photo())
+    parts = ('x/a.png', 'a.mp4', 'y/a.png', 'z', 'z/nothing*.png')  # two are not there
+    inputs = [str(tmp_path / part) for part in parts]
+    run = {item.name: item.path for item in open_inputs(inputs).items if item.error is None}
+    assert name_inputs(inputs) == run and len(run) == 4
 
 
 def test_pil_images_are_read_as_their_files_are(photo, tmp_path):

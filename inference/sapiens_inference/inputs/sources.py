@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -96,14 +96,24 @@ def open_inputs(
     return opened
 
 
-def name_inputs(place: str | Path, out_dir: str | Path | None = None) -> dict[str, Path]:
-    """Files that a path, folder, pattern or list stands for, by the names of their results.
+def name_inputs(
+    place: str | Path | Sequence[str | Path], out_dir: str | Path | None = None
+) -> dict[str, Path]:
+    """Files that a path, folder, pattern or list stands for, or several do, by the names of their results.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are none. Of several, those that stand for none are left out, as in the run.
     """
     reader = _Reader(out_dir, None)
-    return {name: path for path, name in reader.named(reader.expand(str(place)))}
+    if isinstance(place, (str, Path)):
+        return {name: path for path, name in reader.named(reader.expand(str(place)))}
+    named: dict[str, Path] = {}
+    for entry in place:
+        try:
+            named.update((name, path) for path, name in reader.files(entry))
+        except ValueError:
+            reader.names(Path(entry).stem, Path(entry).suffix)
+    return named
 
 
 def decode(item: Item) -> Item:
@@ -118,7 +128,7 @@ def decode(item: Item) -> Item:
 
 
 class _UniqueNames:
-    """Output names that never collide: a.jpg and a.PNG of one folder become a and a_png."""
+    """Output names that never collide: a.PNG and a.jpg of one folder become a and a_jpg."""
 
     def __init__(self) -> None:
         self.used = {'summary', 'legend'}  # files beside the results
@@ -243,20 +253,28 @@ class _Reader:
             else:
                 yield path, name
 
+    def files(self, entry: str | Path) -> Iterator[tuple[Path, str]]:
+        """Files with the names of their outputs that a list's entry stands for.
+
+        Raises:
+            ValueError: There are none.
+        """
+        path = Path(entry).expanduser()
+        found = self.expand(str(entry)) if _is_container(entry) else Found([path], path.parent)
+        return self.named(found)
+
     def read(self, inputs: Iterable[Any]) -> Iterator[Item]:
         """Items of arrays and of anything that :meth:`expand` takes."""
         count = 0
         for entry in inputs:
             if isinstance(entry, (str, Path)):
-                path = Path(entry).expanduser()
                 try:
-                    found = Found([path], path.parent)
-                    if _is_container(entry):
-                        found = self.expand(str(entry))
+                    files = self.files(entry)
                 except ValueError as error:
+                    path = Path(entry).expanduser()
                     yield Item(0, self.names(path.stem, path.suffix), path=path, error=str(error))
                 else:
-                    yield from _read_files(self.named(found))
+                    yield from _read_files(files)
                 continue
             arrays = list(entry) if isinstance(entry, np.ndarray) and entry.ndim == 4 else [entry]
             for array in arrays:

@@ -46,6 +46,7 @@ def test_trc_of_a_plane_holds_pixels_and_says_so(film):
     lines = written[0].read_text().split('\n')
     header = dict(zip(lines[1].split('\t'), lines[2].split('\t'), strict=True))
     assert header['NumFrames'] == '2' and header['NumMarkers'] == '308' and header['Units'] == 'px'
+    assert header['DataRate'] == '25.0000'  # the person is missing in the second of three frames
     markers = lines[3].split('\t')
     assert markers[2] == 'nose' and markers[5] == 'left_eye'
     cells = lines[6].split('\t')
@@ -123,12 +124,12 @@ def test_wrong_folders_are_refused(tmp_path, film):
         export_run(film, ['dwpose'])
 
 
-def test_frames_of_a_video_go_with_their_annotations(film):
+def make_film(path):
+    """A video of three frames that brighten."""
     from fractions import Fraction
 
     import av
 
-    path = film.parent / 'film.mp4'
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('mpeg4', rate=Fraction(25))
         stream.height, stream.width, stream.pix_fmt = 48, 64, 'yuv420p'
@@ -136,6 +137,11 @@ def test_frames_of_a_video_go_with_their_annotations(film):
             picture = np.full((48, 64, 3), 60 * number, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
         container.mux(stream.encode())
+    return path
+
+
+def test_frames_of_a_video_go_with_their_annotations(film):
+    path = make_film(film.parent / 'film.mp4')
     [annotations] = export_run(film, ['coco'], images=path)['coco']
     entries = json.loads(annotations.read_text())['images']
     shades = [
@@ -176,7 +182,7 @@ def test_rerun_reads_its_recording(run):
     found = {}
     for chunk in reading.RrdReader(path).stream():
         found.setdefault(chunk.entity_path, {}).update(chunk.to_record_batch().to_pydict())
-    place = '/sub/a/photo/person1/keypoints'
+    place = '/sub/a/photo/people/1/keypoints'
     kept = person(36.0)['keypoints'][:307]  # the last is below the threshold
     np.testing.assert_allclose(found[place]['Points2D:positions'][0], kept)
     assert found[place]['Points2D:keypoint_ids'][0] == list(range(307))
@@ -184,6 +190,17 @@ def test_rerun_reads_its_recording(run):
         f'/sub/a/{name}' for name in ('photo/parts', 'depth', 'normals', 'camera', 'points')
     } <= (found.keys())
     assert found['/sub/a/camera']['Pinhole:image_from_camera'][0][0][0] == pytest.approx(50)
+
+
+def test_rerun_clears_people_who_have_left(film):
+    reading = pytest.importorskip('rerun.chunk', reason='rerun-sdk is an extra')
+    [path] = export_run(film, ['rrd'], images=make_film(film.parent / 'film.mp4'))['rrd']
+    logged = {}
+    for chunk in reading.RrdReader(path).stream():
+        columns = chunk.to_record_batch().to_pydict()
+        logged.setdefault(chunk.entity_path, []).extend(columns.get('input', []))
+    assert sorted(logged['/film/photo/people']) == [0, 1, 2]
+    assert sorted(set(logged['/film/photo/people/7/box'])) == [0, 2]
 
 
 def test_csv_cells_of_missing_points_are_empty(film):
@@ -235,3 +252,69 @@ def test_every_result_finds_its_own_input(run, tmp_path):
 def test_photos_in_a_folder_called_like_a_video(run):
     (run / 'seg/sub.mp4').write_bytes(b'')
     assert [record.stem for record in RunFolder(run).records()] == ['sub/a']
+
+
+def test_frames_with_files_of_their_own_are_exported_once(film):
+    """As without pictures: no video beside the files tells that these are frames."""
+    whole = film / 'pose/film.json'
+    for entry in json.loads(whole.read_text())['frames']:
+        path = film / f'pose/film/{entry["frame"]:06d}.json'
+        path.parent.mkdir(exist_ok=True)
+        source = {'name': 'film', 'path': None, 'frame': entry['frame'], 'time': entry['time']}
+        path.write_text(json.dumps({'source': source, 'people': entry['people'], 'names': NAMES}))
+    assert [record.stem for record in RunFolder(film).records()] == [
+        f'film/{number:06d}' for number in range(3)
+    ]
+    [path] = export_run(film, ['csv'])['csv']
+    assert pandas.read_csv(path)['frame'].tolist() == [0, 2, 2]
+
+
+def test_photos_that_are_not_at_hand_are_left_out(run, tmp_path, warned):
+    """The second of two runs into one folder knows its own photos only."""
+    (run / 'pose/sub/a.json').unlink()
+    for task in ('seg', 'depth', 'pointmap'):
+        suffix = {'seg': 'png', 'depth': 'npy', 'pointmap': 'npz'}[task]
+        content = (run / f'{task}/sub/a.{suffix}').read_bytes()
+        (run / f'{task}/z.{suffix}').write_bytes(content)
+    photo = tmp_path / 'photos/z.png'
+    photo.write_bytes((tmp_path / 'photos/sub/a.png').read_bytes())
+    formats = ['cutouts', 'parts', 'ply', 'rrd']
+    written = export_run(run, formats, images=[tmp_path / 'nowhere.png', photo])
+    names = [path.name for name in formats for path in written[name]]
+    assert names == ['z.png', 'z_02_part2.png', 'z_22_part22.png', 'z.ply', 'run.rrd']
+    assert len(warned) == 4
+    assert all('1 images or frames are left out: the results do not name' in w for w in warned)
+    with pytest.raises(ValueError, match=r'out: the results do not name their image; pass images='):
+        export_run(run, ['cutouts'])
+
+
+def test_maps_of_videos_that_are_not_at_hand(run):
+    for name in ('b', 'c'):
+        (run / f'depth/{name}').mkdir()
+        (run / f'depth/{name}.mp4').write_bytes(b'')
+        np.save(run / f'depth/{name}/000003.npy', np.zeros((8, 8), np.float32))
+    written = export_run(run, ['exr'])['exr']
+    assert [path.relative_to(run / 'exports/exr').as_posix() for path in written] == [
+        'sub/a.exr',
+        'b/000003.exr',
+        'c/000003.exr',
+    ]
+
+
+def test_an_interrupted_export_leaves_what_was_there(film):
+    @register_export('slow', needs=('pose',))
+    def write_slow(run, out):
+        """Never done."""
+        (out / 'keypoints.csv').write_text('half')
+        raise KeyboardInterrupt
+
+    place = film / 'exports/slow'
+    place.mkdir(parents=True)
+    (place / 'keypoints.csv').write_text('whole')
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export_run(film, ['slow'])
+    finally:
+        EXPORTS.pop('slow')
+    assert (place / 'keypoints.csv').read_text() == 'whole'
+    assert list(place.parent.iterdir()) == [place]

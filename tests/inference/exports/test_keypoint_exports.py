@@ -73,16 +73,31 @@ def test_coco_results_are_evaluated_against_the_same_people(run):
     assert evaluation.stats[0] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(('names', 'ids'), [(['000002', '7'], [2, 7]), (['2', 'a'], [1, 2])])
+@pytest.mark.parametrize(
+    ('names', 'ids'),
+    [(['000002', '7'], [2, 7]), (['2', 'a'], [1, 2]), (['a/000001', 'b/000001'], [1, 2])],
+)
 def test_coco_results_have_ids_of_their_own(run, names, ids):
     content = (run / 'pose/sub/a.json').read_text()
     (run / 'pose/sub/a.json').unlink()
     for name in names:
+        (run / f'pose/{name}.json').parent.mkdir(exist_ok=True)
         (run / f'pose/{name}.json').write_text(content)
     for task in ('seg', 'depth', 'normal', 'pointmap'):
         shutil.rmtree(run / task)
     _, images = export_run(run, ['coco_results'])['coco_results']
     assert [entry['id'] for entry in json.loads(images.read_text())] == ids
+
+
+def test_coco_names_the_photos_that_are_there(run):
+    photo = run.parent / 'photos/sub/a.png'
+    photo.rename(photo.with_suffix('.PNG'))
+    content = json.loads((run / 'pose/sub/a.json').read_text())
+    content['source']['path'] = str(photo.with_suffix('.PNG'))
+    (run / 'pose/sub/a.json').unlink()
+    (run / 'pose/sub/a_png.json').write_text(json.dumps(content))  # beside a.jpg, whose name is a
+    [path] = export_run(run, ['coco'])['coco']
+    assert [image['file_name'] for image in json.loads(path.read_text())['images']] == ['sub/a.PNG']
 
 
 def test_openpose_body_25(run):

@@ -71,9 +71,7 @@ def write_cloud(record: Record, path: Path) -> Path | None:
 def _write(run: RunFolder, out: Path, suffix: str) -> list[Path]:
     logger = MMLogger.get_current_instance()
     written, flat = [], 0
-    for record in run.records():
-        if record.path('pointmap') is None and record.path('depth') is None:
-            continue
+    for record in run.shown('pointmap', 'depth'):
         path = write_cloud(record, stem_path(out, record.stem, suffix))
         if path is None:
             logger.warning(f'{record.stem}: no point of a person, no cloud')

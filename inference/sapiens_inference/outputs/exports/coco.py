@@ -34,7 +34,9 @@ def image_entry(record: Record, number: int) -> dict[str, Any]:
     if record.frame is not None:
         name = f'{record.stem}.jpg'
     else:
-        name = record.name if record.image is None else f'{record.name}{record.image.suffix}'
+        name = record.name
+        if record.image is not None:  # two photos of one stem have other names
+            name = Path(name).with_name(record.image.name).as_posix()
     return {'id': number, 'file_name': name, 'height': height, 'width': width}
 
 
@@ -160,12 +162,12 @@ def write_annotations(
 def write_coco_results(run: RunFolder, out: Path) -> list[Path]:
     """COCO results for ``COCOeval`` (``results.json``), and the ids of the images (``images.json``).
 
-    The id of an image is its name as a number where all names are numbers, as COCO's are, else its position. The
+    The id of an image is its name as a number where all names are different numbers, as COCO's are, else its position. The
     score of a person is the box's score times the mean score of the points.
     """
     results, images = [], []
     stems = [Path(r.name).name if r.frame is None else '' for r in run.records(pixels=False)]
-    by_name = all(stem.isdecimal() for stem in stems)
+    by_name = all(stem.isdecimal() for stem in stems) and len(set(map(int, stems))) == len(stems)
     for number, record in enumerate(run.records(), 1):
         if record.people is None:
             continue

@@ -36,10 +36,9 @@ def write_cutouts(run: RunFolder, out: Path) -> list[Path]:
     the body parts.
     """
     written = []
-    for record in run.records():
+    for record in run.shown('seg', 'matting', coloured='matting'):
         alpha = foreground_of(record)
-        if alpha is None:
-            continue
+        assert alpha is not None
         cut = record.array('matting')
         rgb = record.pixels()[..., ::-1] if cut is None else cut[..., :3]
         written.append(_save(record, rgb, alpha, stem_path(out, record.stem, '.png')))
@@ -54,10 +53,9 @@ def write_cutouts(run: RunFolder, out: Path) -> list[Path]:
 def write_parts(run: RunFolder, out: Path) -> list[Path]:
     """RGBA PNG of every body part that is there: ``<stem>_<class id>_<name>.png``."""
     written = []
-    for record in run.records():
+    for record in run.shown('seg'):
         labels = record.array('seg')
-        if labels is None:
-            continue
+        assert labels is not None
         rgb = record.pixels()[..., ::-1]
         names = run.class_names
         for number in np.unique(labels[labels > 0]).tolist():

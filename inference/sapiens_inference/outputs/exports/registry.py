@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from .run_folder import RunFolder
+from sapiens_inference.outputs.writers import UNFINISHED
+
+from .run_folder import Images, RunFolder
 
 Write = Callable[[RunFolder, Path], list[Path]]
 """Writes a run into a folder that exists; returns the files."""
@@ -87,7 +90,7 @@ def export_run(
     folder: str | Path,
     formats: Sequence[str],
     out: str | Path | None = None,
-    images: str | Path | None = None,
+    images: Images = None,
 ) -> dict[str, list[Path]]:
     """Write the results of a run in other formats.
 
@@ -95,8 +98,8 @@ def export_run(
         folder: What a run wrote: ``<folder>/<task>/<stem>.*``.
         formats: Names of :func:`known_exports`.
         out: Where the files go, in a folder per format; None for ``<folder>/exports``.
-        images: The inputs of the run, for formats that show them: a folder, pattern, list or file. Needed where the
-            results do not name their image (keypoints do), or it has moved.
+        images: The inputs of the run, for formats that show them: a folder, pattern, list or file, or several. Needed
+            where the results do not name their image (keypoints do), or it has moved.
 
     Returns:
         The files of each format.
@@ -119,5 +122,12 @@ def export_run(
             )
         place = target / name
         place.mkdir(parents=True, exist_ok=True)
-        written[name] = export.write(run, place)
+        # What is interrupted leaves no torn file, and those of earlier exports stay.
+        with TemporaryDirectory(prefix=UNFINISHED, dir=target) as aside:
+            paths = export.write(run, Path(aside))
+            for path in [path for path in Path(aside).rglob('*') if path.is_file()]:
+                whole = place / path.relative_to(aside)
+                whole.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(whole)
+            written[name] = [place / path.relative_to(aside) for path in paths]
     return written

@@ -29,7 +29,7 @@ def write_rrd(run: RunFolder, out: Path) -> list[Path]:
     recording = rr.RecordingStream('sapiens')
     recording.save(str(path))
     recording.log('/', rr.AnnotationContext(_context(rr, run)), static=True)
-    for number, record in enumerate(run.records()):
+    for number, record in enumerate(run.shown()):
         recording.set_time('input', sequence=number)
         if record.time is not None:
             recording.set_time('video', duration=record.time)
@@ -63,16 +63,18 @@ def _log(rr: Any, recording: Any, record: Record, run: RunFolder) -> None:
     step = max(1, photo.shape[0] // TALLEST)
     shown = np.ascontiguousarray(photo[::step, ::step, ::-1])
     recording.log(f'{place}/photo', rr.Image(shown).compress(jpeg_quality=85))
+    # Rerun shows the latest of every path, also of people who have left.
+    recording.log(f'{place}/photo/people', rr.Clear(recursive=True))
     for number, person in enumerate(record.people or []):
         name = number if person.track_id is None else person.track_id
         known = np.flatnonzero(np.isfinite(person.keypoints[:, 0]) & (person.scores >= 0.3))
         x1, y1, x2, y2 = person.box / step
         box = rr.Boxes2D(mins=[[x1, y1]], sizes=[[x2 - x1, y2 - y1]], labels=[f'person {name}'])
-        recording.log(f'{place}/photo/person{name}/box', box)
+        recording.log(f'{place}/photo/people/{name}/box', box)
         points = rr.Points2D(
             person.keypoints[known] / step, keypoint_ids=known.tolist(), class_ids=0, radii=1.5
         )
-        recording.log(f'{place}/photo/person{name}/keypoints', points)
+        recording.log(f'{place}/photo/people/{name}/keypoints', points)
     labels, depth = record.array('seg'), record.array('depth')
     if labels is not None:
         recording.log(f'{place}/photo/parts', rr.SegmentationImage(labels[::step, ::step]))

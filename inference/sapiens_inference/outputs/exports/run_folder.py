@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from sapiens_common.files.text import read_json
 from sapiens_inference.inputs.photos import read_photo
 from sapiens_inference.inputs.sources import name_inputs
-from sapiens_inference.inputs.video import open_video, read_video
+from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video, read_video
 
 # Data file of each task: <folder>/<task>/<stem><suffix>.
 _SUFFIXES = {
@@ -137,12 +138,16 @@ class Record:
         return self.shape if self.shape is not None else self.pixels().shape[:2]
 
 
+Images = str | Path | Sequence[str | Path] | None
+"""The inputs of a run: a folder, pattern, list or file, or several of them; None where the results name them."""
+
+
 class RunFolder:
     """What a run has written.
 
     Args:
         folder: ``<folder>/<task>/<stem>.*``.
-        images: The inputs of the run: a folder, pattern, list or file; None where the results name them.
+        images: The inputs of the run.
 
     Attributes:
         folder: As given.
@@ -152,9 +157,8 @@ class RunFolder:
         ValueError: There is no such folder, or nothing in it.
     """
 
-    def __init__(self, folder: str | Path, images: str | Path | None = None) -> None:
-        self.folder = Path(folder)
-        self.images = None if images is None else Path(images)
+    def __init__(self, folder: str | Path, images: Images = None) -> None:
+        self.folder, self.images = Path(folder), images
         if not self.folder.is_dir():
             raise ValueError(f'{self.folder}: there is no such folder of results')
         self.tasks = [task for task in _SUFFIXES if any(self._files(task))]
@@ -206,6 +210,40 @@ class RunFolder:
         found = None if named is None else Path(named)
         return found if found is not None and found.is_file() else self._inputs.get(name)
 
+    def _is_video(self, name: str) -> bool:
+        if name in self.films:
+            return True
+        path = self._inputs.get(name)
+        return path is not None and path.suffix.lower() in VIDEO_SUFFIXES
+
+    def shown(self, *tasks: str, coloured: str = '') -> Iterator[Record]:
+        """Records whose pixels are at hand; a warning counts the others.
+
+        Args:
+            tasks: Of which a record must have maps; none for all records.
+            coloured: A task whose maps are coloured, so that their records need no pixels.
+
+        Raises:
+            ValueError: No record is left: it is not known where the photos are.
+        """
+        shown = missing = 0
+        for record in self.records():
+            if tasks and all(record.path(task) is None for task in tasks):
+                continue
+            known = record.picture is not None or record.image is not None
+            if known or (coloured and record.path(coloured) is not None):
+                shown += 1
+                yield record
+            else:
+                missing += 1
+        said = 'the results do not name their image; pass images=FOLDER (--images)'
+        if missing and not shown:
+            raise ValueError(f'{self.folder}: {said}')
+        if missing:
+            MMLogger.get_current_instance().warning(
+                f'{missing} images or frames are left out: {said}'
+            )
+
     def records(self, pixels: bool = True) -> Iterator[Record]:
         """Images first, then the frames of each video, in the order of their names.
 
@@ -215,6 +253,7 @@ class RunFolder:
         """
         seen: set[str] = set()
         films: dict[str, dict[str, Any]] = {}
+        numbers: dict[str, set[int]] = {}
         for task in self.tasks:
             for path in self._files(task):
                 stem = self._stem(path, task)
@@ -226,20 +265,27 @@ class RunFolder:
                     continue
                 # Photos may lie in a folder that is called like a video; frames have numbers for names.
                 parent, _, last = stem.rpartition('/')
-                if last.isdecimal() and (parent in films or parent in self.films):
-                    films.setdefault(parent, {})
+                source = content.get('source', {})
+                is_frame = source.get('frame') is not None
+                if is_frame or (
+                    last.isdecimal()
+                    and (parent in films or parent in numbers or self._is_video(parent))
+                ):
+                    numbers.setdefault(parent, set()).add(int(last))
                     continue
                 seen.add(stem)
                 people = [Person.of(p) for p in content['people']] if content else None
-                source = content.get('source', {})
                 image = self._input(stem, source.get('path'))
                 size = source.get('size')
                 shape = None if size is None else (size[0], size[1])
                 yield Record(self, stem, people, image, shape=shape)
-        for name in sorted(films):
-            yield from self._frames(name, films[name], pixels)
+        for name in sorted({*films, *numbers}):
+            yield from self._frames(name, films.get(name, {}), numbers.get(name, set()), pixels)
 
-    def _frames(self, name: str, content: dict[str, Any], pixels: bool) -> Iterator[Record]:
+    def _frames(
+        self, name: str, content: dict[str, Any], numbers: set[int], pixels: bool
+    ) -> Iterator[Record]:
+        """Frames of a video: with its pictures, else those that its keypoint file lists or that have maps."""
         entries = {entry['frame']: entry for entry in content.get('frames', [])}
         named = content.get('video', {}).get('path')
         path = self._input(name, named)
@@ -264,6 +310,7 @@ class RunFolder:
                         picture=picture,
                     )
             return
-        for number, entry in sorted(entries.items()):
-            people = [Person.of(p) for p in entry['people']]
-            yield Record(self, name, people, video=name, frame=number, time=entry['time'])
+        for number in sorted(entries or numbers):
+            entry = entries.get(number, {})
+            people = [Person.of(p) for p in entry['people']] if entry else None
+            yield Record(self, name, people, video=name, frame=number, time=entry.get('time'))

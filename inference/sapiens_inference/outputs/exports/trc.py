@@ -74,7 +74,8 @@ def _write(
     markers: np.ndarray,
     unit: str,
 ) -> None:
-    rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
+    seconds = times[-1] - times[0]
+    rate = (numbers[-1] - numbers[0]) / seconds if seconds > 0 else 1.0  # frames may be missing
     count = len(names)
     lines = [
         f'PathFileType\t4\t(X/Y/Z)\t{path.name}',
