@@ -96,9 +96,7 @@ class MultitaskModel(BaseModel):
             raise ValueError(
                 f"tasks {own}: set backbone=dict(type='sapiens_multitask.SharedFeatures')"
             )
-        flipped = [
-            name for name, task in tasks.items() if task.get('test_cfg', {}).get('flip_test')
-        ]
+        flipped = [n for n, task in tasks.items() if (task.get('test_cfg') or {}).get('flip_test')]
         if flipped:
             raise ValueError(
                 f'tasks {flipped}: set test_cfg.flip_test=False; the features that the tasks share are of the image, '

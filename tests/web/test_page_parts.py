@@ -127,7 +127,7 @@ def test_the_lines_that_do_the_same():
     assert line.startswith(
         'python tools/demo.py all a.jpg --weights pose=p.pth depth=sapiens_tiny/'
     )
-    assert '--mask none' in line and '--export csv' in line
+    assert '--crops --export csv' in line
     text = command_of(shelf, ['pose'], ['a.jpg'], [[1.0, 2.0, 3.0, 4.0]])
     assert json.loads(re.search(r"echo '(.*)' > boxes.json", text)[1]) == {'a.jpg': [[1, 2, 3, 4]]}
 

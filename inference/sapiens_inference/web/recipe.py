@@ -35,7 +35,7 @@ def command_of(
     words += ['--model', *configs] if configs else []
     words += ['--boxes', boxes if isinstance(boxes, str) else 'boxes.json']
     if len(used) > 1:
-        words += ['--crops'] if 'seg' in used else ['--crops', '--mask', 'none']
+        words += ['--crops']
     for name, value in _options(shelf).items():
         words += [f'--{name}', value]
     words += ['--export', *formats] if formats else []
