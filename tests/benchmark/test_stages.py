@@ -26,7 +26,8 @@ def test_stage(stage, tmp_path, capsys):
     }  # fmt: skip
     [found] = content['stages']
     assert found['name'] == stage and found['about'] and found['seconds'] > 0
-    assert found['comparisons']
+    jobs = [comparison['job'] for comparison in found['comparisons']]
+    assert jobs and len(set(jobs)) == len(jobs), jobs
     for comparison in found['comparisons']:
         names = [case['name'] for case in comparison['cases']]
         assert comparison['baseline'] in names and len(names) >= 2

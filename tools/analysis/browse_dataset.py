@@ -101,6 +101,7 @@ def main() -> None:
         )
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
+    written = 0
     chosen = np.random.default_rng(args.seed).permutation(len(dataset))[: args.count]
     for index in map(int, chosen):
         set_random_seed(args.seed + index)
@@ -112,7 +113,8 @@ def main() -> None:
             picture = found[0][1] if args.mode == 'original' else sheet(found)
         if picture is not None:
             write_image(out / f'{index:06d}.png', picture)
-    print(f'wrote {len(list(out.glob("*.png")))} pictures to {out}')
+            written += 1
+    print(f'wrote {written} pictures to {out}; {len(chosen) - written} samples were rejected')
 
 
 if __name__ == '__main__':

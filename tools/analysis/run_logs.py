@@ -42,7 +42,8 @@ def read_curves(run: str | Path) -> dict[str, Curve]:
     What a resumed run logged again replaces what the earlier start had logged of the same steps.
 
     Raises:
-        ValueError: No log, or a line that is not a JSON object (the last line of a killed run may be torn).
+        ValueError: No log, nothing in it, or a line that is not a JSON object (the last line of a killed run
+            may be torn).
     """
     values: dict[str, dict[int, float]] = {}
     for path in find_logs(run):
@@ -62,6 +63,8 @@ def read_curves(run: str | Path) -> dict[str, Curve]:
             for name, value in entry.items():
                 if isinstance(value, int | float) and name not in ('step', 'iter', 'epoch'):
                     values.setdefault(name, {})[int(step)] = float(value)
+    if not values:
+        raise ValueError(f'{run}: nothing is logged yet; expected lines with a "step" and values')
     curves = {}
     for name, points in values.items():
         steps = sorted(points)

@@ -33,7 +33,7 @@ def run(settings: Settings) -> Stage:
 
         stage.comparisons.append(
             compare(
-                f'{count} heatmaps of {height} x {width}',
+                f'{count} heatmaps of {height} x {width}, batch {batch}',
                 {_BASELINE: per_person, _OURS: batched},
                 settings,
                 baseline=_BASELINE,

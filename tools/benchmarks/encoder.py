@@ -84,7 +84,7 @@ def _measure(size: str, batch: int, model: nn.Module, settings: Settings) -> Com
             name = f'{label}, {dtype}'
             ways[name], dtypes[name] = _forward(way, images), dtype
     return compare(
-        f'encoder {size}, {height} x {width}',
+        f'encoder {size}, {height} x {width}, batch {batch}',
         ways,
         settings,
         baseline=next(iter(ways)),

@@ -77,6 +77,13 @@ def _photos(folder: Path, count: int, people: int, settings: Settings) -> dict[s
     return found
 
 
+def _counted(photos: dict[str, np.ndarray]) -> str:
+    """How many photos and people there are, as many on each."""
+    count, people = len(photos), len(next(iter(photos.values())))
+    who = '1 person' if people == 1 else f'{people} people'
+    return f'1 photo, {who}' if count == 1 else f'{count} photos, {who} on each'
+
+
 def _measure(
     stage: Stage, size: str, batch: int, photos: dict[str, np.ndarray], settings: Settings
 ) -> None:
@@ -106,7 +113,7 @@ def _measure(
             waiting[name] = []
             ways[name] = _engine(infer, photos, batch, waiting[name], dtype == 'float32')
     found: Comparison = compare(
-        f'pose {size}, {len(photos)} photos with {len(next(iter(photos.values())))} people',
+        f'pose {size}, {_counted(photos)}',
         ways,
         settings,
         baseline=_BASELINE,

@@ -33,7 +33,7 @@ def run(settings: Settings) -> Stage:
 
     width, height = arguments['heatmap_size']
     comparison = compare(
-        f'{count} targets of {height} x {width}',
+        f'{count} targets of {height} x {width}, batch {batch}',
         {'mmpose codec, per person': per_person, 'batched on the device': batched},
         settings,
         baseline='mmpose codec, per person',

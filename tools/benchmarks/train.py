@@ -51,7 +51,7 @@ def run(settings: Settings) -> Stage:
         if settings.on_gpu and not size.endswith('tiny'):
             for found in stage.comparisons:
                 best = max(case.peak_share or 0 for case in found.cases)
-                what = f'{found.job}, batch {found.items}: share of the bf16 peak'
+                what = f'{found.job}: share of the bf16 peak'
                 stage.targets.append(Target(what, 0.45, best))
     stage.notes.append(
         "Operations are those of the model without recomputation. The reference's step gets its "
@@ -76,7 +76,7 @@ def _measure(task: str, size: str, batch: int, settings: Settings) -> Any:
             name = f'{dtype}, blocks recomputed' if with_cp else dtype
             ways[name] = training_step(config, data, dtype, with_cp, settings)
     return compare(
-        f'{task} {size}, {image[0]} x {image[1]}',
+        f'{task} {size}, {image[0]} x {image[1]}, batch {batch}',
         ways,
         settings,
         baseline=_REFERENCE if _REFERENCE in ways else next(iter(ways)),

@@ -116,6 +116,10 @@ def main() -> int:
             if hidden > 0:
                 print(f'... and {hidden} more problems')
             failed += len(problems)
+    if not audited:
+        raise ValueError(
+            f'{args.config} has no data of {", ".join(args.splits)}; nothing was checked'
+        )
     if args.sheet:
         draw_sheet(config, args.sheet, args.sheet_count)
     print(f'{failed} problems' if failed else 'no problems')

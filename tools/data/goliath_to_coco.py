@@ -49,12 +49,16 @@ def main() -> None:
     parser.add_argument('source', metavar='SOURCE', help='folder with images/ and annotations/')
     parser.add_argument('out', metavar='OUT', help='folder to write')
     args = parser.parse_args()
+    from sapiens_common.files.text import read_json
+
     source, out = Path(args.source).resolve(), Path(args.out)
     (out / 'annotations').mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
-        content = convert(
-            json.loads((source / f'annotations/person_keypoints_{split}.json').read_text('utf-8'))
-        )
+        given = source / f'annotations/person_keypoints_{split}.json'
+        content = read_json(given)
+        if not isinstance(content, dict) or not {'images', 'annotations'} <= content.keys():
+            raise ValueError(f'{given}: expected COCO JSON with "images" and "annotations"')
+        content = convert(content)
         path = out / f'annotations/person_keypoints_{split}2017.json'
         path.write_text(json.dumps(content), encoding='utf-8')
         photos = out / f'{split}2017'

@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--smallest', type=float, default=40, help='pixels (default 40)')
     args = parser.parse_args(arguments)
     data = read_json(args.source)
+    if not isinstance(data, dict) or 'annotations' not in data:
+        raise ValueError(f'{args.source}: expected COCO JSON with "annotations"')
     kept = [
         annotation
         for annotation in data['annotations']
