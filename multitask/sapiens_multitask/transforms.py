@@ -92,20 +92,14 @@ class RandomPersonWarp(RandomWarp):
         super().__init__(size, scale, **kwargs)
         if size[0] % map_stride or size[1] % map_stride:
             raise ValueError(f'size {size} is not a multiple of map_stride {map_stride}')
-        self.map_stride = map_stride
+        self.map_size = (size[0] // map_stride, size[1] // map_stride)
         self.shift = shift
         self.stretch = stretch
         self.half_prob = half_prob
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw a warp around the person and apply it to one sample."""
-        warp = self.draw_person(results['bbox'][0])
-        maps = {key: results.pop(key) for key in MAPS if key in results}
-        swaps = {key: results[key] for key in ('swap_pairs',) if key in results}
-        results = self.apply(results, warp)
-        small = RandomWarp((self.size[0] // self.map_stride, self.size[1] // self.map_stride))
-        results.update(small.warp_maps({**maps, **swaps}, warp))
-        return results
+        return self.apply(results, self.draw_person(results['bbox'][0]))
 
     def draw_person(self, box: np.ndarray) -> Warp:
         """Random parameters for a box (4,) xyxy, integer coordinates at the middles of pixels."""

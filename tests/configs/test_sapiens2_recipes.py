@@ -1,10 +1,11 @@
 # Copyright (c) The Sapiens-OpenMMLab authors. Licensed under the Apache License 2.0.
 """Sapiens2's recipes: the published keys, and the published schedule of every task and size."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 
 from sapiens_common.checkpoint_names import to_published
 from sapiens_pretrain.models.sapiens2 import SAPIENS2_ZOO
@@ -107,6 +108,32 @@ def test_published_losses(root):
         assert found == expected
     losses = load(root, 'pointmap', '1b').model.decode_head.loss_decode
     assert [loss.loss_weight for loss in losses] == [2, 1, 1, 1, 1, 2, 4]
+
+
+def test_published_augmentation_of_pose(root):
+    steps = {step.type: step for step in load(root, 'pose', '1b').train_dataloader.dataset.pipeline}
+    colours = steps['RandomApply']
+    assert colours.prob == 0.8
+    assert colours.transforms == [{'type': 'sapiens_common.ColourDistortion'}]  # no channel swap
+    assert steps['sapiens_pose.RejectFewKeypoints'].min_body == 6
+    assert steps['sapiens_pose.DecodeTopdownAffine'].hide_outside
+
+
+def test_parts_are_shown_smaller(root):
+    """An image smaller than the crop keeps its size: the rest is black and ignored."""
+    steps = load(root, 'seg', '1b').train_dataloader.dataset.pipeline
+    (crop,) = [step for step in steps if step.type == 'RandomApply']
+    assert crop.prob == 0.3
+    init_default_scope('mmseg')
+    sample = dict(
+        img=np.full((512, 384, 3), 7, np.uint8),
+        gt_seg_map=np.full((512, 384), 3, np.uint8),
+        seg_fields=['gt_seg_map'],
+    )
+    found = TRANSFORMS.build(dict(crop, prob=1.0))(sample)
+    assert found['img'].shape == (1024, 768, 3) and found['gt_seg_map'].shape == (1024, 768)
+    assert (found['img'] == 7).sum() == 3 * (found['gt_seg_map'] == 3).sum() == 3 * 512 * 384
+    assert found['gt_seg_map'].max() == 255 and found['img'].min() == 0
 
 
 @pytest.mark.parametrize('task', [*TABLE, 'matting'])

@@ -121,6 +121,19 @@ def test_crops_with_too_few_points_are_replaced(num_keypoints, needed):
     assert RejectFewKeypoints(CODEC, min_visible=0)(sample) is sample
 
 
+def test_crops_of_hands_alone_are_replaced():
+    """Sapiens2: many points are not enough, 6 of the first 21 are needed."""
+    reject = RejectFewKeypoints(CODEC, min_body=6)
+    visible = np.ones((1, 308), np.float32)
+    sample = {'transformed_keypoints': np.full((1, 308, 2), 20, np.float32)}
+    visible[0, 6:22] = 0
+    assert reject({**sample, 'keypoints_visible': visible}) is not None
+    visible[0, 5] = 0
+    assert reject({**sample, 'keypoints_visible': visible}) is None
+    own = {key: value[:, :10] for key, value in sample.items()}  # five points of another layout
+    assert reject({**own, 'keypoints_visible': visible[:, :10]}) is not None
+
+
 def test_packing_keeps_keypoints_and_leaves_annotations():
     sample = {
         'img': np.zeros((64, 48, 3), np.uint8),

@@ -123,6 +123,25 @@ def test_golden_crops(golden):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize('weighted', [False, True], ids=['visibility', 'with loss weights'])
+def test_points_outside_the_crop_are_hidden(weighted):
+    points = np.array([[[0.5, 0.5], [46.5, 62.5], [-0.5, 30], [20, 63.5]]])  # in the input
+    visible = np.ones((1, 4, 2) if weighted else (1, 4), np.float32)
+    results = {
+        'img': np.zeros((64, 48, 3), np.uint8),
+        'bbox_center': np.array([[24.0, 32.0]]),
+        'bbox_scale': np.array([[48.0, 64.0]]),
+        'keypoints': points * [48 / 47, 64 / 63],  # UDP counts distances between pixels
+        'keypoints_visible': visible,
+    }
+    shown = DecodeTopdownAffine((48, 64), use_udp=True)(dict(results))
+    np.testing.assert_array_equal(shown['keypoints_visible'], visible)
+    hidden = DecodeTopdownAffine((48, 64), use_udp=True, hide_outside=True)(dict(results))
+    np.testing.assert_allclose(hidden['transformed_keypoints'], points, atol=1e-4)
+    found = hidden['keypoints_visible'].reshape(4, -1)[:, 0]
+    np.testing.assert_array_equal(found, [1, 1, 0, 0])
+
+
 def test_golden_keypoints(golden):
     data = golden('sapiens2/inference_pose')
     codec = data['meta']['codec']

@@ -18,8 +18,14 @@ model = dict(
 # Boxes smaller than the input are enlarged by cubics, as the published weights saw them.
 affine = dict(
     type='sapiens_pose.DecodeTopdownAffine', input_size=size[::-1], use_udp=True, cubic=True)
-train_pipeline = [
-    affine if step['type'].endswith('TopdownAffine') else step for step in _base_.train_pipeline]
+changed = {
+    'sapiens_pose.DecodeTopdownAffine': dict(affine, hide_outside=True),
+    'sapiens_pose.RejectFewKeypoints': dict(
+        type='sapiens_pose.RejectFewKeypoints', codec=_base_.codec, min_body=6),
+    'sapiens_common.ColourDistortion': dict(
+        type='RandomApply', transforms=[dict(type='sapiens_common.ColourDistortion')], prob=0.8)}
+train_pipeline = [changed.get(step['type'], step) for step in _base_.train_pipeline]
+del changed
 val_pipeline = [
     affine if step['type'].endswith('TopdownAffine') else step for step in _base_.val_pipeline]
 

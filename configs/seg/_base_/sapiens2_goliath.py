@@ -21,7 +21,13 @@ model = dict(
 
 parts = dict(
     resize=dict(_base_.parts.resize, ratio_range=(0.4, 2.0)),
-    crop=dict(type='RandomApply', transforms=[_base_.parts.crop], prob=0.3),
+    # Padded, images smaller than the crop stay small in it; without, `fit` would enlarge them again.
+    crop=dict(
+        type='RandomApply',
+        transforms=[
+            _base_.parts.crop,
+            dict(type='Pad', size=size[::-1], pad_val=dict(img=0, seg=255))],
+        prob=0.3),
     degrade=dict(type='sapiens_common.Degrade', blur=0.3, noise=0.3),
     rotate=dict(_base_.parts.rotate, degree=60),
     fit=dict(type='sapiens_common.Stretch', size=size, targets=True),

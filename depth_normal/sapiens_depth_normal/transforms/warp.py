@@ -120,7 +120,7 @@ class RandomWarp(BaseTransform):
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f'scale must be (low, high) with 0 < low <= high, got {scale}')
         height, width = size
-        self.size = (height, width)
+        self.size = self.map_size = (height, width)
         self.scale = scale
         self.rotate_prob = rotate_prob
         self.max_angle = max_angle
@@ -153,11 +153,13 @@ class RandomWarp(BaseTransform):
         return results
 
     def warp_maps(self, results: dict[str, Any], warp: Warp) -> dict[str, Any]:
-        """Warp the maps of one sample, and nothing else."""
-        matrix = warp.matrix(self.size)
+        """Warp the maps of one sample to ``map_size``, and nothing else."""
+        matrix = warp.matrix(self.map_size)
         for key, outside in MAPS.items():
             if key in results:
-                results[key] = _warp_map(results[key], matrix, self.size, outside, key in BLENDED)
+                results[key] = _warp_map(
+                    results[key], matrix, self.map_size, outside, key in BLENDED
+                )
         if 'gt_normal_map' in results:
             results['gt_normal_map'] = turn_normals(results['gt_normal_map'], warp.angle, warp.flip)
         if warp.flip and 'gt_seg_map' in results:

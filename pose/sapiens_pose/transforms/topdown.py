@@ -24,13 +24,20 @@ class DecodeTopdownAffine(MMPoseTopdownAffine):
         use_udp: Whether the warp is that of Unbiased Data Processing.
         cubic: Whether boxes smaller than the input are enlarged by cubic instead of linear interpolation,
             as Sapiens2 does.
+        hide_outside: Whether keypoints outside the input count as not labelled, as Sapiens2 has it; else those
+            whose Gaussian reaches into the heatmap are learned.
     """
 
     def __init__(
-        self, input_size: tuple[int, int], use_udp: bool = False, cubic: bool = False
+        self,
+        input_size: tuple[int, int],
+        use_udp: bool = False,
+        cubic: bool = False,
+        hide_outside: bool = False,
     ) -> None:
         super().__init__(input_size, use_udp)
         self.cubic = cubic
+        self.hide_outside = hide_outside
 
     def transform(self, results: dict) -> dict | None:
         """Decode and warp; None for a greyscale photo where the dataset wants none.
@@ -41,6 +48,12 @@ class DecodeTopdownAffine(MMPoseTopdownAffine):
         encoded, image = results.pop('encoded', None), results['img']
         results['img'] = []  # upstream warps no image, only the keypoints
         results = super().transform(results)
+        if self.hide_outside:
+            points, visible = results['transformed_keypoints'], results['keypoints_visible']
+            inside = ((points >= 0) & (points <= np.subtract(self.input_size, 1))).all(axis=-1)
+            if visible.ndim == 3:  # with mmpose's loss weights
+                inside = inside[..., None]
+            results['keypoints_visible'] = np.where(inside, visible, 0).astype(visible.dtype)
         width, height = self.input_size
         box_width, box_height = results['input_scale']
         matrix = self._warp(results)
