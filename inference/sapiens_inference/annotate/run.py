@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sapiens_inference.inputs.folders import RESULTS_MARK
+
 from .engines import Engine, Worker, WorkerDied
 from .lease import Lease
 from .names import names_in
@@ -71,6 +73,7 @@ class Run:
             self.settings_id = check_settings(self.storage, described)
             entries = names.check(listing) if names else listing
             self.plan: Plan = write_plan(self.storage, cut(entries, settings.per_shard))
+            self.storage.write(f'{FOLDER}/{RESULTS_MARK}', b'{}')  # no input of a later run
         except BaseException as error:
             if isinstance(error, ValueError) and not self.storage.exists(PLAN):
                 self.storage.remove(SETTINGS)  # nothing was begun

@@ -16,6 +16,7 @@ from typing import Any
 from sapiens_common.files.text import read_lines
 from sapiens_inference.inputs.folders import (
     RESULTS_MARK,
+    SUFFIXES,
     describe_left_out,
     find_by_pattern,
     find_in_folder,
@@ -39,6 +40,7 @@ Entry = dict[str, Any]
 a range of a video ``start`` and ``stop`` (None for the end), in seconds from its first frame, and its number ``part``."""
 
 SHARD_SUFFIX = '.tar'
+_KNOWN = (*SUFFIXES, SHARD_SUFFIX)
 PATH_COLUMN = 'path'
 """Column of parquet files that names the inputs."""
 
@@ -113,25 +115,11 @@ class Listing:
             return
         if not path.is_dir() and not is_pattern(path):
             raise ValueError(f'input {path} does not exist')
-        shards = []
-        if path.is_dir():
-            shards = [p for p in path.rglob(f'*{SHARD_SUFFIX}') if not self._is_result(p)]
-        try:
-            found = find_in_folder(path, self.out) if path.is_dir() else find_by_pattern(path)
-        except ValueError:
-            if not shards:
-                raise
-            files, root = shards, path
-        else:
-            files, root = [*found.paths, *shards], found.root
-            left = {k: v for k, v in found.left_out.items() if k != f'suffix {SHARD_SUFFIX}'}
-            self.left_out = describe_left_out(left)
-        for file in sorted(files):
-            yield str(file), file.relative_to(root).with_suffix('').as_posix()
-
-    def _is_result(self, path: Path) -> bool:
-        folders = path.parents
-        return any(str(p) == self.out or (p / RESULTS_MARK).is_file() for p in folders)
+        find = find_in_folder if path.is_dir() else find_by_pattern
+        found = find(path, self.out, _KNOWN)
+        self.left_out = describe_left_out(found.left_out)
+        for file in found.paths:
+            yield str(file), file.relative_to(found.root).with_suffix('').as_posix()
 
     def _remote(self) -> Iterator[tuple[str, str]]:
         fs, root = open_place(self.place)
@@ -148,13 +136,13 @@ class Listing:
             root = ''.join(
                 takewhile(lambda part: not is_pattern(Path(part)), re.split('(/)', root))
             )
-        out = self.out.partition('://')[2].strip('/')
-        known = (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES, SHARD_SUFFIX)
+        marks = [path for path in found if path.endswith(f'/{RESULTS_MARK}')]
+        results = (f'{self.out.partition("://")[2].strip("/")}/', *map(_folder, marks))
         others = 0
         empty = True
         for path in sorted(found):
-            inside = f'{path.strip("/")}/'.startswith(f'{out}/')
-            if PurePosixPath(path).suffix.lower() in known and not inside:
+            inside = f'{path.strip("/")}/'.startswith(results)
+            if PurePosixPath(path).suffix.lower() in _KNOWN and not inside:
                 empty = False
                 relative = path.strip('/').removeprefix(root.strip('/')).strip('/')
                 yield fs.unstrip_protocol(path), _stem(relative)
@@ -163,6 +151,10 @@ class Listing:
         if empty:
             raise ValueError(f'{self.place} holds no photo, video or tar shard')
         self.left_out = f'{others} x other files' if others else ''
+
+
+def _folder(path: str) -> str:
+    return f'{path.strip("/").rpartition("/")[0]}/'
 
 
 def _stem(name: str) -> str:

@@ -24,7 +24,8 @@ def join_tracks(plan: Plan) -> int:
 
     The boxes of all ranges pass one tracker in the order of the frames. ``tracks/<first shard>.parquet`` holds a row per
     person: ``key`` and ``person`` as in the tables of the shards, ``frame`` from the start of the video, ``time`` in seconds and
-    ``track_id``. A file that exists is left alone.
+    ``track_id``. After a range of which something was set aside ``frame`` is null: nobody knows how many frames it has.
+    A file that exists is left alone.
 
     Returns:
         How many videos there are.
@@ -35,7 +36,7 @@ def join_tracks(plan: Plan) -> int:
     for numbers in _videos(plan):
         videos += 1
         name = f'{stem(numbers[0])}.parquet'
-        if name not in done and storage.exists(table_name(numbers[0])):
+        if name not in done and any(storage.exists(table_name(number)) for number in numbers):
             _join(storage, numbers, name)
     return videos
 
@@ -58,8 +59,18 @@ def _join(storage: Storage, numbers: list[int], name: str) -> None:
     import pyarrow as arrow
     from pyarrow import parquet
 
-    tracker, frame = BoxTracker(), 0
-    rows: dict[str, list[Any]] = {k: [] for k in ('key', 'person', 'frame', 'time', 'track_id')}
+    schema = arrow.schema(
+        [
+            ('key', arrow.string()),
+            ('person', arrow.int64()),
+            ('frame', arrow.int64()),
+            ('time', arrow.float64()),
+            ('track_id', arrow.int64()),
+        ]
+    )
+    tracker = BoxTracker()
+    before: int | None = 0  # frames in the ranges so far
+    rows: list[dict[str, Any]] = []
     for number in numbers:
         manifest = json.loads(storage.read(manifest_name(number)))
         boxes: dict[str, list[np.ndarray]] = {}
@@ -73,10 +84,16 @@ def _join(storage: Storage, numbers: list[int], name: str) -> None:
         for sample in manifest['samples']:
             found = np.array(boxes.get(sample['key'], [])).reshape(-1, 4)
             ids = tracker.update(found, sample['time'])
-            for person, track in enumerate(ids.tolist()):
-                values = (sample['key'], person, frame, sample['time'], track)
-                for column, value in zip(rows.values(), values, strict=True):
-                    column.append(value)
-            frame += 1
+            place = {
+                'key': sample['key'],
+                'frame': None if before is None else before + sample['frame'],
+                'time': sample['time'],
+            }
+            rows += [
+                {**place, 'person': person, 'track_id': track}
+                for person, track in enumerate(ids.tolist())
+            ]
+        if before is not None:
+            before = None if manifest['aside'] else before + len(manifest['samples'])
     with storage.atomic_path(f'{FOLDER}/{name}') as path:
-        parquet.write_table(arrow.table(rows), path, compression='zstd')
+        parquet.write_table(arrow.Table.from_pylist(rows, schema), path, compression='zstd')

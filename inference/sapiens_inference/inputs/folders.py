@@ -6,7 +6,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +17,8 @@ from sapiens_inference.inputs.video import VIDEO_SUFFIXES
 
 RESULTS_MARK = '.sapiens_results'
 """Every folder of results holds this file; such folders are not inputs of a later run."""
+
+SUFFIXES = (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)
 
 _GLOB = set('*?[')
 
@@ -29,7 +31,7 @@ class Found:
     """What a folder or pattern stands for.
 
     Attributes:
-        paths: Images and videos, sorted.
+        paths: The files looked for, sorted.
         root: The folder that the names of outputs are relative to.
         left_out: Everything else, by the reason.
     """
@@ -44,34 +46,40 @@ def is_pattern(path: Path) -> bool:
     return bool(_GLOB & set(str(path))) and not path.exists()
 
 
-def find_in_folder(folder: Path, out_dir: str | Path | None = None) -> Found:
+def find_in_folder(
+    folder: Path, out_dir: str | Path | None = None, suffixes: Sequence[str] = SUFFIXES
+) -> Found:
     """Images and videos of a folder and its sub-folders.
 
     Args:
         folder: Where to look. Links are followed; a folder that several links lead to counts once.
         out_dir: Where results go. If it lies in the folder, its content is not an input.
+        suffixes: Of inputs, in lower case.
 
     Raises:
         ValueError: There are none.
     """
     found = Found([], folder)
     for path in _walk(folder, _resolved(out_dir), found.left_out):
-        _sort_in(path, found)
+        _sort_in(path, found, suffixes)
     if not found.paths:
         raise ValueError(
             f'folder {folder} holds no image or video; suffixes looked for, in any case: '
-            f'{", ".join((*PHOTO_SUFFIXES, *VIDEO_SUFFIXES))}{_but(found.left_out)}'
+            f'{", ".join(suffixes)}{_but(found.left_out)}'
         )
     found.paths.sort()
     return found
 
 
-def find_by_pattern(pattern: Path, out_dir: str | Path | None = None) -> Found:
+def find_by_pattern(
+    pattern: Path, out_dir: str | Path | None = None, suffixes: Sequence[str] = SUFFIXES
+) -> Found:
     """Images and videos that a glob pattern matches; ``**`` matches any number of folders.
 
     Args:
         pattern: The pattern.
         out_dir: As in :func:`find_in_folder`.
+        suffixes: Likewise.
 
     Raises:
         ValueError: There are none.
@@ -91,7 +99,7 @@ def find_by_pattern(pattern: Path, out_dir: str | Path | None = None) -> Found:
         if _is_results(path.parent, root, results):
             _leave_out(found.left_out, 'results of a run', path)
         else:
-            _sort_in(path, found)
+            _sort_in(path, found, suffixes)
     if not found.paths:
         raise ValueError(f'pattern {pattern} matches no image or video{_but(found.left_out)}')
     found.paths.sort()
@@ -135,12 +143,12 @@ def _is_results(folder: Path, root: Path, results: Path | None) -> bool:
     return False
 
 
-def _sort_in(path: Path, found: Found) -> None:
+def _sort_in(path: Path, found: Found, suffixes: Sequence[str]) -> None:
     """Take a file as an input, or note why it is none."""
     suffix = path.suffix.lower()
     if not path.exists():
         _leave_out(found.left_out, 'a link that leads nowhere', path)
-    elif suffix not in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES):
+    elif suffix not in suffixes:
         kind = f'suffix {suffix}' if suffix else 'no suffix'
         _leave_out(found.left_out, kind, path)
     elif not path.is_file():

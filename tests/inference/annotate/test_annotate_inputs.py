@@ -10,6 +10,7 @@ import pytest
 from annotate_tasks import annotate, final_files, settings_for, write_video
 from fsspec.implementations.memory import MemoryFileSystem
 
+from sapiens_inference.annotate import reading
 from sapiens_inference.annotate import storage as storage_module
 from sapiens_inference.annotate.dataset import read_samples
 from sapiens_inference.annotate.plan import cut
@@ -62,6 +63,24 @@ def test_a_folder_of_shards_and_photos_without_the_output(photos, tmp_path):
     assert found[-1]['name'] == 'b/0000'
     again = annotate(photos, photos / 'labels')
     assert again.total['done'] == 21
+
+
+def test_a_pattern_of_shards(photos, tmp_path):
+    """Local patterns take tar shards, but none that an earlier run has written."""
+    for name in ('train-0', 'train-1', 'val-0'):
+        shard_of(photos, photos / f'{name}.tar', ['0000'])
+    found = entries(f'{photos}/train-*.tar')
+    assert [e['name'] for e in found] == ['train-0/0000', 'train-1/0000']
+    annotate(f'{photos}/*-0.tar', photos / 'labels', settings_for(('seg',)))
+    assert list((photos / 'labels/shards').glob('*.tar'))
+    listing = Listing(f'{photos}/**/*[013].*', '/nowhere')
+    names = [e['name'] for e in listing]
+    assert names == [
+        *('0000', '0001', '0003', '0010', '0011', '0013'),
+        *('train-0/0000', 'train-1/0000', 'val-0/0000'),
+    ]
+    assert 'results of a run' in listing.left_out
+    assert len(entries(photos)) == 20 + 3
 
 
 def test_bad_inputs_are_named(photos, tmp_path):
@@ -146,6 +165,8 @@ def test_storage_of_fsspec_gives_the_same_shards(photos, tmp_path):
     shard = memory.cat_file('/bucket/photos/0000.png')
     memory.pipe_file('/bucket/more/one.tar', _tar({'x.png': shard}))
     assert annotate('memory://bucket/more', 'memory://bucket/third').total['done'] == 1
+    names = [e['name'] for e in entries('memory://bucket')]  # of neither output
+    assert names == ['more/one/x', *(f'photos/{i:04d}' for i in range(20))]
     memory.store.clear()
 
 
@@ -194,6 +215,28 @@ def test_tracks_go_on_over_the_cuts_of_a_video(tmp_path):
     assert film['time'][-1] == pytest.approx(3.9)
     keys = [s.key for s in read_samples(tmp_path / 'out/manifest.json')][:40]
     assert film['key'] == [key for key in keys for _ in range(2)]
+
+
+@pytest.mark.parametrize('part', [0, 1])
+def test_frames_after_a_range_that_was_set_aside_have_no_number(tmp_path, monkeypatch, part):
+    pytest.importorskip('av')
+    write_video(tmp_path / 'film.mp4')
+
+    def deadly(entry):
+        if entry['part'] == part:
+            raise RuntimeError('the worker dies')
+        return read_range(entry)
+
+    monkeypatch.setattr(reading, 'read_range', deadly)
+    report = annotate(
+        tmp_path / 'film.mp4', tmp_path / 'out', settings_for(('pose',), range_seconds=1.0)
+    )
+    assert (report.total['done'], report.total['aside']) == (30, 1)
+    film = parquet.read_table(tmp_path / 'out/tracks/000000.parquet').to_pydict()
+    known = 10 * part
+    assert film['frame'] == [*range(known), *[None] * (30 - known)]
+    times = np.delete(np.arange(40), slice(known, known + 10)) / 10
+    np.testing.assert_allclose(film['time'], times, atol=1e-5)
 
 
 def test_a_damaged_video_keeps_what_can_be_read(tmp_path):
