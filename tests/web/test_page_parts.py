@@ -128,6 +128,8 @@ def test_the_lines_that_do_the_same():
         'python tools/demo.py all a.jpg --weights pose=p.pth depth=sapiens_tiny/'
     )
     assert '--crops --export csv' in line
+    script = python_of(shelf, ['depth'], ['a.jpg'], 'image', ['ply'])  # which shows the photo
+    assert "export_run('out', ['ply'], images=['a.jpg'])" in script
     text = command_of(shelf, ['pose'], ['a.jpg'], [[1.0, 2.0, 3.0, 4.0]])
     assert json.loads(re.search(r"echo '(.*)' > boxes.json", text)[1]) == {'a.jpg': [[1, 2, 3, 4]]}
 

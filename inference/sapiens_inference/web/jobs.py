@@ -213,7 +213,7 @@ def run_job(
             shutil.rmtree(folder)
     run.summary.write(out / 'summary.json')
     if formats and run.summary.done:
-        export_run(out, formats, images=Path(paths[0]).parent)
+        export_run(out, formats, images=names)
 
 
 def pack(out: Path) -> Path:

@@ -72,7 +72,7 @@ def python_of(
     masks = ', masks=True' if len(used) > 1 and 'seg' in used else ''
     lines += [']', f"summary = run_tasks(tasks, {list(names)!r}, 'out', boxes={value}{masks})"]
     if formats:
-        lines.append(f"export_run('out', {list(formats)!r})")
+        lines.append(f"export_run('out', {list(formats)!r}, images={list(names)!r})")
     return '\n'.join([*lines, 'print(summary)'])
 
 
