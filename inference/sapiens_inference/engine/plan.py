@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,7 @@ def make_plan(
         crops = boxes is not None
     finder: BoxFinder | None = None
     if crops or any(task.needs_boxes for task in tasks):
-        wants_detector = boxes is None or (isinstance(boxes, str) and boxes == 'detector')
-        named = isinstance(boxes, (Path, Mapping)) or (isinstance(boxes, str) and boxes != 'image')
-        wants_detector |= named and boxes_missing == 'detector'
-        finder = find_boxes(boxes, _detector_of(tasks) if wants_detector else None, boxes_missing)
+        finder = find_boxes(boxes, lambda: _detector_of(tasks), boxes_missing)
     if smooth and all(len(t.finishers(True)) == len(t.finishers(False)) for t in tasks):
         MMLogger.get_current_instance().warning(
             f'smooth does nothing for {", ".join(task.task for task in tasks)}: it filters keypoints'

@@ -48,7 +48,9 @@ def mark_nobody(items: Iterable[Item]) -> None:
             item.notes.append('nobody was detected; the whole image was used as the box')
 
 
-def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') -> BoxFinder:
+def find_boxes(
+    boxes: Any, detector: Callable[[], BoxFinder] | None, missing: str = 'skip'
+) -> BoxFinder:
     """The box finder a user's ``boxes`` argument means.
 
     Args:
@@ -56,7 +58,7 @@ def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') ->
             file (see :func:`read_boxes_json`); an array (N, 4) or (N, 5) of xyxy and score, or one such
             box, used for every image; a mapping from image name, stem or path to such arrays; or a
             sequence with one such array per image or video frame.
-        detector: What finds people if nothing is given.
+        detector: Makes what finds people; called only where the detector is used.
         missing: What happens to an image that a file or mapping does not name, a key of :data:`MISSING`.
 
     Raises:
@@ -67,18 +69,21 @@ def find_boxes(boxes: Any, detector: BoxFinder | None, missing: str = 'skip') ->
     if boxes is None or (isinstance(boxes, str) and boxes == 'detector'):
         if detector is None:
             raise ValueError("boxes='detector' needs a person detector; pass detector=...")
-        return detector
+        return detector()
     if isinstance(boxes, str) and boxes == 'image':
         return whole_image
     if isinstance(boxes, str) and not Path(boxes).exists() and not Path(boxes).suffix:
         raise ValueError(
             f"boxes {boxes!r}: expected 'detector', 'image', or the path of a JSON file"
         )
-    if isinstance(boxes, (str, Path)):
-        return GivenBoxes(read_boxes_json(boxes), missing, detector)
-    if isinstance(boxes, Mapping):
-        named = with_base_names({str(name): value for name, value in boxes.items()})
-        return GivenBoxes(named, missing, detector)
+    if isinstance(boxes, (str, Path, Mapping)):
+        if isinstance(boxes, Mapping):
+            named = with_base_names({str(name): value for name, value in boxes.items()})
+        else:
+            named = read_boxes_json(boxes)
+        return GivenBoxes(
+            named, missing, detector() if detector and missing == 'detector' else None
+        )
     if isinstance(boxes, np.ndarray) and boxes.ndim in (1, 2):
         return GivenBoxes(check_boxes(boxes, 'boxes'))
     if callable(boxes):
