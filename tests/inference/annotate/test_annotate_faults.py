@@ -42,7 +42,7 @@ def test_full_disk_ends_the_run_and_the_next_start_goes_on(photos, tmp_path, mon
     monkeypatch.setattr(TarWriter, 'add', full)
     with pytest.raises(StorageError, match=r'000001.tar cannot be written \(No space left'):
         annotate(photos, tmp_path / 'out')
-    assert not list((tmp_path / 'out/shards').glob('.*'))
+    assert not list((tmp_path / 'out/shards').glob('.*.partial'))
     assert sorted(p.name for p in (tmp_path / 'out/shards').glob('*.tar')) == ['000000.tar']
     monkeypatch.undo()
     annotate(photos, tmp_path / 'out')
