@@ -7,7 +7,7 @@
 _base_ = ['sapiens_tiny_synthetic_bundled.py']
 
 max_iters = 400
-warmup = 50
+warmup = max_iters // 8
 model = dict(trained=['matting'], backbone=dict(frozen_stages=6))  # all of the encoder
 
 load = dict(type='sapiens_depth_normal.LoadMaps', siblings=['mask', 'alpha'])
