@@ -37,7 +37,8 @@ def page(root):
 def walk(page, root, folder):
     """Commands of the walk-through, whose configs are written into the folder."""
     text = page.read_text('utf-8')
-    text = text[text.index('## Your own points') :]
+    start, tables = text.index('## Your own keypoints'), text.index('## Which way fits')
+    text = text[start:tables] + text[text.index('## What a checkpoint holds') :]
     for block in re.findall(r'```python\n(.*?)```', text, re.DOTALL):
         if '_base_ = ' in block:
             block = re.sub('^   ', '', block, flags=re.MULTILINE) if block[0] == ' ' else block

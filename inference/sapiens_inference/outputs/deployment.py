@@ -26,13 +26,16 @@ def describe_inferencer(inferencer: Any, size: tuple[int, int]) -> dict[str, Any
     """As :func:`describe_deployment`, with the names, colours and mirror pairs that an inferencer knows."""
     empty = inferencer.empty(Source('', 0))
     meta = getattr(inferencer, 'meta', None) or {}
-    return describe_deployment(
+    facts = describe_deployment(
         inferencer.loaded.config,
         size,
         getattr(empty, 'names', ()),
         getattr(empty, 'palette', ()),
         meta.get('flip_indices', ()),
     )
+    if 'mirror_and_average' in facts['output']:  # which a user may choose otherwise than the config
+        facts['output']['mirror_and_average'] = inferencer.choices()['flip_test']
+    return facts
 
 
 def describe_deployment(
