@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Reproduce the weights that travel with the suite, sapiens_tiny/multitask_synthetic: render, train, write.
 #   bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]     OUT/sapiens_tiny_multitask_synthetic.safetensors
-# COUNT=9000 and EASY=600 images, FIRST=8000, SECOND=1500 and THIRD=400 iterations and SEED=0 of the
-# training can be set; the weights in the box took two processes. docs/model_card.md says what to expect.
+# COUNT=9000 and EASY=600 images, FIRST=7000, SECOND=1200 and THIRD=400 iterations and SEED=0 of the
+# training can be set; the bundled weights took two processes. docs/model_card.md says what to expect.
 set -euo pipefail
 
 out=$(realpath -m "${1:?usage: bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]}")
@@ -24,8 +24,8 @@ train() { # CONFIG NAME ITERATIONS OPTION...: continues a run that was stopped
         --cfg-options data_root="$out/data" easy_root="$out/easy" max_iters="$3" randomness.seed="${SEED:-0}" "${@:4}"
 }
 # Keypoints alone, then all tasks but mattes, then these alone; on everybody, upright people twice, and the easy ones.
-train sapiens_tiny_synthetic_pose pose "${FIRST:-8000}"
-train sapiens_tiny_synthetic_bundled multitask "${SECOND:-1500}" first_stage="$(cat "$out/pose/last_checkpoint")"
+train sapiens_tiny_synthetic_pose pose "${FIRST:-7000}"
+train sapiens_tiny_synthetic_bundled multitask "${SECOND:-1200}" first_stage="$(cat "$out/pose/last_checkpoint")"
 train sapiens_tiny_synthetic_alpha alpha "${THIRD:-400}" first_stage="$(cat "$out/multitask/last_checkpoint")"
 
 "$python" tools/convert/checkpoint.py "$(cat "$out/alpha/last_checkpoint")" \

@@ -1,7 +1,7 @@
 # What the bundled weights were trained with, second stage: all tasks but mattes, easy people more often than hard ones.
-#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_bundled.py 1 --amp --cfg-options first_stage=FILE
+#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_bundled.py 2 --amp --cfg-options first_stage=FILE
 # after sapiens_tiny_synthetic_pose.py; tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
-# Hardware: one CPU core. Time: twenty minutes.
+# Hardware: two CPU cores. Time: twenty-five minutes.
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic.py']
 data_root = 'data/synthetic'  # people as photographs show them; --cfg-options data_root=DIR

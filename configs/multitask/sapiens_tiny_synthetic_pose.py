@@ -1,11 +1,11 @@
 # What the bundled weights were trained with, first stage: body, feet and hands alone, three times the people per second.
-#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_pose.py 1 --amp
+#   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_pose.py 2 --amp
 # tools/recipe_multitask_synthetic.sh renders what it takes, and runs all stages.
-# Hardware: one CPU core. Time: half an hour.
+# Hardware: two CPU cores. Time: an hour.
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic_bundled.py']
 
-max_iters = 8000
+max_iters = 7000
 warmup = 200
 model = dict(trained=['pose'], tasks=dict(pose=dict(head=dict(trained=70))))  # those off the face
 
