@@ -220,3 +220,6 @@ def main():
 
 if __name__ == '__main__':
     main()
+    from runs.dist import leave_process_group
+
+    leave_process_group()  # as the tools do, once the runner is gone
