@@ -38,6 +38,7 @@ class PersonDetector:
 
     Raises:
         ImportError: mmcv was installed without its compiled ops, which mmdet needs.
+        ValueError: The model or its weights cannot be had; the text says how to do without.
     """
 
     def __init__(
@@ -54,7 +55,13 @@ class PersonDetector:
         whole_image_if_nobody: bool = True,
     ) -> None:
         check_ops()
-        self.loaded: LoadedModel = load_model(model, weights, device, dtype)
+        try:
+            self.loaded: LoadedModel = load_model(model, weights, device, dtype)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}. Without a person detector, say where people are: boxes='image' (--boxes image) is "
+                'the whole photo'
+            ) from error
         self.pipeline = Compose(build_test_pipeline(self.loaded.config))
         self.score_thr, self.nms_thr = score_thr, nms_thr
         self.category, self.max_people = category, max_people

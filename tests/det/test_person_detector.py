@@ -241,3 +241,8 @@ def test_training_on_a_users_people(tmp_path, root):
         'rtmdet_tiny/det_person_no_nms', tmp_path / 'run/epoch_1.pth', device='cpu'
     )
     assert len(detector.detect([np.zeros((64, 64, 3), np.uint8)])) == 1
+
+
+def test_without_its_weights_it_says_how_to_do_without(tmp_path):
+    with pytest.raises(ValueError, match=r"boxes='image' \(--boxes image\) is the whole photo"):
+        PersonDetector(weights=tmp_path / 'none.pth', device='cpu')
