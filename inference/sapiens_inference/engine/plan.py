@@ -113,7 +113,7 @@ def make_plan(
         )
     if masks is not None and not mask_from_results:
         results = [part.result_type for task in tasks for part in task.parts()]
-        if not any('mask' in {field.name for field in fields(result)} for result in results):
+        if not any('mask' in {one.name for one in fields(result)} for result in results):
             MMLogger.get_current_instance().warning(
                 f'masks do nothing for {", ".join(names)}: its results have none'
             )

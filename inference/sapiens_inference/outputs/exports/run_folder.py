@@ -18,6 +18,8 @@ from sapiens_inference.inputs.photos import read_photo
 from sapiens_inference.inputs.sources import name_inputs
 from sapiens_inference.inputs.video import VIDEO_SUFFIXES, open_video, read_video
 
+_NO_IMAGE = 'the results do not name their image; pass images=FOLDER (--images)'
+
 # Data file of each task: <folder>/<task>/<stem><suffix>.
 _SUFFIXES = {
     'pose': '.json',
@@ -128,9 +130,7 @@ class Record:
         if self.picture is not None:
             return self.picture
         if self.image is None:
-            raise ValueError(
-                f'{self.stem}: the results do not name their image; pass images=FOLDER (--images)'
-            )
+            raise ValueError(f'{self.stem}: {_NO_IMAGE}')
         return read_photo(self.image)[0]
 
     def size(self) -> tuple[int, int]:
@@ -236,12 +236,11 @@ class RunFolder:
                 yield record
             else:
                 missing += 1
-        said = 'the results do not name their image; pass images=FOLDER (--images)'
         if missing and not shown:
-            raise ValueError(f'{self.folder}: {said}')
+            raise ValueError(f'{self.folder}: {_NO_IMAGE}')
         if missing:
             MMLogger.get_current_instance().warning(
-                f'{missing} images or frames are left out: {said}'
+                f'{missing} images or frames are left out: {_NO_IMAGE}'
             )
 
     def records(self, pixels: bool = True) -> Iterator[Record]:
