@@ -76,7 +76,6 @@ class Study:
         config = launch.load_config('pose/sapiens_tiny_synthetic.py', None, 'none', None)
         config.model.head.out_channels = len(POINTS)
         config.model.test_cfg.flip_test = False
-        config.model.backbone.patch_padding = 0  # as the base was trained
         splits = ((config.train_dataloader, chosen), (config.val_dataloader, held_out))
         for loader, path in splits:
             loader.dataset.update(

@@ -28,7 +28,7 @@ def build_tasks(settings: Settings) -> Sequence[Task]:
         )
         for name, weights in settings.weights.items()
     ]
-    needs = settings.crops or any(task.needs_boxes for task in tasks)
+    needs = crops_of(settings, tasks) or any(task.needs_boxes for task in tasks)
     if needs and settings.boxes in (None, 'detector'):
         # Imported by name: this package must not depend on those of the tasks.
         det = import_module('sapiens_det.person_detector')
@@ -41,6 +41,12 @@ def build_tasks(settings: Settings) -> Sequence[Task]:
         for task in tasks:
             task.detector = detector
     return tasks
+
+
+def crops_of(settings: Settings, tasks: Sequence[Task]) -> bool:
+    """Whether dense tasks run person by person: if asked for, and if boxes were given that no other task takes."""
+    unused = settings.boxes is not None and not any(task.needs_boxes for task in tasks)
+    return settings.crops or unused
 
 
 def pick_precision(device: str | None, dtype: str, on_gpus: bool) -> tuple[str, str]:

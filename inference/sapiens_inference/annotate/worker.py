@@ -26,6 +26,7 @@ from sapiens_inference.outputs.writers import remove_unfinished
 
 from .attempts import Attempts, GivenUp
 from .labels import image_member, judge, label_members, people_rows
+from .models import crops_of
 from .plan import Shard
 from .reading import LabelItem, Reader
 from .settings import Settings
@@ -69,7 +70,7 @@ class Annotator:
         self.plan = make_plan(
             self.tasks,
             settings.boxes,
-            crops=settings.crops,
+            crops=crops_of(settings, self.tasks),
             track=False,  # people are numbered when all ranges of a video are there
             batch_size=settings.batch_size,
         )

@@ -11,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from sapiens_inference.annotate.dataset import read_samples
 from sapiens_inference.annotate.review import pick
+from sapiens_inference.annotate.worker import Annotator
 
 pytest.importorskip('pyarrow', reason='the tables are parquet files', exc_type=ImportError)
 
@@ -99,3 +100,15 @@ def test_boxes_that_name_no_input_are_refused_before_anything_is_labelled(photos
     # The folder is as good as new: the boxes may be corrected.
     settings = boxes_file(tmp_path, {'0003': [[0, 0, 9, 9]]})
     assert annotate(photos, tmp_path / 'out', settings).total['people'] == 1
+
+
+def test_boxes_that_no_task_needs_are_those_of_the_dense_tasks(photos, tmp_path):
+    box = tmp_path / 'boxes.json'
+    box.write_text(json.dumps({'0003': [[0, 0, 9, 9]]}))
+    flags = {}
+    for tasks in (('depth',), ('depth', 'pose')):
+        settings = settings_for(tasks, boxes=str(box))
+        annotator = Annotator(settings, 'id', str(tmp_path))
+        assert annotator.plan.crops == ('pose' not in tasks)
+        flags[tasks] = annotate(photos, tmp_path / tasks[-1], settings).flags['no boxes given']
+    assert flags == {('depth',): 19, ('depth', 'pose'): 19}
