@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Reproduce the weights that travel with the suite, sapiens_tiny/multitask_synthetic: render, train, write.
 #   bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]     OUT/sapiens_tiny_multitask_synthetic.safetensors
-# COUNT=9000 and EASY=600 images, FIRST=7000, SECOND=1200 and THIRD=400 iterations and SEED=0 of the
-# training can be set; the bundled weights took two processes. docs/model_card.md says what to expect.
+# COUNT=9000 and EASY=600 images, the iterations of the six runs, STEPS="7000 1200 2400 1220 600 400", and SEED=0 of the training
+# can be set; the bundled weights took two processes. docs/model_card.md says what to expect.
 set -euo pipefail
 
 out=$(realpath -m "${1:?usage: bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]}")
@@ -23,10 +23,21 @@ train() { # CONFIG NAME ITERATIONS OPTION...: continues a run that was stopped
     bash tools/dist_train.sh "configs/multitask/$1.py" "$processes" --work-dir "$out/$2" --resume --amp \
         --cfg-options data_root="$out/data" easy_root="$out/easy" max_iters="$3" randomness.seed="${SEED:-0}" "${@:4}"
 }
-# Keypoints alone, then all tasks but mattes, then these alone; on everybody, upright people twice, and the easy ones.
-train sapiens_tiny_synthetic_pose pose "${FIRST:-7000}"
-train sapiens_tiny_synthetic_bundled multitask "${SECOND:-1200}" first_stage="$(cat "$out/pose/last_checkpoint")"
-train sapiens_tiny_synthetic_alpha alpha "${THIRD:-400}" first_stage="$(cat "$out/multitask/last_checkpoint")"
+# On everybody, upright people who face the camera again, and the easy ones. First on small crops, of which a CPU sees twice as
+# many in the same time: keypoints alone, then all tasks but mattes.
+read -r -a steps <<< "${STEPS:-7000 1200 2400 1220 600 400}"
+small=('size=(128,96)' upright_times=1)
+after() { echo "first_stage=$(cat "$out/$1/last_checkpoint")"; }
+train sapiens_tiny_synthetic_pose pose_small "${steps[0]}" "${small[@]}"
+train sapiens_tiny_synthetic_bundled multitask_small "${steps[1]}" "${small[@]}" "$(after pose_small)"
+
+# Then on crops of the model's own size: keypoints alone, to the end with a falling rate and windows that are varied less;
+# all tasks but mattes; and mattes.
+calm=('window.scale=(0.9,1.15)' window.shift=0.05)
+train sapiens_tiny_synthetic_pose pose "${steps[2]}" "$(after multitask_small)"
+train sapiens_tiny_synthetic_pose pose_calm "${steps[3]}" warmup=20 decay=$((steps[3] - 20)) "${calm[@]}" "$(after pose)"
+train sapiens_tiny_synthetic_bundled multitask "${steps[4]}" lr=4e-4 "${calm[@]}" "$(after pose_calm)"
+train sapiens_tiny_synthetic_alpha alpha "${steps[5]}" "$(after multitask)"
 
 "$python" tools/convert/checkpoint.py "$(cat "$out/alpha/last_checkpoint")" \
     "$out/sapiens_tiny_multitask_synthetic.safetensors" --half

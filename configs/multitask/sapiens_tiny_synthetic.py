@@ -1,4 +1,4 @@
-# Pose, body parts, depth, normals and mattes from one pass of the encoder, on crops of rendered people.
+# Pose, body parts, depth, normals and mattes from one pass of the encoder, on crops of rendered people, at 192 x 144.
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic.py 2 --amp --cfg-options first_stage=FILE
 # after sapiens_tiny_synthetic_pose.py, from its checkpoint; tools/recipe_multitask_synthetic.sh runs it all.
 # Hardware: two CPU cores. Time: half an hour.

@@ -1,8 +1,8 @@
-# What the bundled weights were trained with, third stage: mattes alone; encoder and other heads stay as they are. So is
+# What the bundled weights were trained with at last: mattes alone; encoder and other heads stay as they are. So is
 # any model taught one more task.
 #   bash tools/dist_train.sh configs/multitask/sapiens_tiny_synthetic_alpha.py 2 --amp --cfg-options first_stage=FILE
 # after sapiens_tiny_synthetic_bundled.py; load_from=sapiens_tiny/multitask_synthetic instead goes on from the bundled weights.
-# Hardware: two CPU cores. Time: four minutes.
+# Hardware: two CPU cores. Time: eight minutes.
 # Expected: docs/model_card.md.
 _base_ = ['sapiens_tiny_synthetic_bundled.py']
 

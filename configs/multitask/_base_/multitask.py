@@ -12,11 +12,12 @@ max_iters = 1500
 warmup = 50
 lr = 5e-4
 train_ann_file = 'annotations/person_keypoints_train.json'
-size = (128, 96)  # (height, width) of the input: half of the tiny size, four times the steps per minute
+size = (192, 144)  # (height, width) of the input; multiples of 16
 # Pose is what the encoder is for; the maps come along.
 loss_weights = dict(pose=1.0, seg=1.0, depth=0.5, normal=0.5, matting=0.5)
 
 # ---- what follows from it ----
+heatmap_size = (size[1] // 4, size[0] // 4)  # (width, height)
 shared = dict(type='sapiens_multitask.SharedFeatures')
 thin = dict(deconv_out_channels=(64, 32, 32), conv_out_channels=(32, ))
 model = dict(
@@ -38,11 +39,15 @@ model = dict(
                 out_channels=308,
                 deconv_out_channels=(64, 64),
                 conv_out_channels=(64, ),
-                loss=dict(type='sapiens_pose.PeakedMSELoss', mse_weight=100.0, first=70),
+                # Spots have the same number of pixels at any size: their sum counts, not their mean.
+                loss=dict(
+                    type='sapiens_pose.PeakedMSELoss',
+                    mse_weight=0.13 * heatmap_size[0] * heatmap_size[1],
+                    first=70),
                 decoder=dict(
                     type='sapiens_pose.BatchedUDPHeatmap',
-                    input_size=(96, 128),
-                    heatmap_size=(24, 32),
+                    input_size=(size[1], size[0]),
+                    heatmap_size=heatmap_size,
                     sigma=2)),
             test_cfg=dict(flip_test=False)),
         seg=dict(
