@@ -29,12 +29,9 @@ people = dict(_base_.people, pipeline=train_pipeline)
 upright = dict(people, data_root=data_root, ann_file='annotations/upright.json')
 everybody = dict(people, data_root=data_root, ann_file='annotations/person_keypoints_train.json')
 easy = dict(people, data_root=easy_root, ann_file='annotations/person_keypoints_train.json')
+sets = [upright] * upright_times + [everybody, easy]
 train_dataloader = dict(
-    batch_size=32,
-    dataset=dict(
-        _delete_=True,
-        type='ConcatDataset',
-        datasets=[upright] * upright_times + [everybody, easy]))
+    batch_size=32, dataset=dict(_delete_=True, type='ConcatDataset', datasets=sets))
 optim_wrapper = dict(
     optimizer=dict(lr=lr),
     paramwise_cfg=dict(custom_keys={'tasks': dict(lr_mult=3.0), 'tasks.pose': dict(lr_mult=1.0)}),
