@@ -2,7 +2,7 @@
 # Reproduce the weights that travel with the suite, sapiens_tiny/multitask_synthetic: render, train, write.
 #   bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]     OUT/sapiens_tiny_multitask_synthetic.safetensors
 # COUNT=9000 and EASY=600 images, the iterations of the six runs, STEPS="7000 1200 2400 1220 600 400", and SEED=0 of the training
-# can be set; the bundled weights took two processes. docs/model_card.md says what to expect.
+# can be set, the second and fifth beyond their warm-up of 50; the bundled weights took two processes. docs/model_card.md says what to expect.
 set -euo pipefail
 
 out=$(realpath -m "${1:?usage: bash tools/recipe_multitask_synthetic.sh OUT [PROCESSES]}")
