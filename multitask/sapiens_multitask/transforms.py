@@ -10,7 +10,7 @@ from mmengine.structures import InstanceData
 
 from sapiens_depth_normal.transforms.packing import PackMaps
 from sapiens_depth_normal.transforms.warp import MAPS, RandomWarp, Warp
-from sapiens_inference.engine.dense import crop_region
+from sapiens_inference.engine.dense import crop_region, cut_out
 from sapiens_inference.items import PADDING
 from sapiens_multitask.registry import TRANSFORMS
 
@@ -71,8 +71,7 @@ class RandomPersonWarp(RandomWarp):
         size: (height, width) of the network's input.
         scale: Range of a factor on the window's sides.
         shift: Largest move of the window, in shares of its sides.
-        stretch: Largest change of the window's aspect ratio; at inference windows are cut at the image's
-            border and lose theirs.
+        stretch: Largest change of the window's aspect ratio.
         half_prob: Chance that the window shows a random half of the person, or less.
         map_stride: Maps become this much smaller than ``size``; losses are taken at their resolution, so that of
             2 costs a quarter.
@@ -126,7 +125,8 @@ class RandomPersonWarp(RandomWarp):
 
 @TRANSFORMS.register_module()
 class CropPerson(BaseTransform):
-    """Cut out the region of the sample's box that inference would give the model, from image and maps.
+    """Cut out the region of the sample's box that inference would give the model, from image and maps; beyond
+    the image's border they are filled as in training.
 
     A sample without ``bbox`` (1, 4), xyxy in pixels, stays whole: at inference the region is cut out before.
     Modified keys: ``img`` and the maps; ``ori_shape`` and ``img_shape`` (height, width) become the region's. Added: ``crop_corner`` (x, y) in the image.
@@ -142,10 +142,11 @@ class CropPerson(BaseTransform):
         """Cut one sample."""
         if 'bbox' not in results:
             return results
-        x1, y1, x2, y2 = crop_region(results['bbox'][0], results['img'].shape, self.aspect)
-        for key in ('img', *MAPS):
+        region = crop_region(results['bbox'][0], results['img'].shape, self.aspect, padded=True)
+        x1, y1, x2, y2 = region
+        for key, outside in {'img': 0, **MAPS}.items():
             if key in results:
-                results[key] = np.ascontiguousarray(results[key][y1:y2, x1:x2])
+                results[key] = cut_out(results[key], region, outside)
         results['ori_shape'] = results['img_shape'] = (int(y2 - y1), int(x2 - x1))
         results['crop_corner'] = (int(x1), int(y1))
         return results

@@ -197,7 +197,8 @@ class PoseInferencer(Inferencer):
         """The boxes, xyxy (4,); for a task of a multitask model regions, as dense tasks take them."""
         boxes = [] if item.boxes is None else list(item.boxes.xyxy)
         if self.loaded.shared:
-            return [crop_region(box, item.pixels.shape, self.loaded.aspect) for box in boxes]
+            shape, aspect = item.pixels.shape, self.loaded.aspect
+            return [crop_region(box, shape, aspect, padded=True) for box in boxes]
         return boxes
 
     def preprocess(self, item: Item, view: np.ndarray | None) -> Any:

@@ -15,7 +15,7 @@ from sapiens_depth_normal.apis import (
     NormalResult,
     SteadyRange,
 )
-from sapiens_inference.engine.dense import crop_region, paste
+from sapiens_inference.engine.dense import crop_region, cut_out, paste
 from sapiens_inference.engine.run import run_tasks
 from sapiens_inference.inputs.folders import RESULTS_MARK
 from sapiens_inference.items import Frame, Item, Video
@@ -100,7 +100,7 @@ def test_crops_of_people_are_put_back(engines, photo):
     image = photo(5, 100, 160)
     boxes = np.array([[10, 20, 50, 80], [90, 10, 140, 90]], float)
     depth = engines['depth'](image, boxes)[0].depth
-    regions = [crop_region(box, image.shape, 48 / 64) for box in boxes]
+    regions = [crop_region(box, image.shape, 48 / 64, padded=False) for box in boxes]
     inside = np.zeros(image.shape[:2], bool)
     for x1, y1, x2, y2 in regions:
         inside[y1:y2, x1:x2] = True
@@ -125,18 +125,34 @@ def test_where_crops_overlap_the_nearer_person_has_the_say():
     assert paste((4, 5), [], [], np.nan).shape == (4, 5)
 
 
+def test_of_a_crop_that_leaves_the_image_the_part_inside_is_put_back():
+    values = np.arange(10 * 20, dtype=np.float32).reshape(10, 20)
+    region = np.array([-4, 5, 6, 13])
+    crop = cut_out(values, region, outside=-1)
+    assert crop.shape == (8, 10) and (crop[:, :4] == -1).all() and (crop[5:] == -1).all()
+    np.testing.assert_array_equal(crop[:5, 4:], values[5:, :6])
+    result = paste((10, 20), [region], [crop], np.nan)
+    np.testing.assert_array_equal(result[5:, :6], values[5:, :6])
+    assert np.isnan(result).sum() == result.size - 30
+
+
 @pytest.mark.parametrize(
-    ('box', 'expected'),
+    ('box', 'clipped', 'padded'),
     [
-        ([40, 40, 60, 60], [37, 33, 63, 67]),  # grown by 1.25 and to 3:4
-        ([-50, -50, 20, 20], [0, 0, 29, 44]),  # clipped
-        ([98, 98, 99, 99], [97, 97, 100, 100]),
+        ([40, 40, 60, 60], [37, 33, 63, 67], [37, 33, 63, 67]),  # grown by 1.25 and to 3:4
+        ([-50, -50, 20, 20], [0, 0, 29, 44], [-3, -7, 23, 27]),  # of the part in the image
+        ([90, 10, 100, 90], [57, 0, 100, 100], [57, 0, 133, 100]),
+        ([98, 98, 99, 99], [97, 97, 100, 100], [97, 97, 100, 100]),
+        ([200, 10, 300, 50], [99, 0, 100, 100], [80, 5, 120, 55]),  # beside the image
     ],
 )
-def test_crop_regions(box, expected):
-    region = crop_region(np.array(box, float), (100, 100, 3), 0.75)
-    np.testing.assert_allclose(region, expected, atol=1)
+def test_crop_regions(box, clipped, padded):
+    box = np.array(box, float)
+    region = crop_region(box, (100, 100, 3), 0.75, padded=False)
+    np.testing.assert_allclose(region, clipped, atol=1)
     assert (region[2:] > region[:2]).all()
+    region = crop_region(box, (100, 100, 3), 0.75, padded=True)
+    np.testing.assert_allclose(region, padded, atol=1)
 
 
 def test_a_mask_reaches_pictures_and_results_but_not_the_raw_values(engines, photo, tmp_path):

@@ -91,7 +91,8 @@ def test_the_input_tensor_of_a_multitask_model_is_the_same(suffix, photo, tmp_pa
     inferencer = MultitaskInferencer('sapiens_tiny/multitask_synthetic', device='cpu')
     config = Config.fromfile(str(find_config('sapiens_tiny/multitask_synthetic')))
     x, y, width, height = BOX
-    view = crop_region(np.float32([x, y, x + width, y + height]), SIZE, inferencer.aspect)
+    box = np.float32([x, y, x + width, y + height])
+    view = crop_region(box, SIZE, inferencer.aspect, padded=True)
     compare(inferencer, validation_set(config, 'multitask', tmp_path)[0], path, view)
 
 

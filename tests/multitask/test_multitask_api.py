@@ -4,6 +4,7 @@
 import json
 from fractions import Fraction
 
+import cv2
 import demo
 import numpy as np
 import pytest
@@ -106,6 +107,21 @@ def test_one_task_alone_gives_what_all_give_together(sample_of, weights, config,
     assert type(alone) is type(together)
     field = TASK_TABLE[task].result
     np.testing.assert_allclose(getattr(alone, field), getattr(together, field), atol=1e-4)
+
+
+def test_people_at_the_border_are_seen_as_in_training(sample_of, weights, config):
+    """With black beyond the border, as in a photo that has such margins."""
+    image = sample_of(3)['img']
+    height, width = image.shape[:2]
+    boxes = np.array([[0, 4, 6, height], [width - 9, 0, width, 12]], float)
+    wide = cv2.copyMakeBorder(image, 90, 90, 90, 90, cv2.BORDER_CONSTANT)
+    model = MultitaskInferencer(config, weights, device='cpu')
+    found, margins = model(image, boxes)[0], model(wide, boxes + 90)[0]
+    np.testing.assert_allclose(found['pose'].keypoints, margins['pose'].keypoints - 90, atol=1e-3)
+    for task in ('seg', 'depth', 'normal'):
+        field = TASK_TABLE[task].result
+        inside = getattr(margins[task], field)[90 : 90 + height, 90 : 90 + width]
+        np.testing.assert_allclose(getattr(found[task], field), inside, atol=1e-4)
 
 
 @pytest.mark.parametrize('fast', [True, False])

@@ -133,7 +133,7 @@ def test_random_windows_hold_the_person_mostly():
 
 
 def test_cropped_person_and_its_points_return_to_the_image(sample_of):
-    sample = {**sample_of(), 'bbox': np.array([[30, 40, 45, 70]], np.float32)}
+    sample = {**sample_of(), 'bbox': np.array([[30, 40, 42, 60]], np.float32)}
     whole = sample['gt_depth_map'].copy()
     crop = CropPerson(SIZE)(sample)
     x, y = crop['crop_corner']
@@ -142,6 +142,21 @@ def test_cropped_person_and_its_points_return_to_the_image(sample_of):
     packed = PackMultitask()(ResizeImage(SIZE)(crop))['data_samples']
     back = predicted(np.array([35.0, 50.0]) - (x, y), (width, height), packed)
     np.testing.assert_allclose(back, [35, 50], atol=0.02)
+
+
+def test_a_crop_that_leaves_the_image_is_filled_as_in_training(sample_of):
+    sample = {**sample_of(), 'bbox': np.array([[0, 40, 12, 70]], np.float32)}
+    labels = sample['gt_seg_map'].copy()
+    crop = CropPerson(SIZE)(sample)
+    height, width = crop['ori_shape']
+    assert crop['crop_corner'][0] < 0 and abs(width - height * 48 / 64) < 2  # whole pixels
+    outside = -crop['crop_corner'][0]
+    assert (crop['img'][:, :outside] == 0).all() and (crop['mask'][:, :outside] == 0).all()
+    assert (crop['gt_seg_map'][:, :outside] == 255).all()
+    top = crop['crop_corner'][1]
+    np.testing.assert_array_equal(
+        crop['gt_seg_map'][:, outside:], labels[top : top + height, : width - outside]
+    )
 
 
 def test_keypoints_weigh_by_group():

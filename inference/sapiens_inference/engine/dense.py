@@ -19,7 +19,7 @@ class DenseInferencer(Inferencer):
     """Base of segmentation, depth and normals.
 
     By default the whole image is the model's input, as in the reference. With boxes every person is cut
-    out (the box grown by :data:`PADDING` and to the input's aspect ratio, clipped to the image), run, and
+    out (the box grown by :data:`PADDING` and to the input's aspect ratio; see :func:`crop_region`), run, and
     put back. Where crops overlap, the person whose centre is nearer, in units of the crop, is used.
     Arguments as :class:`Inferencer`.
     """
@@ -33,7 +33,8 @@ class DenseInferencer(Inferencer):
         """None for the whole image, or a person's region as int64 (4,) x1, y1, x2, y2."""
         if not crops or item.boxes is None:
             return [None]
-        return [crop_region(box, item.pixels.shape, self.aspect) for box in item.boxes.xyxy]
+        shape, padded = item.pixels.shape, self.loaded.padded
+        return [crop_region(box, shape, self.aspect, padded) for box in item.boxes.xyxy]
 
     def preprocess(self, item: Item, view: np.ndarray | None) -> Any:
         """The test pipeline of the config on the image or crop."""
@@ -60,8 +61,7 @@ def run_on_crop(pipeline: Compose, item: Item, view: np.ndarray | None) -> Any:
     """
     image = item.pixels
     if view is not None:
-        x1, y1, x2, y2 = view
-        image = np.ascontiguousarray(image[y1:y2, x1:x2])
+        image = cut_out(image, view)
     shape = image.shape[:2]
     corner = (0, 0) if view is None else (view[0], view[1])
     return pipeline(
@@ -75,26 +75,64 @@ def run_on_crop(pipeline: Compose, item: Item, view: np.ndarray | None) -> Any:
     )
 
 
-def crop_region(box: np.ndarray, shape: tuple[int, ...], aspect: float) -> np.ndarray:
-    """Region of a person for a dense task.
+def crop_region(box: np.ndarray, shape: tuple[int, ...], aspect: float, padded: bool) -> np.ndarray:
+    """Region of a person: the box grown by :data:`PADDING` and to the aspect of the model's input.
 
     Args:
         box: (4,) xyxy in pixels.
         shape: (height, width, ...) of the image.
         aspect: Width over height of the model's input.
+        padded: Let the region leave the image, for :func:`cut_out` to fill, and so keep its aspect; False
+            ends it at the image's border.
 
     Returns:
-        int64 (4,) x1, y1, x2, y2 inside the image, at least one pixel large.
+        int64 (4,) x1, y1, x2, y2, at least one pixel of it in the image.
     """
-    height, width = shape[:2]
+    size = np.array(shape[1::-1])
+    if padded:
+        low = np.clip(box[:2], 0, size - 1)
+        box = np.concatenate([low, np.clip(box[2:], low + 1, size)])
     centre = (box[:2] + box[2:]) / 2
     w, h = (box[2:] - box[:2]) * PADDING
     w, h = max(w, h * aspect), max(h, w / aspect)
     low = np.floor(centre - np.array([w, h]) / 2)
     high = np.ceil(centre + np.array([w, h]) / 2)
-    x1, y1 = np.clip(low, 0, [width - 1, height - 1])
-    x2, y2 = np.clip(high, [x1 + 1, y1 + 1], [width, height])
-    return np.array([x1, y1, x2, y2]).astype(np.int64)
+    if not padded:
+        low = np.clip(low, 0, size - 1)
+        high = np.clip(high, low + 1, size)
+    return np.concatenate([low, high]).astype(np.int64)
+
+
+def cut_out(values: np.ndarray, region: np.ndarray, outside: int = 0) -> np.ndarray:
+    """A region of an image or map.
+
+    Args:
+        values: (H, W[, C]).
+        region: (4,) x1, y1, x2, y2, which may leave the image.
+        outside: Value there.
+
+    Returns:
+        (y2 - y1, x2 - x1[, C]), contiguous, of the values' type.
+    """
+    x1, y1, x2, y2 = region
+    inside = _inside(region, values.shape)
+    part = values[inside]
+    if part.shape[:2] == (y2 - y1, x2 - x1):
+        return np.ascontiguousarray(part)
+    result = np.full((y2 - y1, x2 - x1, *values.shape[2:]), outside, values.dtype)
+    result[_shifted(inside, -y1, -x1)] = part
+    return result
+
+
+def _inside(region: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of the part of a region that lies in an image of that shape."""
+    x1, y1, x2, y2 = region
+    return np.s_[max(y1, 0) : min(y2, shape[0]), max(x1, 0) : min(x2, shape[1])]
+
+
+def _shifted(window: tuple[slice, slice], down: int, right: int) -> tuple[slice, slice]:
+    rows, columns = window
+    return np.s_[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right]
 
 
 def paste(
@@ -127,10 +165,12 @@ def paste(
     # Sorted, so that at equal distances it does not matter in which order people came.
     for view, values in sorted(crops, key=lambda crop: crop[0].tolist()):
         x1, y1, x2, y2 = view
-        window = np.s_[y1:y2, x1:x2]
+        window = _inside(view, shape)
         columns = (np.arange(x2 - x1) + 0.5) / (x2 - x1) - 0.5
         rows = (np.arange(y2 - y1) + 0.5) / (y2 - y1) - 0.5
         distance = np.hypot(rows[:, None], columns[None]).astype(np.float32)
+        seen = _shifted(window, -y1, -x1)
+        distance, values = distance[seen], values[seen]
         if background is not None:
             distance = distance + (values == background)  # no distance exceeds 0.71
         wins = distance < nearest[window]

@@ -62,6 +62,14 @@ class LoadedModel:
         height, width = self.config.model.backbone.get('img_size', (1024, 768))
         return width / height
 
+    @property
+    def padded(self) -> bool:
+        """Whether people's regions keep their aspect at the image's border, black beyond it.
+
+        Multitask models are trained on such windows; the published models of one dense task on pictures without them.
+        """
+        return self.shared or 'tasks' in self.config.model
+
     def part(self, task: str) -> LoadedModel:
         """One task of a multitask model; it shares the weights, and the encoder runs outside of it."""
         model: Any = self.model
