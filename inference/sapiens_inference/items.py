@@ -41,6 +41,11 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.xyxy)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole image stands in for people who are not known."""
+        return self.origin in (WHOLE_IMAGE, NOBODY_FOUND, NOT_GIVEN)
+
     @classmethod
     def whole(cls, shape: tuple[int, ...], origin: str = WHOLE_IMAGE) -> Boxes:
         """The whole image as one box.

@@ -195,18 +195,22 @@ class PoseInferencer(Inferencer):
 
     def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
         """The boxes, xyxy (4,); for a task of a multitask model regions, as dense tasks take them."""
-        boxes = [] if item.boxes is None else list(item.boxes.xyxy)
-        if self.loaded.shared:
-            shape, aspect = item.pixels.shape, self.loaded.aspect
-            return [crop_region(box, shape, aspect, padded=True) for box in boxes]
-        return boxes
+        boxes = item.boxes
+        if boxes is None:
+            return []
+        if not self.loaded.shared:
+            return list(boxes.xyxy)
+        if boxes.is_whole:
+            return [None]
+        shape, aspect = item.pixels.shape, self.loaded.aspect
+        return [crop_region(box, shape, aspect, padded=True) for box in boxes.xyxy]
 
     def preprocess(self, item: Item, view: np.ndarray | None) -> Any:
         """The test pipeline of the config on one box."""
-        if view is None:
-            raise ValueError(f'{item.label}: pose needs a box')
         if self.loaded.shared:
             return run_on_crop(self.pipeline, item, view)
+        if view is None:
+            raise ValueError(f'{item.label}: pose needs a box')
         shape = item.pixels.shape[:2]
         info = {
             'img': item.pixels,
@@ -257,8 +261,10 @@ class PoseInferencer(Inferencer):
 
     def postprocess(self, item: Item, views: list, outputs: list[Any]) -> PoseResult:
         """People of an image, their points in the order of the chosen layout."""
+        boxes = item.boxes
         whole = any(view is None for view in views)  # in a multitask model
-        boxes = Boxes.whole(item.pixels.shape) if whole else item.boxes
+        if whole and not (boxes is not None and boxes.is_whole):
+            boxes = Boxes.whole(item.pixels.shape)
         assert boxes is not None  # needs_boxes
         return self._result(Source.of(item), boxes, outputs)
 

@@ -103,10 +103,15 @@ def test_one_task_alone_gives_what_all_give_together(sample_of, weights, config,
     """Its own inferencer takes the multitask model by name, and returns the same numbers."""
     image = sample_of(3)['img']
     together = MultitaskInferencer(config, weights, device='cpu')(image, BOXES)[0][task]
-    alone = TASK_TABLE[task].load()(config, weights, device='cpu')(image, BOXES)[0]
+    own = TASK_TABLE[task].load()(config, weights, device='cpu')
+    alone = own(image, BOXES)[0]
     assert type(alone) is type(together)
     field = TASK_TABLE[task].result
     np.testing.assert_allclose(getattr(alone, field), getattr(together, field), atol=1e-4)
+    whole = MultitaskInferencer(config, weights, device='cpu')(image)[0][task]
+    for crops in (False, True):  # nobody's box: the whole image, without margins
+        alone = own(image, 'image', **({} if task == 'pose' else {'crops': crops}))[0]
+        np.testing.assert_allclose(getattr(alone, field), getattr(whole, field), atol=1e-4)
 
 
 def test_people_at_the_border_are_seen_as_in_training(sample_of, weights, config):

@@ -31,7 +31,7 @@ class DenseInferencer(Inferencer):
 
     def views(self, item: Item, crops: bool) -> list[np.ndarray | None]:
         """None for the whole image, or a person's region as int64 (4,) x1, y1, x2, y2."""
-        if not crops or item.boxes is None:
+        if not crops or item.boxes is None or item.boxes.is_whole:
             return [None]
         shape, padded = item.pixels.shape, self.loaded.padded
         return [crop_region(box, shape, self.aspect, padded) for box in item.boxes.xyxy]

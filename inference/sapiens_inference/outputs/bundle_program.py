@@ -102,11 +102,21 @@ class Model:
         x1, y1, x2, y2 = 0, 0, width, height
         if box is not None and geometry['box_growth']:
             low, high = np.float32(box[:2]), np.float32(box[2:])
+            size = np.array([width, height])
+            leaves = geometry['beyond_border'] == 'black'
+            if leaves:
+                low = np.clip(low, 0, size - 1)
+                high = np.clip(high, low + 1, size)
             half = np.array(self.to_aspect((high - low) * geometry['box_growth'])) / 2
             middle = (low + high) / 2
-            x1, y1 = np.clip(np.floor(middle - half), 0, [width - 1, height - 1]).astype(int)
-            x2, y2 = np.clip(np.ceil(middle + half), [x1 + 1, y1 + 1], [width, height]).astype(int)
-        crop = np.ascontiguousarray(image[y1:y2, x1:x2])
+            corner, end = np.floor(middle - half), np.ceil(middle + half)
+            if not leaves:
+                corner = np.clip(corner, 0, size - 1)
+                end = np.clip(end, corner + 1, size)
+            x1, y1, x2, y2 = np.concatenate([corner, end]).astype(int)
+        crop = np.zeros((y2 - y1, x2 - x1, 3), np.uint8)
+        in_photo, in_region = overlap((x1, y1, x2, y2), image.shape)
+        crop[in_region] = image[in_photo]
         rows, columns = crop.shape[:2]
         padding = (0, 0, 0, 0)
         if geometry['kind'] == 'fit':  # the aspect is kept, and the rest is black
@@ -186,8 +196,16 @@ class Model:
         result = maps[0] if len(maps) == 1 else maps.transpose(1, 2, 0)
         outside = np.nan if output['outside'] is None else output['outside']
         whole = np.full((*shape, *result.shape[2:]), outside, result.dtype)
-        whole[y1:y2, x1:x2] = result
+        in_photo, in_region = overlap(placed.region, shape)
+        whole[in_photo] = result[in_region]
         return whole
+
+
+def overlap(region: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Rows and columns of the part of a region that lies in a photo: counted in the photo, and in the region."""
+    x1, y1, x2, y2 = region
+    top, left, bottom, right = max(y1, 0), max(x1, 0), min(y2, shape[0]), min(x2, shape[1])
+    return np.s_[top:bottom, left:right], np.s_[top - y1 : bottom - y1, left - x1 : right - x1]
 
 
 def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -32,6 +32,7 @@ def describe_inferencer(inferencer: Any, size: tuple[int, int]) -> dict[str, Any
         getattr(empty, 'names', ()),
         getattr(empty, 'palette', ()),
         meta.get('flip_indices', ()),
+        inferencer.loaded.padded,
     )
     if 'mirror_and_average' in facts['output']:  # which a user may choose otherwise than the config
         facts['output']['mirror_and_average'] = inferencer.choices()['flip_test']
@@ -44,6 +45,7 @@ def describe_deployment(
     names: Sequence[str] = (),
     palette: Sequence[Sequence[int]] = (),
     mirrored: Sequence[int] = (),
+    padded: bool = False,
 ) -> dict[str, Any]:
     """Everything between a BGR photo and the maps of the model, and between the maps and a result.
 
@@ -55,6 +57,7 @@ def describe_deployment(
         names: Names of the keypoints or classes, where the model has any.
         palette: Colour of each class, red first.
         mirrored: For each keypoint the number of the one on the other side.
+        padded: Whether a person's region goes on in black beyond the photo's border, or ends there.
 
     Returns:
         JSON-serialisable content: ``task``, ``input``, ``geometry``, ``output``, ``names``, ``palette``.
@@ -73,7 +76,7 @@ def describe_deployment(
             'mean': list(normalise.mean),
             'std': list(normalise.std),
         },
-        'geometry': _geometry(steps, task_of(config)),
+        'geometry': _geometry(steps, task_of(config), padded),
         'output': _output(config, mirrored),
         'names': list(names),
         'palette': [list(colour) for colour in palette],
@@ -104,7 +107,7 @@ def _test_steps(config: Config) -> list[Any]:
     return dataset.get('pipeline') or config.test_pipeline
 
 
-def _geometry(steps: dict[str, Any], task: str) -> dict[str, Any]:
+def _geometry(steps: dict[str, Any], task: str, padded: bool) -> dict[str, Any]:
     """How a photo, or a person's box, becomes the input."""
     for name in ('TopdownAffine', 'DecodeTopdownAffine'):
         if name in steps:
@@ -117,10 +120,13 @@ def _geometry(steps: dict[str, Any], task: str) -> dict[str, Any]:
                 'outside': 0,
             }
     # A person is cut out of the photo first, if there is a box; a pointmap's camera is the whole photo's.
-    growth = None if task == 'pointmap' else PADDING
+    region = {
+        'box_growth': None if task == 'pointmap' else PADDING,
+        'beyond_border': 'black' if padded else 'nothing',
+    }
     if 'FitImage' in steps:
         how = {'interpolation': 'linear', 'rounding': 'down', 'outside': 0}
-        return {'kind': 'fit', 'box_growth': growth, **how}
+        return {'kind': 'fit', **region, **how}
     found = next((name for name in _STRETCH if name in steps), None)
     if found is None:
         raise ValueError(
@@ -129,7 +135,7 @@ def _geometry(steps: dict[str, Any], task: str) -> dict[str, Any]:
     way = _STRETCH[found]
     if steps[found].get('antialias'):
         way = 'area if the width shrinks, else linear'
-    return {'kind': 'stretch', 'box_growth': growth, 'interpolation': way}
+    return {'kind': 'stretch', **region, 'interpolation': way}
 
 
 def _output(config: Config, mirrored: Sequence[int]) -> dict[str, Any]:
