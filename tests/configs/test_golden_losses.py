@@ -4,7 +4,8 @@
 A change of augmentation, model, initialisation, loss or optimizer moves them. On one machine and one thread
 they are the same to the last bit. Other processors and versions of PyTorch round in another order, so
 they are compared within ``TOLERANCE``, relative; summed on three threads the losses differ by at most 1e-5, those of
-albedo by 2e-4 and those of pointmaps, which large gradients make sensitive, by 1e-2. After a change that is meant, record them again and say why:
+albedo by 2e-4 and those of pointmaps, which large gradients make sensitive, by 1e-2; on a processor without AVX-512 those of
+pointmaps by 6e-2 after the first step. After a change that is meant, record them again and say why:
 
     SAPIENS_RECORD=1 python -m pytest tests/configs/test_golden_losses.py
 """
@@ -27,7 +28,7 @@ RECORDED = ROOT / 'tests/data/golden_losses.json'
 # Recorded with a newer torch; 2.6 rounds otherwise, by 0.1 % after five steps.
 USUAL_TOLERANCE = 1e-4 if VERSION > (2, 6) else 2e-3
 TOLERANCE = {
-    'pointmap/sapiens2_tiny_synthetic': 5e-2 if VERSION > (2, 6) else 0.1,
+    'pointmap/sapiens2_tiny_synthetic': 0.1,
     'albedo/sapiens2_tiny_synthetic': 2e-3,
 }
 STEPS = 5
