@@ -263,7 +263,7 @@ class PoseInferencer(Inferencer):
         """People of an image, their points in the order of the chosen layout."""
         boxes = item.boxes
         whole = any(view is None for view in views)  # in a multitask model
-        if whole and not (boxes is not None and boxes.is_whole):
+        if whole and (boxes is None or not boxes.is_whole):
             boxes = Boxes.whole(item.pixels.shape)
         assert boxes is not None  # needs_boxes
         return self._result(Source.of(item), boxes, outputs)

@@ -27,8 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / 'tests/data/golden_losses.json'
 # Recorded with a newer torch; 2.6 rounds otherwise, by 0.1 % after five steps.
 USUAL_TOLERANCE = 1e-4 if VERSION > (2, 6) else 2e-3
+WIDE = torch.backends.cpu.get_cpu_capability() == 'AVX512'  # as where they were recorded
 TOLERANCE = {
-    'pointmap/sapiens2_tiny_synthetic': 0.1,
+    'pointmap/sapiens2_tiny_synthetic': 5e-2 if VERSION > (2, 6) and WIDE else 0.1,
     'albedo/sapiens2_tiny_synthetic': 2e-3,
 }
 STEPS = 5

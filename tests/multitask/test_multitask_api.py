@@ -102,13 +102,14 @@ def test_inferencer(sample_of, weights, config, tmp_path):
 def test_one_task_alone_gives_what_all_give_together(sample_of, weights, config, task):
     """Its own inferencer takes the multitask model by name, and returns the same numbers."""
     image = sample_of(3)['img']
-    together = MultitaskInferencer(config, weights, device='cpu')(image, BOXES)[0][task]
+    all_tasks = MultitaskInferencer(config, weights, device='cpu')
+    together = all_tasks(image, BOXES)[0][task]
     own = TASK_TABLE[task].load()(config, weights, device='cpu')
     alone = own(image, BOXES)[0]
     assert type(alone) is type(together)
     field = TASK_TABLE[task].result
     np.testing.assert_allclose(getattr(alone, field), getattr(together, field), atol=1e-4)
-    whole = MultitaskInferencer(config, weights, device='cpu')(image)[0][task]
+    whole = all_tasks(image)[0][task]
     for crops in (False, True):  # nobody's box: the whole image, without margins
         alone = own(image, 'image', **({} if task == 'pose' else {'crops': crops}))[0]
         np.testing.assert_allclose(getattr(alone, field), getattr(whole, field), atol=1e-4)

@@ -115,24 +115,20 @@ def cut_out(values: np.ndarray, region: np.ndarray, outside: int = 0) -> np.ndar
         (y2 - y1, x2 - x1[, C]), contiguous, of the values' type.
     """
     x1, y1, x2, y2 = region
-    inside = _inside(region, values.shape)
+    inside, own = _overlap(region, values.shape)
     part = values[inside]
     if part.shape[:2] == (y2 - y1, x2 - x1):
         return np.ascontiguousarray(part)
     result = np.full((y2 - y1, x2 - x1, *values.shape[2:]), outside, values.dtype)
-    result[_shifted(inside, -y1, -x1)] = part
+    result[own] = part
     return result
 
 
-def _inside(region: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of the part of a region that lies in an image of that shape."""
+def _overlap(region: np.ndarray, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Rows and columns of the part of a region that lies in an image: counted in the image, and in the region."""
     x1, y1, x2, y2 = region
-    return np.s_[max(y1, 0) : min(y2, shape[0]), max(x1, 0) : min(x2, shape[1])]
-
-
-def _shifted(window: tuple[slice, slice], down: int, right: int) -> tuple[slice, slice]:
-    rows, columns = window
-    return np.s_[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right]
+    top, left, bottom, right = max(y1, 0), max(x1, 0), min(y2, shape[0]), min(x2, shape[1])
+    return np.s_[top:bottom, left:right], np.s_[top - y1 : bottom - y1, left - x1 : right - x1]
 
 
 def paste(
@@ -165,11 +161,10 @@ def paste(
     # Sorted, so that at equal distances it does not matter in which order people came.
     for view, values in sorted(crops, key=lambda crop: crop[0].tolist()):
         x1, y1, x2, y2 = view
-        window = _inside(view, shape)
+        window, seen = _overlap(view, shape)
         columns = (np.arange(x2 - x1) + 0.5) / (x2 - x1) - 0.5
         rows = (np.arange(y2 - y1) + 0.5) / (y2 - y1) - 0.5
         distance = np.hypot(rows[:, None], columns[None]).astype(np.float32)
-        seen = _shifted(window, -y1, -x1)
         distance, values = distance[seen], values[seen]
         if background is not None:
             distance = distance + (values == background)  # no distance exceeds 0.71
